@@ -1,0 +1,110 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Targets are the architecture: arrows point down only, and SwiftPM refuses cycles. The tidy test checks that no
+// source file imports what its layer may not (`Tests/TidyTests`).
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    // The inner modules are `package` API of small functions; without this each call over a module border is opaque.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "martlet",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C: module maps and small shims, no code of ours.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLibBSON", pkgConfig: "libbson-1.0", providers: [.apt(["libbson-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CDecimal", providers: [.apt(["libintelrdfpmath-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Values.
+        .target(
+            name: "BSON",
+            dependencies: ["CLibBSON", "CDecimal", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            swiftSettings: settings),
+        .target(name: "SQL", dependencies: [nioCore], swiftSettings: settings),
+
+        // Protocol and model.
+        .target(
+            name: "WireProtocol",
+            dependencies: ["BSON", "CZlib", "CSnappy", "CZstd", nioCore],
+            swiftSettings: settings),
+        .target(name: "CommandModel", dependencies: ["BSON", nioCore], swiftSettings: settings),
+
+        // Pure: what matches, what an update yields. No I/O, no Foundation.
+        .target(
+            name: "Query",
+            dependencies: ["BSON", "CommandModel", "CPCRE2", nioCore],
+            swiftSettings: settings),
+
+        // Database.
+        .target(name: "SchemaSQL", path: "sql", resources: [.embedInCode("migrations")], swiftSettings: settings),
+        .target(
+            name: "Postgres",
+            dependencies: [
+                "CLibPQ", "SQL", nioCore, logging, .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings),
+
+        // Engine.
+        .target(
+            name: "Storage",
+            dependencies: [
+                "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", nioCore, logging,
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings),
+
+        // Commands: one file each.
+        .target(
+            name: "Commands",
+            dependencies: ["BSON", "CommandModel", "Query", "Storage", nioCore, logging],
+            swiftSettings: settings),
+
+        // Server.
+        .target(
+            name: "Server",
+            dependencies: [
+                "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", nioCore, logging,
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+
+        // Edge.
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Server", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+    ]
+)

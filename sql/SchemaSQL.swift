@@ -1,0 +1,3 @@
+/// The numbered migrations of `sql/migrations`, embedded at build time.
+package enum SchemaSQL {
+}
