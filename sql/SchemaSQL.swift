@@ -1,3 +1,15 @@
-/// The numbered migrations of `sql/migrations`, embedded at build time.
+/// The numbered migrations of `sql/migrations`, embedded at build time so that the executable is one file.
 package enum SchemaSQL {
+    package struct Migration: Sendable {
+        package let version: Int32
+        package let name: String
+        package let text: String
+    }
+
+    /// In ascending order, without gaps. Append only: a migration that was released is never edited.
+    package static let migrations: [Migration] = [
+        Migration(version: 1, name: "catalog", text: text(PackageResources._001_catalog_sql))
+    ]
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }
