@@ -60,6 +60,11 @@ extension DocumentBuilder {
         buffer.writeInteger(UInt8(0))
     }
 
+    /// The payload after a ``header(_:_:)``.
+    package mutating func appendPayload(_ value: some FixedWidthInteger) {
+        buffer.writeInteger(value, endianness: .little)
+    }
+
     package mutating func append(_ key: RawKey, _ value: RawValue) {
         header(value.type, key)
         buffer.writeBytes(value.bytes)

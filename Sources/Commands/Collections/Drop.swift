@@ -1,0 +1,26 @@
+internal import BSON
+internal import CommandModel
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/drop/
+
+extension CommandTable {
+    @Sendable static func drop(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try request.namespace()
+        try request.forEachArgument(of: "drop") { argument throws(CommandError) in
+            guard argument.key == "collectionUUID" else { throw argument.unknownField() }
+        }
+        let existed = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.drop(namespace)
+        }
+        return CommandReply { builder in
+            // Dropping what is not there is no error since MongoDB 7.0, and says nothing but ok.
+            guard existed else { return }
+            builder.append("nIndexesWas", int32: 1)
+            builder.append("ns", string: namespace.description)
+            request.shared.writeUnsatisfiedConcern(into: &builder)
+        }
+    }
+}

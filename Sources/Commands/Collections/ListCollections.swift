@@ -1,0 +1,67 @@
+internal import BSON
+internal import CommandModel
+internal import Query
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/listCollections/
+
+extension CommandTable {
+    @Sendable static func listCollections(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        try Namespace.validate(database: request.database)
+        var nameOnly = false
+        var filter = Filter.everything
+        try request.forEachArgument(of: "listCollections") { argument throws(CommandError) in
+            switch argument.key {
+            case "nameOnly": nameOnly = try argument.lenientBool()
+            case "filter":
+                if let document = try argument.documentOrNull() { filter = try Filter(compiling: document) }
+            case "authorizedCollections": _ = try argument.bool()
+            case "cursor": _ = try argument.document()
+            case "includePendingDrops": _ = try argument.lenientBool()
+            default: throw argument.unknownField()
+            }
+        }
+        let collections = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.collections(in: request.database)
+        }
+        let namespace = Namespace(database: request.database, collection: "$cmd.listCollections")
+        return cursorReply(.first, namespace, id: 0) { builder in
+            var index = 0
+            for sizes in collections {
+                let entry = description(of: sizes.collection, nameOnly: nameOnly)
+                guard entry.withRaw({ filter.matches($0) }) else { continue }
+                builder.append(index: index, .document(entry))
+                index += 1
+            }
+        }
+    }
+
+    private static func description(of collection: Collection, nameOnly: Bool) -> Document {
+        Document { builder in
+            builder.append("name", string: collection.namespace.collection)
+            builder.append("type", string: "collection")
+            guard !nameOnly else { return }
+            builder.append("options", .document(collection.options))
+            builder.beginDocument("info")
+            builder.append("readOnly", bool: false)
+            builder.append("uuid", binary: collection.uuid, subtype: 4)
+            builder.end()
+            builder.beginDocument("idIndex")
+            builder.writeIDIndex()
+            builder.end()
+        }
+    }
+}
+
+extension DocumentBuilder {
+    /// The description of the index on `_id`.
+    mutating func writeIDIndex() {
+        append("v", int32: 2)
+        beginDocument("key")
+        append("_id", int32: 1)
+        end()
+        append("name", string: "_id_")
+    }
+}

@@ -1,0 +1,109 @@
+internal import BSON
+internal import CommandModel
+internal import Query
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/collStats/ and dbStats, dataSize.
+
+extension CommandTable {
+    @Sendable static func collStats(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try request.namespace()
+        let scale = try scale(request, of: "collStats")
+        let stats = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.statistics(of: namespace)
+        }
+        return CommandReply { builder in
+            builder.append("ns", string: namespace.description)
+            builder.append("size", int64: (stats?.documentBytes ?? 0) / scale)
+            builder.append("count", int64: stats?.documentCount ?? 0)
+            if let stats, stats.documentCount > 0 {
+                builder.append("avgObjSize", int64: stats.documentBytes / stats.documentCount)
+            }
+            builder.append("numOrphanDocs", int32: 0)
+            builder.append("storageSize", int64: (stats?.storageBytes ?? 0) / scale)
+            builder.append("totalIndexSize", int64: (stats?.indexBytes ?? 0) / scale)
+            builder.append("totalSize", int64: ((stats?.storageBytes ?? 0) + (stats?.indexBytes ?? 0)) / scale)
+            builder.beginDocument("indexSizes")
+            if let stats { builder.append("_id_", int64: stats.indexBytes / scale) }
+            builder.end()
+            builder.append("scaleFactor", int32: Int32(clamping: scale))
+            builder.append("nindexes", int32: stats == nil ? 0 : 1)
+            builder.append("capped", bool: false)
+        }
+    }
+
+    @Sendable static func dbStats(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        try Namespace.validate(database: request.database)
+        let scale = try scale(request, of: "dbStats")
+        let stats = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.statistics(ofDatabase: request.database)
+        }
+        let divisor = Double(scale)
+        return CommandReply { builder in
+            builder.append("db", string: request.database)
+            builder.append("collections", int64: Int64(stats.collections))
+            builder.append("views", int64: 0)
+            builder.append("objects", int64: stats.total.documentCount)
+            let average = stats.total.documentCount > 0
+                ? Double(stats.total.documentBytes) / Double(stats.total.documentCount) : 0
+            builder.append("avgObjSize", double: average)
+            builder.append("dataSize", double: Double(stats.total.documentBytes) / divisor)
+            builder.append("storageSize", double: Double(stats.total.storageBytes) / divisor)
+            builder.append("indexes", int64: Int64(stats.collections))
+            builder.append("indexSize", double: Double(stats.total.indexBytes) / divisor)
+            builder.append(
+                "totalSize", double: Double(stats.total.storageBytes + stats.total.indexBytes) / divisor)
+            builder.append("scaleFactor", int64: scale)
+        }
+    }
+
+    @Sendable static func dataSize(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let full: String? = request.body.withRaw { raw in raw.first { _ in true }?.value.string }
+        guard let full, let dot = full.firstIndex(of: ".") else {
+            throw CommandError(.invalidNamespace, "dataSize takes the full name of a collection")
+        }
+        let namespace = try Namespace.validated(
+            database: String(full[..<dot]), collection: String(full[full.index(after: dot)...]))
+        try request.forEachArgument(of: "dataSize") { argument throws(CommandError) in
+            switch argument.key {
+            case "estimate": _ = try argument.lenientBool()
+            case "keyPattern", "min", "max": throw argument.notSupportedYet("dataSize")
+            default: throw argument.unknownField()
+            }
+        }
+        let stats = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.statistics(of: namespace)
+        }
+        return CommandReply { builder in
+            builder.append("size", int64: stats?.documentBytes ?? 0)
+            builder.append("numObjects", int64: stats?.documentCount ?? 0)
+            builder.append("millis", int32: 0)
+        }
+    }
+
+    private static func scale(
+        _ request: CommandRequest, of command: StaticString
+    ) throws(CommandError) -> Int64 {
+        var scale: Int64 = 1
+        try request.forEachArgument(of: command) { argument throws(CommandError) in
+            switch argument.key {
+            case "scale":
+                if argument.value.type == .null { return }
+                scale = try argument.integer()
+                guard scale >= 1 else {
+                    throw CommandError(
+                        Argument.outOfRange, "BSON field 'scale' value must be >= 1, actual value '\(scale)'")
+                }
+            case "freeStorage": break
+            default: throw argument.unknownField()
+            }
+        }
+        return scale
+    }
+}

@@ -1,0 +1,58 @@
+internal import BSON
+internal import CommandModel
+
+// What the commands about the server have in common in how they read their arguments.
+
+extension CommandRequest {
+    /// Refuses every field that is the command's own.
+    func takesNoArguments(_ command: StaticString) throws(CommandError) {
+        try forEachArgument(of: command) { argument throws(CommandError) in throw argument.unknownField() }
+    }
+
+    /// The value beside the command's name, for the commands where it is an argument.
+    func withCommandValue<R>(
+        of command: StaticString, _ body: (Argument) throws(CommandError) -> R
+    ) throws(CommandError) -> R {
+        try self.body.withRaw { raw throws(CommandError) in
+            var fields = raw.makeIterator()
+            guard let field = fields.next() else { throw .missingField("\(command).\(command)") }
+            return try body(Argument(command: command, key: field.key, value: field.value))
+        }
+    }
+}
+
+extension Argument {
+    /// MongoDB takes a null for an optional argument as if it were not there, and for a required one as missing.
+    var isOmitted: Bool { value.type == .null || value.type == .undefined }
+
+    func requireValue() throws(CommandError) {
+        if isOmitted { throw .missingField(name) }
+    }
+}
+
+extension RawValue {
+    /// How MongoDB reads a switch of any type: zero, false, null and undefined are off, all else is on.
+    var isOn: Bool {
+        switch type {
+        case .null, .undefined: false
+        case .bool: bool ?? false
+        default: number.map { !$0.isZero } ?? true
+        }
+    }
+}
+
+extension CommandTable {
+    /// For commands that read and write no documents: they know no write concern, and no read concern but `local`.
+    static func withoutConcerns(_ handler: @escaping Handler) -> Handler {
+        { request, context throws(CommandError) in
+            if let level = request.shared.readConcern?.level, level != .local {
+                throw CommandError(
+                    .invalidOptions, "Command \(request.name) does not support read concern '\(level.rawValue)'")
+            }
+            guard request.shared.writeConcern == nil else {
+                throw CommandError(.invalidOptions, "Command \(request.name) does not support writeConcern")
+            }
+            return try await handler(request, context)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+
+// https://www.mongodb.com/docs/manual/reference/command/getDefaultRWConcern/
+
+extension CommandTable {
+    @Sendable static func getDefaultRWConcern(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> Reply {
+        var isInMemory = false
+        try request.forEachArgument(of: "getDefaultRWConcern") { argument throws(CommandError) in
+            guard argument.key == "inMemory" else { throw argument.unknownField() }
+            isInMemory = try argument.isOmitted ? false : argument.bool()
+        }
+        return Reply { builder in
+            builder.beginDocument("defaultReadConcern")
+            builder.append("level", string: "local")
+            builder.end()
+            builder.beginDocument("defaultWriteConcern")
+            builder.append("w", string: "majority")
+            builder.append("wtimeout", int32: 0)
+            builder.end()
+            builder.append("defaultWriteConcernSource", string: "implicit")
+            builder.append("defaultReadConcernSource", string: "implicit")
+            builder.append("localUpdateWallClockTime", date: context.server.startMilliseconds)
+            if isInMemory { builder.append("inMemory", bool: true) }
+        }
+    }
+}
+
+extension ServerState {
+    /// When the server started: since 1970 UTC, by today's wall clock.
+    var startMilliseconds: Int64 { clock.wallMilliseconds() - uptime.nanoseconds / 1_000_000 }
+
+    var uptime: TimeAmount { NIODeadline.now() - startedAt }
+}

@@ -1,0 +1,29 @@
+internal import BSON
+internal import CommandModel
+
+// https://www.mongodb.com/docs/manual/reference/command/listCommands/
+
+extension CommandTable {
+    @Sendable static func listCommands(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> Reply {
+        Reply { builder in
+            builder.beginDocument("commands")
+            for entry in standard.all { builder.write(entry) }
+            builder.end()
+        }
+    }
+}
+
+extension DocumentBuilder {
+    fileprivate mutating func write(_ entry: CommandTable.Entry) {
+        beginDocument(name: entry.name)
+        append("help", string: entry.help)
+        append("requiresAuth", bool: false)
+        append("secondaryOk", bool: false)
+        append("adminOnly", bool: entry.isAdminOnly)
+        append("apiVersions", strings: entry.isInStableAPI ? ["1"] : [])
+        append("deprecatedApiVersions", strings: [])
+        end()
+    }
+}

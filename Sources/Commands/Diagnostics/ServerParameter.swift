@@ -1,0 +1,80 @@
+internal import BSON
+internal import CommandModel
+
+/// A setting that `getParameter` shows and that `setParameter` may change.
+///
+/// Only what has an effect here is listed, under the name and with the type that MongoDB gives it. An operator who sets
+/// something that does nothing should hear of it.
+struct ServerParameter: Sendable {
+    typealias Change = @Sendable (ServerState) -> Void
+
+    let name: StaticString
+    let read: @Sendable (ServerState) -> Value
+    /// Checks a new value before anything is changed; nil for a fact that cannot be set.
+    let parse: (@Sendable (Argument) throws(CommandError) -> Change)?
+
+    var isSettableAtRuntime: Bool { parse != nil }
+
+    private static func fact(_ name: StaticString, _ read: @escaping @Sendable (ServerState) -> Value) -> Self {
+        Self(name: name, read: read, parse: nil)
+    }
+
+    static func named(_ key: RawKey) -> ServerParameter? {
+        all.first { key == $0.name }
+    }
+}
+
+extension ServerParameter {
+    /// In the order of their names.
+    static let all: [ServerParameter] = [
+        fact("authSchemaVersion") { _ in .int32(5) },
+        fact("authenticationMechanisms") { _ in .array(.empty) },
+        cursorTimeoutMillis,
+        fact("enableTestCommands") { _ in .bool(false) },
+        fact("featureCompatibilityVersion") { _ in
+            .document(Document { $0.append("version", string: CompatibleVersion.feature) })
+        },
+        fact("localLogicalSessionTimeoutMinutes") { _ in .int32(WireLimits.sessionTimeoutMinutes) },
+        logLevel,
+        quiet,
+        fact("requireApiVersion") { _ in .bool(false) },
+    ]
+
+    private static let cursorTimeoutMillis = ServerParameter(name: "cursorTimeoutMillis") { server in
+        .int64(server.cursorTimeout.milliseconds)
+    } parse: { argument throws(CommandError) in
+        let milliseconds = try argument.parameterInteger(in: 1...Int64(Int32.max))
+        return { $0.cursorTimeout.milliseconds = milliseconds }
+    }
+
+    private static let logLevel = ServerParameter(name: "logLevel") { server in
+        .int32(server.log.verbosity)
+    } parse: { argument throws(CommandError) in
+        let verbosity = Int32(clamping: try argument.parameterInteger(in: 0...5))
+        return { $0.log.verbosity = verbosity }
+    }
+
+    private static let quiet = ServerParameter(name: "quiet") { server in
+        .bool(server.log.isQuiet)
+    } parse: { argument throws(CommandError) in
+        let isQuiet = argument.value.isOn
+        return { $0.log.isQuiet = isQuiet }
+    }
+}
+
+extension Argument {
+    /// A number without its fraction, or a boolean as 0 or 1.
+    fileprivate func parameterInteger(in range: ClosedRange<Int64>) throws(CommandError) -> Int64 {
+        let number = value.bool.map { $0 ? Number.int32(1) : .int32(0) } ?? value.number
+        guard let number, !number.isNaN else {
+            throw CommandError(.badValue, "parameter \(key.string) takes a number, not a value of type \(value.type.alias)")
+        }
+        let integer = number.saturatingInt64
+        guard range.contains(integer) else {
+            throw CommandError(
+                .badValue,
+                "value \(integer) of parameter \(key.string) is outside \(range.lowerBound) to \(range.upperBound)")
+        }
+        return integer
+    }
+}

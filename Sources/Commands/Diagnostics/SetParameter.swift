@@ -1,0 +1,33 @@
+internal import BSON
+internal import CommandModel
+
+// https://www.mongodb.com/docs/manual/reference/command/setParameter/
+
+extension CommandTable {
+    /// Sets all of the named parameters or, when one of them is refused, none.
+    @Sendable static func setParameter(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> Reply {
+        var changes: [ServerParameter.Change] = []
+        var before: Value?
+        try request.forEachArgument(of: "setParameter") { argument throws(CommandError) in
+            guard let parameter = ServerParameter.named(argument.key) else {
+                throw CommandError(
+                    .invalidOptions,
+                    "attempted to set unrecognized parameter [\(argument.key.string)], use help:true to see options ")
+            }
+            guard let parse = parameter.parse else {
+                throw CommandError(
+                    .illegalOperation, "not allowed to change [\(argument.key.string)] at runtime")
+            }
+            changes.append(try parse(argument))
+            if before == nil { before = parameter.read(context.server) }
+        }
+        guard let before else {
+            throw CommandError(.invalidOptions, "no option found to set, use help:true to see options ")
+        }
+        for change in changes { change(context.server) }
+        context.logger.notice("server parameters changed", metadata: ["command": "\(changes.count)"])
+        return Reply { $0.append("was", before) }
+    }
+}

@@ -1,0 +1,146 @@
+internal import BSON
+internal import CommandModel
+internal import Query
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/findAndModify/
+
+struct FindAndModifyArguments {
+    var filter = Document.empty
+    var update: Value?
+    var sort: Document?
+    var fields: Document?
+    var removes = false
+    var returnsNew = false
+    var isUpsert = false
+    var arrayFilters: [Document] = []
+
+    init(_ request: CommandRequest) throws(CommandError) {
+        var taken = FindAndModifyArguments()
+        try request.forEachArgument(of: "findAndModify") { argument throws(CommandError) in
+            try taken.take(argument)
+        }
+        self = taken
+        try checkConsistency()
+    }
+
+    private init() {}
+
+    private mutating func take(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "query": filter = try argument.documentOrNull() ?? .empty
+        case "sort": sort = try argument.documentOrNull()
+        case "fields": fields = try argument.documentOrNull()
+        case "remove": removes = try argument.lenientBool()
+        case "new": returnsNew = try argument.lenientBool()
+        case "upsert": isUpsert = try argument.lenientBool()
+        case "update":
+            guard argument.value.container != nil else {
+                throw CommandError(.failedToParse, "Update argument must be either an object or an array")
+            }
+            update = Value(copying: argument.value)
+        case "arrayFilters": arrayFilters = try argument.documents()
+        case "hint": try argument.checkHint()
+        case "collation": try argument.checkCollation()
+        case "let": _ = try argument.document()
+        case "bypassDocumentValidation": _ = try argument.lenientBool()
+        case "encryptionInformation", "sampleId", "bypassEmptyTsReplacement": break
+        default: throw argument.unknownField()
+        }
+    }
+
+    private func checkConsistency() throws(CommandError) {
+        guard removes || update != nil else {
+            throw CommandError(.failedToParse, "Either an update or remove=true must be specified")
+        }
+        guard removes else { return }
+        if update != nil {
+            throw CommandError(.failedToParse, "Cannot specify both an update and remove=true")
+        }
+        if isUpsert {
+            throw CommandError(.failedToParse, "Cannot specify both upsert=true and remove=true ")
+        }
+        if returnsNew {
+            throw CommandError(
+                .failedToParse, "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document")
+        }
+        if !arrayFilters.isEmpty {
+            throw CommandError(.failedToParse, "Cannot specify arrayFilters and remove=true")
+        }
+    }
+
+    func operation(on namespace: Namespace, _ server: ServerState) throws(CommandError) -> DocumentOperation {
+        let filter = try Filter(compiling: filter)
+        guard let update, !removes else {
+            return DocumentOperation(on: namespace, filter: filter, action: .delete, wantsImages: true)
+        }
+        let program = try UpdateProgram(
+            compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert)
+        return DocumentOperation(
+            on: namespace, filter: filter, action: .update(program),
+            upsertID: isUpsert ? server.newObjectID() : nil, wantsImages: true)
+    }
+}
+
+extension CommandTable {
+    @Sendable static func findAndModify(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try request.namespace()
+        let arguments = try FindAndModifyArguments(request)
+        let operation = try arguments.operation(on: namespace, context.server)
+        let sort = try arguments.sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
+        let projection = try arguments.fields.map { document throws(CommandError) in
+            try Projection(compiling: document)
+        }
+        let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        let engine = context.engine
+        let body = { @Sendable (collection: Collection) async throws(StorageError) -> DocumentOutcome in
+            try await engine.modifyOne(operation, in: collection, sort: sort, deadline: deadline)
+        }
+        let outcome =
+            arguments.isUpsert
+            ? try await engine.withCollectionCreated(namespace, body)
+            : try await engine.withCollection(namespace, body) ?? DocumentOutcome()
+        context.server.counters.countCommand()
+        _ = context.server.clock.tick()
+        return reply(outcome, arguments, projection, request)
+    }
+
+    private static func reply(
+        _ outcome: DocumentOutcome, _ arguments: FindAndModifyArguments, _ projection: Projection?,
+        _ request: CommandRequest
+    ) -> CommandReply {
+        CommandReply { builder in
+            builder.beginDocument("lastErrorObject")
+            builder.append("n", int32: outcome.matched || outcome.upsertedID != nil ? 1 : 0)
+            if !arguments.removes {
+                builder.append("updatedExisting", bool: outcome.matched)
+                if let id = outcome.upsertedID { builder.append("upserted", id) }
+            }
+            builder.end()
+            guard let image = arguments.returnsNew ? outcome.after : outcome.before else {
+                builder.appendNull("value")
+                request.shared.writeUnsatisfiedConcern(into: &builder)
+                return
+            }
+            image.withRaw { raw in
+                builder.beginDocument("value")
+                if let projection {
+                    projection.write(raw, into: &builder)
+                } else {
+                    for field in raw { builder.append(field) }
+                }
+                builder.end()
+            }
+            request.shared.writeUnsatisfiedConcern(into: &builder)
+        }
+    }
+}
+
+extension Argument {
+    /// An object, or null for none.
+    func documentOrNull() throws(CommandError) -> Document? {
+        value.type == .null || value.type == .undefined ? nil : try document()
+    }
+}

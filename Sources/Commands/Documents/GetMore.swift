@@ -1,0 +1,119 @@
+internal import BSON
+internal import CommandModel
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/getMore/
+
+struct GetMoreArguments {
+    var cursorID: Int64 = 0
+    var namespace: Namespace
+    /// nil means as many as fit into a reply.
+    var batchSize: Int?
+
+    init(_ request: CommandRequest) throws(CommandError) {
+        let id: Int64? = try request.body.withRaw { raw throws(CommandError) in
+            var fields = raw.makeIterator()
+            guard let first = fields.next() else { return nil }
+            guard let id = first.value.int64 else {
+                throw Argument(command: "getMore", key: first.key, value: first.value).wrongType(expected: "long")
+            }
+            return id
+        }
+        cursorID = id ?? 0
+        var collection: String?
+        var batchSize: Int?
+        try request.forEachArgument(of: "getMore") { argument throws(CommandError) in
+            switch argument.key {
+            case "collection": collection = try argument.string()
+            case "batchSize":
+                let size = Int(clamping: try argument.nonNegativeInteger())
+                batchSize = size == 0 ? nil : size
+            case "term", "lastKnownCommittedOpTime", "includeQueryStatsMetrics": break
+            default: throw argument.unknownField()
+            }
+        }
+        guard let collection else { throw .missingField("getMore.collection") }
+        self.batchSize = batchSize
+        namespace = try .validated(database: request.database, collection: collection)
+    }
+}
+
+extension CommandTable {
+    @Sendable static func getMore(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let arguments = try GetMoreArguments(request)
+        let cursors = context.engine.cursors
+        context.server.counters.countGetMore()
+        var cursor = try checkOut(arguments, request, context)
+        let deadline = Deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
+        var reply = CommandReply()
+        beginCursorReply(&reply.builder, .next)
+        do throws(StorageError) {
+            let (batch, run) = try await context.engine.fill(
+                ReplyBatch(
+                    into: reply.builder, documentsMax: arguments.batchSize ?? .max,
+                    projection: cursor.run.query.projection),
+                from: cursor.run, deadline: deadline)
+            if run.isExhausted {
+                cursors.close(arguments.cursorID)
+            } else {
+                cursor.run = run
+                cursors.checkIn(arguments.cursorID, cursor)
+            }
+            return closeCursorReply(
+                batch.builder, arguments.namespace, id: run.isExhausted ? 0 : arguments.cursorID)
+        } catch {
+            cursors.close(arguments.cursorID)
+            throw error.asCursorFailure(arguments.namespace)
+        }
+    }
+
+    private static func checkOut(
+        _ arguments: GetMoreArguments, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) -> Cursor {
+        let cursors = context.engine.cursors
+        switch cursors.checkOut(arguments.cursorID) {
+        case .missing:
+            throw CommandError(.cursorNotFound, "cursor id \(arguments.cursorID) not found")
+        case .inUse:
+            throw CommandError(
+                ErrorCode(292, "CursorInUse"), "cursor id \(arguments.cursorID) is already in use")
+        case .cursor(let cursor):
+            do throws(CommandError) {
+                try check(cursor, arguments, request)
+                return cursor
+            } catch {
+                cursors.checkIn(arguments.cursorID, cursor)
+                throw error
+            }
+        }
+    }
+
+    private static func check(
+        _ cursor: Cursor, _ arguments: GetMoreArguments, _ request: CommandRequest
+    ) throws(CommandError) {
+        guard cursor.namespace == arguments.namespace else {
+            throw CommandError(
+                .unauthorized,
+                "Requested getMore on namespace '\(arguments.namespace)', but cursor belongs to a different namespace \(cursor.namespace)")
+        }
+        guard cursor.sessionID == request.shared.sessionID else {
+            throw CommandError(
+                ErrorCode(50738), "Cannot run getMore on cursor \(arguments.cursorID), which was created in another session")
+        }
+        guard request.shared.maxTimeMilliseconds == 0 else {
+            throw CommandError(.badValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
+        }
+    }
+}
+
+extension StorageError {
+    /// A cursor whose collection is gone cannot go on.
+    func asCursorFailure(_ namespace: Namespace) -> CommandError {
+        let error = CommandError(self)
+        guard error.code == .namespaceNotFound else { return error }
+        return CommandError(
+            ErrorCode(175, "QueryPlanKilled"), "collection dropped. Namespace: \(namespace)")
+    }
+}

@@ -1,0 +1,41 @@
+internal import BSON
+internal import CommandModel
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/killCursors/
+
+extension CommandTable {
+    @Sendable static func killCursors(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try request.namespace()
+        var ids: [Int64]?
+        try request.forEachArgument(of: "killCursors") { argument throws(CommandError) in
+            guard argument.key == "cursors" else { throw argument.unknownField() }
+            var list: [Int64] = []
+            for element in try argument.array() {
+                guard let id = element.value.int64 else {
+                    throw CommandError(
+                        .typeMismatch,
+                        "BSON field 'killCursors.cursors.\(element.key.string)' is the wrong type '\(element.value.type.alias)', expected type 'long'")
+                }
+                list.append(id)
+            }
+            ids = list
+        }
+        guard let ids else { throw .missingField("killCursors.cursors") }
+        let killed = ids.map { context.engine.cursors.kill($0, in: namespace) }
+        return CommandReply { builder in
+            write("cursorsKilled", zip(ids, killed).filter(\.1).map(\.0), &builder)
+            write("cursorsNotFound", zip(ids, killed).filter { !$0.1 }.map(\.0), &builder)
+            write("cursorsAlive", [], &builder)
+            write("cursorsUnknown", [], &builder)
+        }
+    }
+
+    private static func write(_ name: StaticString, _ ids: [Int64], _ builder: inout DocumentBuilder) {
+        builder.beginArray(name)
+        for (index, id) in ids.enumerated() { builder.append(index: index, .int64(id)) }
+        builder.end()
+    }
+}

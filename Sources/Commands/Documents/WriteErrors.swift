@@ -1,0 +1,82 @@
+internal import BSON
+internal import CommandModel
+
+/// The errors of the statements of one write command, and whether the next one may still run.
+struct WriteErrors {
+    private(set) var list: [(index: Int, error: CommandError)] = []
+    let isOrdered: Bool
+
+    init(isOrdered: Bool) {
+        self.isOrdered = isOrdered
+    }
+
+    var mustStop: Bool { isOrdered && !list.isEmpty }
+
+    mutating func add(_ error: CommandError, at index: Int) {
+        list.append((index, error))
+    }
+
+    func write(into builder: inout DocumentBuilder) {
+        guard !list.isEmpty else { return }
+        builder.beginArray("writeErrors")
+        for (position, entry) in list.sorted(by: { $0.index < $1.index }).enumerated() {
+            builder.beginDocument(index: position)
+            builder.append("index", int32: Int32(entry.index))
+            builder.append("code", int32: entry.error.code.number)
+            builder.append(details: entry.error.details)
+            builder.append("errmsg", string: entry.error.message)
+            builder.end()
+        }
+        builder.end()
+    }
+}
+
+extension DocumentBuilder {
+    mutating func append(details: Document?) {
+        details?.withRaw { raw in
+            for field in raw { append(field) }
+        }
+    }
+}
+
+extension SharedArguments {
+    /// The write is done, but one member cannot give what the write concern demands.
+    func writeUnsatisfiedConcern(into builder: inout DocumentBuilder) {
+        guard let error = writeConcern?.unsatisfied else { return }
+        builder.beginDocument("writeConcernError")
+        builder.append("code", int32: error.code.number)
+        builder.append("codeName", string: error.code.name)
+        builder.append("errmsg", string: error.message)
+        builder.end()
+    }
+}
+
+func checkWriteBatchSize(_ count: Int) throws(CommandError) {
+    guard count >= 1, count <= WireLimits.writeBatchMax else {
+        throw CommandError(
+            .invalidLength,
+            "Write batch sizes must be between 1 and \(WireLimits.writeBatchMax). Got \(count) operations.")
+    }
+}
+
+extension CommandError {
+    static func missingField(_ name: String) -> CommandError {
+        CommandError(.idlMissingField, "BSON field '\(name)' is missing but a required field")
+    }
+}
+
+extension Argument {
+    /// An array of documents, as the body holds it when the client sends no document sequence.
+    func documents() throws(CommandError) -> [Document] {
+        var documents: [Document] = []
+        for element in try array() {
+            guard let document = element.value.document else {
+                throw CommandError(
+                    .typeMismatch,
+                    "BSON field '\(name).\(element.key.string)' is the wrong type '\(element.value.type.alias)', expected type 'object'")
+            }
+            documents.append(Document(copying: document))
+        }
+        return documents
+    }
+}

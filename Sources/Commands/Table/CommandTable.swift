@@ -1,0 +1,69 @@
+package import CommandModel
+
+/// The commands by name: one entry each, deprecated spellings as entries of their own.
+package struct CommandTable: Sendable {
+    package typealias Handler = @Sendable (CommandRequest, CommandContext) async throws(CommandError) -> CommandReply
+
+    package struct Entry: Sendable {
+        package let name: String
+        /// Shown by `listCommands`.
+        package let help: String
+        /// Runs on the `admin` database only.
+        package let isAdminOnly: Bool
+        /// May be sent with `apiStrict`.
+        package let isInStableAPI: Bool
+        package let handler: Handler
+    }
+
+    private let entries: [String: Entry]
+
+    package static let standard = CommandTable(documentCommands + collectionCommands + diagnosticCommands + sessionCommands)
+
+    init(_ list: [Entry]) {
+        entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package subscript(name: String) -> Entry? { entries[name] }
+
+    package var all: [Entry] { entries.values.sorted { $0.name < $1.name } }
+}
+
+extension CommandTable {
+    static func entry(
+        _ name: String, _ help: String, adminOnly: Bool = false, stable: Bool = false, _ handler: @escaping Handler
+    ) -> Entry {
+        Entry(name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, handler: handler)
+    }
+
+    static let documentCommands: [Entry] = [
+        entry("aggregate", "counts documents; other pipelines are refused", stable: true, aggregate),
+        entry("count", "counts documents that match a query", stable: true, count),
+        entry("delete", "removes documents", stable: true, delete),
+        entry("distinct", "the distinct values of a field", stable: true, distinct),
+        entry("explain", "how a command would run", stable: true, explain),
+        entry("find", "reads documents", stable: true, find),
+        entry("findAndModify", "updates or removes one document and returns it", stable: true, findAndModify),
+        entry("findandmodify", "the same as findAndModify", findAndModify),
+        entry("getMore", "reads on from a cursor", stable: true, getMore),
+        entry("insert", "stores documents", stable: true, insert),
+        entry("killCursors", "closes cursors", stable: true, killCursors),
+        entry("update", "changes documents", stable: true, update),
+    ]
+
+    static let collectionCommands: [Entry] = [
+        entry("collStats", "sizes of a collection", collStats),
+        entry("create", "creates a collection", stable: true, create),
+        entry("createIndexes", "creates indexes: only _id_ so far", stable: true, createIndexes),
+        entry("dataSize", "bytes of a collection's documents", dataSize),
+        entry("dbStats", "sizes of a database", dbStats),
+        entry("dbstats", "the same as dbStats", dbStats),
+        entry("drop", "drops a collection", stable: true, drop),
+        entry("dropDatabase", "drops all collections of a database", stable: true, dropDatabase),
+        entry("dropIndexes", "drops indexes", stable: true, dropIndexes),
+        entry("listCollections", "the collections of a database", stable: true, listCollections),
+        entry("listDatabases", "the databases", adminOnly: true, stable: true, listDatabases),
+        entry("listIndexes", "the indexes of a collection", stable: true, listIndexes),
+        entry("renameCollection", "renames a collection", adminOnly: true, renameCollection),
+        entry("validate", "checks the documents of a collection", validate),
+    ]
+}

@@ -1,0 +1,74 @@
+package import BSON
+package import CommandModel
+internal import NIOConcurrencyHelpers
+package import NIOCore
+package import Storage
+internal import Synchronization
+
+/// What all connections of a server share.
+package final class ServerState: Sendable {
+    package let engine: StorageEngine
+    package let identity: ServerIdentity
+    package let clock: ClusterClock
+    package let objectIDs = ObjectIDGenerator()
+    package let sessions = SessionRegistry()
+    package let counters = OperationCounters()
+    package let startedAt = NIODeadline.now()
+    /// Connections by now, and since the start.
+    package let connectionsOpen = Atomic<Int64>(0)
+    package let connectionsCreated = Atomic<Int64>(0)
+    private let postgresIsUp = Atomic<Bool>(true)
+
+    package init(engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock) {
+        self.engine = engine
+        self.identity = identity
+        self.clock = clock
+    }
+
+    /// Seconds since 1970 UTC.
+    package var now: UInt32 { UInt32(truncatingIfNeeded: ClusterClock.wallMilliseconds() / 1_000) }
+
+    /// An object id for a document that came without `_id`.
+    package func newObjectID() -> ObjectID { objectIDs.next(seconds: now) }
+}
+
+/// Who this server says it is.
+package struct ServerIdentity: Sendable {
+    package let version: String
+    /// Set by the host name that clients shall use: `--advertise-host`.
+    package let advertisedHost: String
+    package let setName: String
+    package let hostName: String
+    package let processID: Int64
+    /// The command line, for `getCmdLineOpts`.
+    package let arguments: [String]
+    /// Of this run of the process: `topologyVersion.processId`.
+    package let runID: ObjectID
+    /// PostgreSQL's version, as it calls itself.
+    package let postgresVersion: String
+
+    package init(
+        version: String, advertisedHost: String, setName: String, hostName: String, processID: Int64,
+        arguments: [String], runID: ObjectID, postgresVersion: String
+    ) {
+        self.version = version
+        self.advertisedHost = advertisedHost
+        self.setName = setName
+        self.hostName = hostName
+        self.processID = processID
+        self.arguments = arguments
+        self.runID = runID
+        self.postgresVersion = postgresVersion
+    }
+}
+
+/// The limits that `hello` announces and the server keeps.
+package enum ServerLimits {
+    package static let documentBytesMax = 16 * 1024 * 1024
+    package static let messageBytesMax = 48_000_000
+    package static let writeBatchMax = 100_000
+    package static let sessionTimeoutMinutes: Int32 = 30
+    package static let minWireVersion: Int32 = 0
+    /// MongoDB 7.0; 25 (8.0) promises the bulkWrite command.
+    package static let maxWireVersion: Int32 = 21
+}

@@ -1,0 +1,59 @@
+package import BSON
+package import CommandModel
+
+/// Gathers the distinct values at a path: elements of an array count one by one.
+package struct DistinctCollector {
+    /// What fits into one reply.
+    package static let replyBytesMax = 16 * 1024 * 1024
+
+    private let steps: [SortStep]
+    private let bytesMax: Int
+    private var seen: Set<[UInt8]> = []
+    private var byteCount = 0
+    /// In the order in which they were first seen.
+    package private(set) var values: [Value] = []
+
+    package init(path: String, bytesMax: Int = DistinctCollector.replyBytesMax) {
+        steps = path.split(separator: ".", omittingEmptySubsequences: false).map { component in
+            let name = Array(component.utf8)
+            let index = name.withUnsafeBytes { bytes in
+                bytes.baseAddress.flatMap { RawKey(start: $0, count: bytes.count).arrayIndex }
+            }
+            return SortStep(name: name, index: index ?? -1)
+        }
+        self.bytesMax = bytesMax
+    }
+
+    package mutating func add(_ document: RawDocument) throws(CommandError) {
+        try visit(document[steps[0]], 1)
+    }
+
+    private mutating func visit(_ value: RawValue?, _ depth: Int) throws(CommandError) {
+        guard let value else { return }
+        guard depth < steps.count else { return try visitEnd(value) }
+        if let document = value.document {
+            try visit(document[steps[depth]], depth + 1)
+        } else if let array = value.array {
+            if steps[depth].index >= 0 { try visit(array[steps[depth]], depth + 1) }
+            for element in array {
+                guard let document = element.value.document else { continue }
+                try visit(document[steps[depth]], depth + 1)
+            }
+        }
+    }
+
+    private mutating func visitEnd(_ value: RawValue) throws(CommandError) {
+        guard let array = value.array else { return try take(value) }
+        for element in array { try take(element.value) }
+    }
+
+    private mutating func take(_ value: RawValue) throws(CommandError) {
+        guard seen.insert(KeyEncoder.encode(value)).inserted else { return }
+        values.append(Value(copying: value))
+        // Type byte, name and NUL come on top of the payload.
+        byteCount += value.count + 10
+        guard byteCount <= bytesMax else {
+            throw CommandError(ErrorCode(17217), "distinct too big, 16mb cap")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+internal import BSON
+
+extension DocumentTest {
+    /// - Parameter position: set to the array index of a match, when there was an array. Alternatives and negations
+    ///   leave it alone: which branch held is not something `$` may depend on.
+    func matches(_ document: RawDocument, _ position: MatchPosition?) -> Bool {
+        switch self {
+        case .constant(let value): return value
+        case .fields(let groups): return Self.matches(groups, document, position)
+        case .all(let children):
+            for index in 0..<children.count where !children[index].matches(document, position) { return false }
+            return true
+        case .any(let children):
+            for index in 0..<children.count where children[index].matches(document, position) { return true }
+            return false
+        case .none(let children):
+            for index in 0..<children.count where children[index].matches(document, nil) { return false }
+            return true
+        }
+    }
+
+    private static func matches(
+        _ groups: ArenaList<FieldGroup>, _ document: RawDocument, _ position: MatchPosition?
+    ) -> Bool {
+        if groups.count == 1 {
+            let group = groups[0]
+            return group.matches(document[group.key], position)
+        }
+        // The compiler puts at most 64 groups into one list; the first field of a name counts, as everywhere.
+        var unseen = groups.count == 64 ? UInt64.max : (1 << UInt64(groups.count)) - 1
+        for element in document {
+            for index in 0..<groups.count where unseen & (1 << UInt64(index)) != 0 && groups[index].key == element.key {
+                guard groups[index].matches(element.value, position) else { return false }
+                unseen &= ~(1 << UInt64(index))
+                if unseen == 0 { return true }
+            }
+        }
+        for index in 0..<groups.count where unseen & (1 << UInt64(index)) != 0 {
+            guard groups[index].matches(nil, position) else { return false }
+        }
+        return true
+    }
+}
+
+extension FieldGroup {
+    @inline(__always)
+    func matches(_ value: RawValue?, _ position: MatchPosition?) -> Bool {
+        for index in 0..<tests.count where !tests[index].matches(value, position) { return false }
+        return true
+    }
+}
+
+extension PathTest {
+    @inline(__always)
+    func matches(_ value: RawValue?, _ position: MatchPosition?) -> Bool {
+        Self.walk(value, steps, 0, test, isNegated ? nil : position) != isNegated
+    }
+
+    /// Whether some value at `steps[depth...]` below `value` passes. The recursion is as deep as the path is long,
+    /// which the compiler bounds.
+    private static func walk(
+        _ value: RawValue?, _ steps: ArenaList<PathStep>, _ depth: Int, _ test: ValueTest, _ position: MatchPosition?
+    ) -> Bool {
+        guard depth < steps.count else { return atEnd(value, test, position) }
+        guard let value else { return test.matches(nil, nil) }
+        switch value.type {
+        case .document:
+            return walk(value.document?[steps[depth].key], steps, depth + 1, test, position)
+        case .array:
+            return walkArray(value, steps, depth, test, position)
+        default:
+            return test.matches(nil, nil)
+        }
+    }
+
+    /// A step into an array goes to the documents in it, and, if it spells an index, to that element as well.
+    /// Arrays directly within arrays are entered only by index.
+    private static func walkArray(
+        _ value: RawValue, _ steps: ArenaList<PathStep>, _ depth: Int, _ test: ValueTest, _ position: MatchPosition?
+    ) -> Bool {
+        guard let array = value.array else { return false }
+        let step = steps[depth]
+        var index = 0
+        for element in array {
+            let isHit =
+                index == step.index && matchesByIndex(element.value, steps, depth, test)
+                || element.value.type == .document
+                    && walk(element.value.document?[step.key], steps, depth + 1, test, nil)
+            if isHit {
+                position?.pointee = index
+                return true
+            }
+            index += 1
+        }
+        return false
+    }
+
+    private static func matchesByIndex(
+        _ element: RawValue, _ steps: ArenaList<PathStep>, _ depth: Int, _ test: ValueTest
+    ) -> Bool {
+        // An index at the end of a path means that element itself: an array there is not looked into.
+        if depth + 1 == steps.count { return test.matches(element, nil) }
+        guard element.type == .document || element.type == .array else { return false }
+        return walk(element, steps, depth + 1, test, nil)
+    }
+
+    @inline(__always)
+    private static func atEnd(_ value: RawValue?, _ test: ValueTest, _ position: MatchPosition?) -> Bool {
+        guard let value, value.type == .array else { return test.matches(value, nil) }
+        guard test.looksIntoArrays else { return test.matches(value, position) }
+        return elementsPass(value, test, position) || test.matches(value, nil)
+    }
+
+    private static func elementsPass(_ value: RawValue, _ test: ValueTest, _ position: MatchPosition?) -> Bool {
+        guard let array = value.array else { return false }
+        var index = 0
+        for element in array {
+            if test.matches(element.value, nil) {
+                position?.pointee = index
+                return true
+            }
+            index += 1
+        }
+        return false
+    }
+}

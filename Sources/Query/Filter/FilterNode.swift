@@ -1,0 +1,104 @@
+internal import BSON
+
+/// A test of a whole document; the root of a compiled filter.
+enum DocumentTest {
+    case constant(Bool)
+    case all(ArenaList<DocumentTest>)
+    case any(ArenaList<DocumentTest>)
+    case none(ArenaList<DocumentTest>)
+    /// A conjunction of tests of fields, settled in one walk over the document.
+    case fields(ArenaList<FieldGroup>)
+}
+
+/// All tests of one conjunction whose paths begin with the same field name.
+struct FieldGroup {
+    let key: RawKey
+    let tests: ArenaList<PathTest>
+}
+
+/// A test of the values at a path. Through arrays a path may lead to many values: the test holds when one of them
+/// passes; the negated test holds when none does.
+struct PathTest {
+    /// The steps after the name in ``FieldGroup/key``.
+    let steps: ArenaList<PathStep>
+    let isNegated: Bool
+    let test: ValueTest
+}
+
+/// One component of a dotted path, with the array index it spells or -1.
+struct PathStep {
+    let key: RawKey
+    let index: Int
+}
+
+/// A test of one value, or of the absence of one.
+enum ValueTest {
+    case equal(RawValue)
+    case compare(Comparison, RawValue)
+    case oneOf(ValueSet)
+    case exists
+    case type(TypeMask)
+    case size(Int)
+    case elementMatches(ArenaList<DocumentTest>)
+    case elementPasses(ArenaList<ValueTest>)
+    case modulo(divisor: Int64, remainder: Int64)
+    case regex(Unmanaged<CompiledRegex>)
+    case bits(BitTest)
+    case all(ArenaList<ValueTest>)
+    case not(ArenaList<ValueTest>)
+
+    /// Whether the test is also put to each element of an array that stands at the end of the path.
+    @inline(__always)
+    var looksIntoArrays: Bool {
+        switch self {
+        case .size, .elementMatches, .elementPasses: false
+        default: true
+        }
+    }
+}
+
+enum Comparison {
+    case less, lessOrEqual, greater, greaterOrEqual
+
+    @inline(__always)
+    func accepts(_ order: Int) -> Bool {
+        switch self {
+        case .less: order < 0
+        case .lessOrEqual: order <= 0
+        case .greater: order > 0
+        case .greaterOrEqual: order >= 0
+        }
+    }
+
+    @inline(__always)
+    var includesEqual: Bool { self == .lessOrEqual || self == .greaterOrEqual }
+}
+
+/// The operand of `$in`: constants in ascending order for binary search, and regular expressions.
+struct ValueSet {
+    let values: ArenaList<RawValue>
+    let regexes: ArenaList<Unmanaged<CompiledRegex>>
+    let hasNull: Bool
+}
+
+/// A set of BSON types.
+struct TypeMask {
+    private(set) var bits: UInt32 = 0
+
+    mutating func insert(_ type: BSONType) { bits |= Self.bit(type) }
+
+    @inline(__always)
+    func contains(_ type: BSONType) -> Bool { bits & Self.bit(type) != 0 }
+
+    @inline(__always)
+    private static func bit(_ type: BSONType) -> UInt32 {
+        switch type {
+        case .minKey: 1 << 30
+        case .maxKey: 1 << 31
+        default: 1 << UInt32(type.rawValue)
+        }
+    }
+}
+
+/// Where in the outermost array a match was found: what the positional `$` refers to.
+typealias MatchPosition = UnsafeMutablePointer<Int>

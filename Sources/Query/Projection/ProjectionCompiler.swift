@@ -1,0 +1,201 @@
+internal import BSON
+internal import CommandModel
+
+/// Turns a projection document into a tree, and finds out whether it includes or excludes.
+struct ProjectionCompiler {
+    enum Mode { case inclusion, exclusion }
+
+    private(set) var root = ProjectionNode()
+    private(set) var mode: Mode?
+    /// What is said of `_id` as a whole, if anything.
+    private(set) var showsID: Bool?
+    private(set) var hasPositional = false
+    private(set) var hasElementMatch = false
+
+    mutating func compile(_ projection: RawDocument) throws(CommandError) {
+        for element in projection { try compile(element, below: [], depth: 0) }
+        guard mode == nil else { return }
+        // Only `_id` was named, or only what neither includes nor excludes.
+        mode = showsID == true && root.children.isEmpty ? .inclusion : .exclusion
+    }
+
+    private mutating func compile(
+        _ element: RawElement, below parents: [RawKey], depth: Int
+    ) throws(CommandError) {
+        if let array = try positionalArray(element.key, parents) {
+            return try insertPositional(at: array, element)
+        }
+        try checkFieldPath(element.key)
+        let path = parents + element.key.components
+        let value = element.value
+        if value.type.isNumber || value.type == .bool {
+            try insert(value.isTruthy ? .include : .exclude, at: path)
+        } else if let document = value.document {
+            try compile(document, at: path, element.key, depth: depth)
+        } else {
+            throw CommandError(
+                .notImplemented, "computed fields in a projection are not implemented yet: \(element.key.string)")
+        }
+    }
+
+    private mutating func compile(
+        _ document: RawDocument, at path: [RawKey], _ key: RawKey, depth: Int
+    ) throws(CommandError) {
+        guard depth < FilterCompiler.depthMax else {
+            throw CommandError(.badValue, "the projection nests deeper than \(FilterCompiler.depthMax) levels")
+        }
+        guard let first = document.firstKey else {
+            throw CommandError(
+                ErrorCode(51270),
+                "An empty sub-projection is not a valid value. Found empty object at path \(path.text)")
+        }
+        guard first.startsWithDollar else {
+            for element in document { try compile(element, below: path, depth: depth + 1) }
+            return
+        }
+        try compileOperator(document, first, at: path)
+    }
+
+    private mutating func compileOperator(
+        _ document: RawDocument, _ name: RawKey, at path: [RawKey]
+    ) throws(CommandError) {
+        guard document.elementCount == 1, let operand = document[name] else {
+            throw CommandError(
+                ErrorCode(31271), "Invalid projection object: an expression must have exactly one field")
+        }
+        switch name {
+        case "$slice": try insert(try slice(operand), at: path)
+        case "$elemMatch": try insertElementMatch(operand, at: path)
+        case "$meta":
+            throw CommandError(.notImplemented, "$meta in a projection is not implemented yet")
+        default:
+            throw CommandError(
+                .notImplemented, "the expression \(name.string) in a projection is not implemented yet")
+        }
+    }
+
+    // MARK: adding to the tree
+
+    private mutating func insert(_ action: ProjectionAction, at path: [RawKey]) throws(CommandError) {
+        if path.count == 1, path[0] == "_id", showsID(action) != nil {
+            guard showsID == nil else { throw collision(.withChild, path) }
+            showsID = showsID(action)
+            return
+        }
+        try settleMode(action, path)
+        if let collision = root.insert(action, at: path[...]) { throw self.collision(collision, path) }
+    }
+
+    private func showsID(_ action: ProjectionAction) -> Bool? {
+        switch action {
+        case .include: true
+        case .exclude: false
+        default: nil
+        }
+    }
+
+    private mutating func settleMode(_ action: ProjectionAction, _ path: [RawKey]) throws(CommandError) {
+        switch action {
+        case .include, .elementMatch, .positional:
+            guard mode != .exclusion else {
+                throw CommandError(
+                    ErrorCode(31253), "Cannot do inclusion on field \(path.text) in exclusion projection")
+            }
+            mode = .inclusion
+        case .exclude:
+            guard mode != .inclusion else {
+                throw CommandError(
+                    ErrorCode(31254), "Cannot do exclusion on field \(path.text) in inclusion projection")
+            }
+            mode = .exclusion
+        case .slice: return
+        }
+    }
+
+    private func collision(_ collision: ProjectionNode.Collision, _ path: [RawKey]) -> CommandError {
+        switch collision {
+        case .withParent(let remaining):
+            CommandError(ErrorCode(31249), "Path collision at \(path.text) remaining portion \(remaining)")
+        case .withChild: CommandError(ErrorCode(31250), "Path collision at \(path.text)")
+        }
+    }
+
+    // MARK: operators
+
+    private func slice(_ operand: RawValue) throws(CommandError) -> ProjectionAction {
+        if operand.type.isNumber { return .slice(skip: nil, count: bound(operand)) }
+        guard let array = operand.array else {
+            throw CommandError(
+                ErrorCode(28724), "First argument to $slice must be an array, but is of type: \(operand.type.alias)")
+        }
+        let operands = array.map(\.value)
+        guard operands.count == 2 else {
+            throw CommandError(
+                ErrorCode(28667),
+                "Expression $slice takes at least 2 arguments, and at most 3, but \(operands.count) were passed in.")
+        }
+        guard operands.allSatisfy(\.type.isNumber), bound(operands[1]) > 0 else {
+            throw CommandError(
+                ErrorCode(28724), "First argument to $slice must be an array, and the limit must be positive")
+        }
+        return .slice(skip: bound(operands[0]), count: bound(operands[1]))
+    }
+
+    /// Cut off to 32 bits, which no array is longer than.
+    private func bound(_ value: RawValue) -> Int {
+        let number = value.number?.asDouble ?? 0
+        if number.isNaN { return 0 }
+        return Int(Swift.min(Swift.max(number, Double(Int32.min)), Double(Int32.max)))
+    }
+
+    private mutating func insertElementMatch(_ operand: RawValue, at path: [RawKey]) throws(CommandError) {
+        guard operand.type == .document else {
+            throw CommandError(ErrorCode(31274), "elemMatch: Invalid argument, object required, but got \(operand.type.alias)")
+        }
+        guard path.count == 1 else {
+            throw CommandError(ErrorCode(31275), "Cannot use $elemMatch projection on a nested field.")
+        }
+        let filter = try Filter(
+            compiling: Document { builder in
+                builder.beginDocument("")
+                builder.append("$elemMatch", operand)
+                builder.end()
+            })
+        hasElementMatch = true
+        guard !hasPositional else { throw positionalWithElementMatch() }
+        try insert(.elementMatch(filter), at: path)
+    }
+
+    private func positionalWithElementMatch() -> CommandError {
+        CommandError(ErrorCode(31256), "Cannot specify positional operator and $elemMatch.")
+    }
+
+    /// The path of the array when `key` ends in the positional `$`.
+    private func positionalArray(_ key: RawKey, _ parents: [RawKey]) throws(CommandError) -> [RawKey]? {
+        let components = key.components
+        guard components.count > 1, let place = components.firstIndex(where: { $0 == "$" }) else { return nil }
+        guard place == components.count - 1 else {
+            throw CommandError(
+                ErrorCode(31394), "As of 4.4, it's illegal to specify positional operator in the middle of a path. "
+                    + "Positional projection may only be used at the end, for example: a.b.$.")
+        }
+        return parents + components.dropLast()
+    }
+
+    private mutating func insertPositional(at path: [RawKey], _ element: RawElement) throws(CommandError) {
+        guard !hasPositional else {
+            throw CommandError(ErrorCode(31276), "Cannot specify more than one positional projection per query.")
+        }
+        guard !hasElementMatch else { throw positionalWithElementMatch() }
+        guard element.value.isTruthy else {
+            throw CommandError(
+                ErrorCode(31395), "positional projection cannot be used with exclusion")
+        }
+        hasPositional = true
+        try insert(.positional, at: path)
+    }
+}
+
+extension [RawKey] {
+    var text: String { map(\.string).joined(separator: ".") }
+}

@@ -1,0 +1,89 @@
+package import BSON
+
+extension SortPattern {
+    /// The document's place in the order, as bytes that compare like it. Equal keys are equal documents as far as the
+    /// pattern sees them.
+    ///
+    /// A path into an array has many values: the least counts in ascending, the greatest in descending order. A
+    /// missing field sorts as null, an empty array below it.
+    package func key(of document: RawDocument) -> [UInt8] {
+        var encoder = KeyEncoder()
+        for field in fields {
+            var best = Extreme(isGreatest: field.isDescending)
+            field.steps.withUnsafeBufferPointer { steps in
+                best.visit(document[steps[0]], steps, 1)
+            }
+            encoder.append(best.value ?? .nothing(.null), descending: field.isDescending)
+        }
+        return encoder.bytes
+    }
+}
+
+/// The least or the greatest of the values at a path.
+private struct Extreme {
+    let isGreatest: Bool
+    private(set) var value: RawValue?
+
+    init(isGreatest: Bool) {
+        self.isGreatest = isGreatest
+    }
+
+    /// - Parameter value: what stands at `steps[..<depth]`. The recursion is as deep as the path is long.
+    mutating func visit(_ value: RawValue?, _ steps: UnsafeBufferPointer<SortStep>, _ depth: Int) {
+        guard depth < steps.count else { return visitEnd(value) }
+        if let document = value?.document {
+            visit(document[steps[depth]], steps, depth + 1)
+        } else if let array = value?.array {
+            visitElements(array, steps, depth)
+        } else {
+            take(.nothing(.null))
+        }
+    }
+
+    private mutating func visitElements(
+        _ array: RawDocument, _ steps: UnsafeBufferPointer<SortStep>, _ depth: Int
+    ) {
+        if steps[depth].index >= 0, let element = array[steps[depth]] { return visit(element, steps, depth + 1) }
+        if array.isEmpty { return take(.nothing(.null)) }
+        for element in array {
+            if let document = element.value.document {
+                visit(document[steps[depth]], steps, depth + 1)
+            } else {
+                take(.nothing(.null))
+            }
+        }
+    }
+
+    private mutating func visitEnd(_ value: RawValue?) {
+        guard let value else { return take(.nothing(.null)) }
+        guard let array = value.array else { return take(value) }
+        if array.isEmpty { return take(.nothing(.undefined)) }
+        for element in array { take(element.value) }
+    }
+
+    private mutating func take(_ candidate: RawValue) {
+        guard let value else {
+            self.value = candidate
+            return
+        }
+        let order = candidate.compare(to: value)
+        if isGreatest ? order > 0 : order < 0 { self.value = candidate }
+    }
+}
+
+extension RawValue {
+    /// A value of a type that has no payload.
+    static func nothing(_ type: BSONType) -> RawValue {
+        RawValue(type: type, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+}
+
+extension RawDocument {
+    subscript(step: SortStep) -> RawValue? {
+        step.name.withUnsafeBytes { bytes in
+            // An empty name has no address; paths with one are refused before.
+            guard let start = bytes.baseAddress else { return nil }
+            return self[RawKey(start: start, count: bytes.count)]
+        }
+    }
+}

@@ -1,0 +1,132 @@
+package import BSON
+package import CommandModel
+
+/// A compiled sort specification: `{a: 1, "b.c": -1}`.
+package struct SortPattern: Sendable {
+    /// What the order is, as far as storage can serve it without sorting.
+    package enum Order: Sendable, Equatable {
+        /// Insertion order: no sort, or `$natural`.
+        case natural(ascending: Bool)
+        /// By `_id` alone (what follows an unique field decides nothing).
+        case id(ascending: Bool)
+        case fields
+    }
+
+    package struct Field: Sendable {
+        package let path: String
+        package let isDescending: Bool
+        let steps: [SortStep]
+    }
+
+    package let order: Order
+    /// Empty for a natural order.
+    package let fields: [Field]
+
+    /// No sort.
+    package static let none = SortPattern(order: .natural(ascending: true), fields: [])
+
+    private init(order: Order, fields: [Field]) {
+        self.order = order
+        self.fields = fields
+    }
+
+    package init(compiling pattern: Document) throws(CommandError) {
+        self = try pattern.withRaw { raw throws(CommandError) in try SortPattern(compiling: raw) }
+    }
+
+    package init(compiling pattern: RawDocument) throws(CommandError) {
+        if let natural = pattern["$natural"] {
+            self = try Self.natural(natural, pattern)
+            return
+        }
+        var fields: [Field] = []
+        for element in pattern { fields.append(try Self.field(element)) }
+        try Self.check(fields)
+        guard let first = fields.first else {
+            self = .none
+            return
+        }
+        order = first.path == "_id" ? .id(ascending: !first.isDescending) : .fields
+        self.fields = fields
+    }
+
+    private static func natural(_ value: RawValue, _ pattern: RawDocument) throws(CommandError) -> SortPattern {
+        guard pattern.elementCount == 1 else {
+            throw CommandError(.badValue, "Cannot include '$natural' in compound sort: \(pattern.errorText)")
+        }
+        switch value.number?.asInt64Exact {
+        case 1: return .none
+        case -1: return SortPattern(order: .natural(ascending: false), fields: [])
+        default:
+            throw CommandError(.badValue, "$natural sort cannot be set to a value other than -1 or 1.")
+        }
+    }
+
+    private static func field(_ element: RawElement) throws(CommandError) -> Field {
+        let path = element.key.string
+        try checkFieldPath(element.key)
+        return Field(
+            path: path, isDescending: try isDescending(element),
+            steps: element.key.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) })
+    }
+
+    private static func isDescending(_ element: RawElement) throws(CommandError) -> Bool {
+        if element.value.document?["$meta"] != nil {
+            throw CommandError(.notImplemented, "sorting by $meta is not implemented yet")
+        }
+        guard let number = element.value.number else {
+            throw CommandError(
+                ErrorCode(15974),
+                "Illegal key in $sort specification: \(element.key.string): \(element.value.errorText)")
+        }
+        switch number.asInt64Truncated {
+        case 1: return false
+        case -1: return true
+        default:
+            throw CommandError(
+                ErrorCode(15975), "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
+        }
+    }
+
+    /// As many keys as a compound sort may have.
+    private static let fieldsMax = 32
+
+    private static func check(_ fields: [Field]) throws(CommandError) {
+        guard fields.count <= fieldsMax else {
+            throw CommandError(ErrorCode(13103), "too many compound keys")
+        }
+        var names: Set<String> = []
+        for field in fields where !names.insert(field.path).inserted {
+            throw CommandError(ErrorCode(7_472_500), "$sort key must not contain duplicate keys (\(field.path))")
+        }
+    }
+}
+
+/// One step of a sort path.
+struct SortStep: Sendable {
+    let name: [UInt8]
+    let index: Int
+}
+
+/// Refuses paths that name no field: shared by sort and projection.
+func checkFieldPath(_ path: RawKey) throws(CommandError) {
+    guard path.count > 0 else {
+        throw CommandError(ErrorCode(40352), "FieldPath cannot be constructed with empty string")
+    }
+    guard path.bytes[path.count - 1] != UInt8(ascii: ".") else {
+        throw CommandError(ErrorCode(40353), "FieldPath must not end with a '.'.")
+    }
+    let components = path.components
+    guard components.count <= FilterCompiler.pathComponentsMax else {
+        throw CommandError(ErrorCode(5_984_700), "FieldPath is too long")
+    }
+    for component in components {
+        guard component.count > 0 else {
+            throw CommandError(ErrorCode(15998), "FieldPath field names may not be empty strings.")
+        }
+        guard !component.startsWithDollar || component == "$id" || component == "$ref" || component == "$db" else {
+            throw CommandError(
+                ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package import BSON
+package import CommandModel
+
+/// Sorts rows in memory, and with a limit keeps only the first ones.
+///
+/// Rows with equal keys come out by `rid`, so that a cursor may resume after `(key, rid)`; where rows have no `rid`,
+/// the number of arrival does, and makes the sort stable.
+package struct Sorter {
+    package struct Entry {
+        package let key: [UInt8]
+        package let rid: Int64
+        /// Copied from the row.
+        package let row: Document
+
+        var byteCount: Int { key.count + row.count + 64 }
+    }
+
+    /// MongoDB's limit on a sort that may not use the disk.
+    package static let memoryBytesMax = 100 * 1024 * 1024
+
+    private let limit: Int
+    private let bytesMax: Int
+    /// A heap with the last row on top once `limit` rows are there; before, in order of arrival.
+    private var entries: [Entry] = []
+    private var byteCount = 0
+
+    /// - Parameter limit: how many rows come out, skipped ones included; nil for all.
+    package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax) {
+        self.limit = limit ?? .max
+        self.bytesMax = bytesMax
+    }
+
+    package mutating func insert(key: [UInt8], rid: Int64, row: RawDocument) throws(CommandError) {
+        guard limit > 0 else { return }
+        if entries.count == limit {
+            guard Self.precedes(key, rid, entries[0]) else { return }
+            replaceTop(Entry(key: key, rid: rid, row: Document(copying: row)))
+        } else {
+            append(Entry(key: key, rid: rid, row: Document(copying: row)))
+        }
+        guard byteCount <= bytesMax else {
+            throw CommandError(
+                .queryExceededMemoryLimitNoDiskUseAllowed,
+                "Sort exceeded memory limit of \(bytesMax) bytes, but did not opt in to external sorting.")
+        }
+    }
+
+    /// The rows in order. The sorter is empty afterwards.
+    package mutating func finish() -> [Entry] {
+        var result: [Entry] = []
+        swap(&result, &entries)
+        byteCount = 0
+        result.sort { Self.precedes($0.key, $0.rid, $1) }
+        return result
+    }
+
+    private mutating func append(_ entry: Entry) {
+        byteCount += entry.byteCount
+        entries.append(entry)
+        guard entries.count == limit else { return }
+        for index in stride(from: entries.count / 2 - 1, through: 0, by: -1) { siftDown(index) }
+    }
+
+    private mutating func replaceTop(_ entry: Entry) {
+        byteCount += entry.byteCount - entries[0].byteCount
+        entries[0] = entry
+        siftDown(0)
+    }
+
+    private mutating func siftDown(_ start: Int) {
+        var parent = start
+        while true {
+            var last = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count {
+                if Self.precedes(entries[last].key, entries[last].rid, entries[child]) { last = child }
+            }
+            if last == parent { return }
+            entries.swapAt(parent, last)
+            parent = last
+        }
+    }
+
+    private static func precedes(_ key: [UInt8], _ rid: Int64, _ other: Entry) -> Bool {
+        if key == other.key { return rid < other.rid }
+        return key.lexicographicallyPrecedes(other.key)
+    }
+}

@@ -1,0 +1,130 @@
+internal import BSON
+internal import CommandModel
+
+/// `$push` with its modifiers.
+struct Push {
+    var values: [RawValue] = []
+    var position: Int64?
+    var slice: Int64?
+    var order: ElementOrder?
+
+    /// How the array is sorted after the values were added.
+    enum ElementOrder {
+        case whole(descending: Bool)
+        case fields([(path: RawKey, descending: Bool)])
+    }
+}
+
+/// Which elements `$pull` removes.
+enum PullCondition {
+    case equal(RawValue)
+    /// Put to the element as the value of a field without a name.
+    case value(Filter)
+    /// Put to elements that are documents.
+    case document(Filter)
+
+    func matches(_ element: RawValue) -> Bool {
+        switch self {
+        case .equal(let value): element.equals(value)
+        case .value(let filter): Document { $0.append("", element) }.withRaw { filter.matches($0) }
+        case .document(let filter): element.document.map { filter.matches($0) } ?? false
+        }
+    }
+}
+
+extension UpdateRun {
+    mutating func applyPush(_ push: Push, _ key: RawKey, _ value: RawValue?) throws(CommandError) {
+        var elements: [RawValue] = []
+        if let value {
+            guard let array = value.array else {
+                throw CommandError(
+                    .badValue,
+                    "The field '\(pathText)' must be an array but is of type \(value.type.alias) in document "
+                        + "{\(documentText)}")
+            }
+            elements = array.map(\.value)
+        }
+        elements.insert(contentsOf: push.values, at: Self.offset(push.position, in: elements.count))
+        push.order?.sort(&elements)
+        try appendArray(key, Self.slice(elements, push.slice))
+    }
+
+    /// Negative positions count from the end; those beyond either end mean that end.
+    private static func offset(_ position: Int64?, in count: Int) -> Int {
+        guard let position else { return count }
+        let offset = position < 0 ? Int64(count) + Swift.max(position, -Int64(count)) : position
+        return Int(Swift.min(offset, Int64(count)))
+    }
+
+    private static func slice(_ elements: [RawValue], _ slice: Int64?) -> ArraySlice<RawValue> {
+        guard let slice else { return elements[...] }
+        let count = Int(Swift.min(slice.magnitude, UInt64(elements.count)))
+        return slice < 0 ? elements.suffix(count) : elements.prefix(count)
+    }
+
+    mutating func applyAddToSet(_ values: [RawValue], _ key: RawKey, _ value: RawValue?) throws(CommandError) {
+        var elements: [RawValue] = []
+        if let value {
+            guard let array = value.array else {
+                throw CommandError(
+                    .badValue,
+                    "Cannot apply $addToSet to non-array field. Field named '\(key.string)' has non-array type "
+                        + "\(value.type.alias)")
+            }
+            elements = array.map(\.value)
+        }
+        for new in values where !elements.contains(where: { $0.equals(new) }) { elements.append(new) }
+        try appendArray(key, elements[...])
+    }
+
+    mutating func applyPop(first: Bool, _ key: RawKey, _ value: RawValue?) throws(CommandError) {
+        guard let value else { return }
+        guard let array = value.array else {
+            throw CommandError(
+                .typeMismatch, "Path '\(pathText)' contains an element of non-array type '\(value.type.alias)'")
+        }
+        let elements = array.map(\.value)
+        try appendArray(key, first ? elements.dropFirst() : elements.dropLast())
+    }
+
+    mutating func applyPull(
+        _ key: RawKey, _ value: RawValue?, _ isRemoved: (RawValue) -> Bool
+    ) throws(CommandError) {
+        guard let value else { return }
+        guard let array = value.array else {
+            throw CommandError(.badValue, "Cannot apply $pull to a non-array value")
+        }
+        try appendArray(key, array.map(\.value).filter { !isRemoved($0) }[...])
+    }
+
+    private mutating func appendArray(_ key: RawKey, _ elements: ArraySlice<RawValue>) throws(CommandError) {
+        writer.begin(.array, key)
+        for (index, element) in elements.enumerated() { writer.append(index: index, element) }
+        try writer.end()
+    }
+}
+
+extension Push.ElementOrder {
+    /// Stable: equal elements keep their places.
+    func sort(_ elements: inout [RawValue]) {
+        switch self {
+        case .whole(let descending):
+            elements.sort { descending ? $0.compare(to: $1) > 0 : $0.compare(to: $1) < 0 }
+        case .fields(let fields):
+            let keyed = elements.map { (key: Self.key(of: $0, fields), value: $0) }
+            elements = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+        }
+    }
+
+    private static func key(of element: RawValue, _ fields: [(path: RawKey, descending: Bool)]) -> [UInt8] {
+        var encoder = KeyEncoder()
+        for field in fields {
+            if let value = element.document?.value(atDocumentPath: field.path) {
+                encoder.append(value, descending: field.descending)
+            } else {
+                encoder.appendMissing(descending: field.descending)
+            }
+        }
+        return encoder.bytes
+    }
+}

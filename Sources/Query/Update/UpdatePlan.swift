@@ -1,0 +1,189 @@
+internal import BSON
+internal import CommandModel
+
+/// What a compiled update consists of, and the memory its values lie in.
+///
+// Safety: immutable after init; all pointers in it point into the arena it owns.
+final class UpdatePlan: @unchecked Sendable {
+    enum Action {
+        case replacement(RawDocument)
+        case modifiers(ModifierTrees)
+    }
+
+    let action: Action
+    let time: UpdateTime
+    private let arrayFilters: [ArrayFilter]
+    private let arena: ProgramArena
+
+    init(
+        _ update: RawValue, arrayFilters: [Document], multi: Bool, time: UpdateTime
+    ) throws(CommandError) {
+        arena = ProgramArena()
+        self.time = time
+        guard let document = update.document else { throw Self.refusal(of: update) }
+        let source = arena.copy(document)
+        if source.firstKey?.startsWithDollar == true {
+            let filters = try ArrayFilter.compile(arrayFilters)
+            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters)
+            let trees = try compiler.compile(source)
+            self.arrayFilters = filters
+            action = .modifiers(trees)
+        } else {
+            try Self.check(replacement: source, arrayFilters, multi: multi)
+            self.arrayFilters = []
+            action = .replacement(source)
+        }
+    }
+
+    private static func refusal(of update: RawValue) -> CommandError {
+        guard update.type == .array else {
+            return CommandError(.failedToParse, "Update argument must be either an object or an array")
+        }
+        return CommandError(.notImplemented, "updates with an aggregation pipeline are not implemented yet")
+    }
+
+    private static func check(
+        replacement: RawDocument, _ arrayFilters: [Document], multi: Bool
+    ) throws(CommandError) {
+        guard !multi else {
+            throw CommandError(.failedToParse, "multi update is not supported for replacement-style update")
+        }
+        guard arrayFilters.isEmpty else {
+            throw CommandError(.failedToParse, "arrayFilters may not be specified for replacement-style updates")
+        }
+        for element in replacement where element.key.startsWithDollar {
+            let name = element.key.string
+            throw CommandError(
+                .dollarPrefixedFieldName,
+                "The dollar ($) prefixed field '\(name)' in '\(name)' is not allowed in the context of an update's "
+                    + "replacement document. Consider using an aggregation pipeline with $replaceWith.")
+        }
+    }
+
+    /// Whether a step of a path means this element of an array.
+    func selects(_ step: UpdateStep, _ element: RawValue, at index: Int) -> Bool {
+        switch step {
+        case .field(_, let wanted): wanted == index
+        case .everyElement: true
+        case .filtered(let filter): arrayFilters[filter].matches(element)
+        // Resolved before a run begins.
+        case .positional: false
+        }
+    }
+}
+
+/// The modifiers of an update as trees of paths: `$setOnInsert` counts only when inserting.
+struct ModifierTrees {
+    var onUpdate = UpdateNode()
+    var onInsert = UpdateNode()
+    var usesPositional = false
+
+    /// The tree with `$` replaced by the index it stands for.
+    ///
+    /// - Parameter arena: where the index's digits go.
+    func resolved(
+        _ tree: UpdateNode, _ arena: ProgramArena, _ position: () throws(CommandError) -> Int
+    ) throws(CommandError) -> UpdateNode {
+        guard usesPositional else { return tree }
+        let index = try position()
+        return try Self.resolve(tree, .field(arena.copy(String(index)), index: index))
+    }
+
+    private static func resolve(_ node: UpdateNode, _ step: UpdateStep) throws(CommandError) -> UpdateNode {
+        var result = UpdateNode(modifier: node.modifier)
+        for child in node.children {
+            var child = UpdateChild(step: child.step, node: try resolve(child.node, step))
+            if case .positional = child.step { child = UpdateChild(step: step, node: child.node) }
+            guard let merged = result.merged(with: UpdateNode(children: [child])) else {
+                throw CommandError(.conflictingUpdateOperators, "Update created a conflict at a positional path")
+            }
+            result = merged
+        }
+        return result
+    }
+}
+
+/// One of `arrayFilters`: a condition on elements, under the name that paths use as `$[name]`.
+struct ArrayFilter {
+    let identifier: String
+    let filter: Filter
+
+    func matches(_ element: RawValue) -> Bool {
+        var name = identifier
+        return name.withUTF8 { bytes in
+            guard let start = bytes.baseAddress else { return false }
+            let wrapped = Document { $0.append(RawKey(start: start, count: bytes.count), element) }
+            return wrapped.withRaw { filter.matches($0) }
+        }
+    }
+
+    static func compile(_ documents: [Document]) throws(CommandError) -> [ArrayFilter] {
+        var filters: [ArrayFilter] = []
+        for document in documents {
+            let filter = try Filter(compiling: document)
+            guard let identifier = try document.withRaw({ raw throws(CommandError) in try self.identifier(raw) }) else {
+                throw CommandError(
+                    .failedToParse, "Cannot use an expression without a top-level field name in arrayFilters")
+            }
+            guard !filters.contains(where: { $0.identifier == identifier }) else {
+                throw CommandError(
+                    .failedToParse,
+                    "Found multiple array filters with the same top-level field name \(identifier)")
+            }
+            filters.append(ArrayFilter(identifier: identifier, filter: filter))
+        }
+        return filters
+    }
+
+    /// The first component of all paths in the condition, also of those inside `$and`, `$or` and `$nor`.
+    private static func identifier(_ condition: RawDocument, depth: Int = 0) throws(CommandError) -> String? {
+        var found: String?
+        for element in condition {
+            let name: String?
+            if !element.key.startsWithDollar {
+                name = element.key.components[0].string
+                try checkName(name ?? "")
+            } else {
+                name = try nestedIdentifier(element.value, depth: depth)
+            }
+            guard let name else { continue }
+            guard found == nil || found == name else {
+                throw CommandError(
+                    .failedToParse,
+                    "Error parsing array filter :: caused by :: Expected a single top-level field name, found "
+                        + "'\(found ?? "")' and '\(name)'")
+            }
+            found = name
+        }
+        return found
+    }
+
+    private static func nestedIdentifier(_ value: RawValue, depth: Int) throws(CommandError) -> String? {
+        guard depth < FilterCompiler.depthMax, let branches = value.array else { return nil }
+        var found: String?
+        for branch in branches {
+            guard let document = branch.value.document else { continue }
+            guard let name = try identifier(document, depth: depth + 1) else { continue }
+            guard found == nil || found == name else {
+                throw CommandError(
+                    .failedToParse,
+                    "Error parsing array filter :: caused by :: Expected a single top-level field name, found "
+                        + "'\(found ?? "")' and '\(name)'")
+            }
+            found = name
+        }
+        return found
+    }
+
+    private static func checkName(_ name: String) throws(CommandError) {
+        let isValid =
+            name.utf8.first.map { (97...122).contains($0) } == true
+            && name.utf8.allSatisfy { (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) }
+        guard isValid else {
+            throw CommandError(
+                .badValue,
+                "Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string "
+                    + "beginning with a lowercase letter, found '\(name)'")
+        }
+    }
+}

@@ -1,0 +1,117 @@
+internal import BSON
+internal import Commands
+internal import Foundation
+package import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import UnixSignals
+
+/// What the edge decides.
+package struct ApplicationSettings: Sendable {
+    package var host: String
+    package var port: Int
+    package var location: BackendLocation
+    /// `HOST:PORT` for clients.
+    package var advertisedHost: String
+    package var replicaSetName: String
+    package var version: String
+    package var arguments: [String]
+
+    package init(
+        host: String, port: Int, location: BackendLocation, advertisedHost: String, replicaSetName: String,
+        version: String, arguments: [String]
+    ) {
+        self.host = host
+        self.port = port
+        self.location = location
+        self.advertisedHost = advertisedHost
+        self.replicaSetName = replicaSetName
+        self.version = version
+        self.arguments = arguments
+    }
+}
+
+/// The whole server, assembled: PostgreSQL and its pools below, the listener on top.
+package struct Application {
+    private let services: ServiceGroup
+    private let backend: Backend
+    private let loops: MultiThreadedEventLoopGroup
+
+    /// Starts everything but the acceptance of connections.
+    ///
+    /// The port comes first, so that a second server on it fails before it touches any data.
+    ///
+    /// - Parameter onReady: gets `HOST:PORT` once commands are accepted.
+    package static func start(
+        _ settings: ApplicationSettings, logger: Logger, onReady: @escaping @Sendable (String) -> Void
+    ) async throws(StartFailure) -> Application {
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        let listener = try await bind(settings, loops)
+        let backend = try await startBackend(settings.location, logger)
+        let state = ServerState(
+            engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock())
+        let server = Server(listener: listener, state: state, logger: logger) { address in
+            onReady("\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)")
+        }
+        let services = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(
+                        service: Maintenance(state: state, backend: backend, logger: logger),
+                        successTerminationBehavior: .ignore),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        return Application(services: services, backend: backend, loops: loops)
+    }
+
+    /// Serves until a signal asks for the end.
+    package func run() async throws {
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await services.run())
+        } catch {
+            result = .failure(error)
+        }
+        await backend.stop()
+        try await loops.shutdownGracefully()
+        try result.get()
+    }
+
+    private static func bind(
+        _ settings: ApplicationSettings, _ loops: MultiThreadedEventLoopGroup
+    ) async throws(StartFailure) -> Server.Listener {
+        do {
+            return try await Server.bind(host: settings.host, port: settings.port, group: loops)
+        } catch {
+            throw StartFailure(
+                "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? Choose another address with --listen.")
+        }
+    }
+
+    /// Starting PostgreSQL blocks for seconds, so it has a thread of its own.
+    private static func startBackend(
+        _ location: BackendLocation, _ logger: Logger
+    ) async throws(StartFailure) -> Backend {
+        let result: Result<Backend, StartFailure> = await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                do throws(StartFailure) {
+                    continuation.resume(returning: .success(try Backend.start(location, logger: logger)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    private static func identity(_ settings: ApplicationSettings, _ backend: Backend) -> ServerIdentity {
+        ServerIdentity(
+            version: settings.version, advertisedHost: settings.advertisedHost,
+            setName: settings.replicaSetName, hostName: ProcessInfo.processInfo.hostName,
+            processID: Int64(ProcessInfo.processInfo.processIdentifier), arguments: settings.arguments,
+            runID: ObjectIDGenerator().next(seconds: UInt32(Date().timeIntervalSince1970)),
+            postgresVersion: backend.postgresVersion)
+    }
+}

@@ -1,0 +1,103 @@
+internal import BSON
+internal import CommandModel
+internal import Commands
+internal import Logging
+internal import NIOCore
+
+/// Takes a command from its body to the body of its reply: looks it up, checks what holds for every command, runs it,
+/// and says how it went. Never throws: a command that fails has a reply, too.
+struct Dispatcher: Sendable {
+    private let table: CommandTable
+    private let context: CommandContext
+
+    init(table: CommandTable, context: CommandContext) {
+        self.table = table
+        self.context = context
+    }
+
+    func run(_ body: Document, _ sequences: [DocumentSequenceArgument]) async -> CommandReply {
+        do throws(CommandError) {
+            let request = try CommandRequest(body: body, sequences: sequences)
+            let entry = try lookUp(request)
+            try check(request, entry)
+            if let session = request.shared.sessionID { context.server.sessions.touch(session) }
+            var reply = try await entry.handler(request, context)
+            reply.builder.append("ok", double: 1)
+            writeTimes(into: &reply.builder)
+            return reply
+        } catch {
+            return failure(error, body)
+        }
+    }
+
+    /// The reply to a message that is no command.
+    func refuse(_ error: CommandError) -> CommandReply {
+        failure(error, .empty)
+    }
+
+    private func lookUp(_ request: CommandRequest) throws(CommandError) -> CommandTable.Entry {
+        guard let entry = table[name: request.name] else {
+            throw CommandError(.commandNotFound, "no such command: '\(request.name)'")
+        }
+        return entry
+    }
+
+    private func check(_ request: CommandRequest, _ entry: CommandTable.Entry) throws(CommandError) {
+        if entry.isAdminOnly, request.database != "admin" {
+            throw CommandError(.unauthorized, "\(entry.name) may only be run against the admin database.")
+        }
+        if request.shared.apiStrict, !entry.isInStableAPI {
+            throw CommandError(
+                .apiStrictError,
+                "Provided apiStrict:true, but the command \(entry.name) is not in API Version 1")
+        }
+        if request.shared.isInTransaction, !["commitTransaction", "abortTransaction"].contains(entry.name) {
+            throw CommandError(
+                .operationNotSupportedInTransaction, "multi-document transactions are not supported yet")
+        }
+        switch request.shared.readConcern?.level {
+        case .snapshot?, .serializable?:
+            throw CommandError(
+                .notImplemented, "read concern snapshot and serializable are not supported yet")
+        default: break
+        }
+    }
+
+    private func failure(_ error: CommandError, _ body: Document) -> CommandReply {
+        context.logger.debug(
+            "command failed",
+            metadata: ["code": "\(error.code.number)", "error": "\(error.message)", "bytes": "\(body.count)"])
+        var reply = CommandReply()
+        reply.isFailure = true
+        if !error.labels.isEmpty {
+            reply.builder.beginArray("errorLabels")
+            for (index, label) in error.labels.enumerated() { reply.builder.append(index: index, string: label) }
+            reply.builder.end()
+        }
+        reply.builder.append("ok", double: 0)
+        reply.builder.append("errmsg", string: error.message)
+        reply.builder.append("code", int32: error.code.number)
+        reply.builder.append("codeName", string: error.code.name)
+        error.details?.withRaw { raw in
+            for field in raw { reply.builder.append(field) }
+        }
+        writeTimes(into: &reply.builder)
+        return reply
+    }
+
+    /// Logical time, which drivers pass on for causal consistency. There is no key to sign it with and nobody to check
+    /// a signature, hence the empty one that MongoDB sends without authentication.
+    private func writeTimes(into builder: inout DocumentBuilder) {
+        let time = context.server.clock.current()
+        builder.beginDocument("$clusterTime")
+        builder.append("clusterTime", timestamp: time)
+        builder.beginDocument("signature")
+        builder.append("hash", binary: Self.emptyHash, subtype: 0)
+        builder.append("keyId", int64: 0)
+        builder.end()
+        builder.end()
+        builder.append("operationTime", timestamp: time)
+    }
+
+    private static let emptyHash = [UInt8](repeating: 0, count: 20)
+}

@@ -1,0 +1,165 @@
+internal import BSON
+internal import CommandModel
+internal import Commands
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+internal import WireProtocol
+
+/// One client connection: reads a message, runs its command, writes the reply, reads the next.
+///
+/// The actor lives on the event loop of its channel, so that a command costs no thread hop but the one to the
+/// database thread and back. Commands of one connection run one after the other, in the order they came.
+actor Session {
+    typealias Channel = NIOAsyncChannel<InboundMessage, ByteBuffer>
+
+    nonisolated let unownedExecutor: UnownedSerialExecutor
+    private let channel: Channel
+    private let dispatcher: Dispatcher
+    private let activity: Activity
+    private let logger: Logger
+    private let compression = CompressionContext()
+    private var lastRequestID: Int32 = 0
+
+    init(_ channel: Channel, dispatcher: Dispatcher, activity: Activity, logger: Logger) {
+        self.channel = channel
+        self.dispatcher = dispatcher
+        self.activity = activity
+        self.logger = logger
+        unownedExecutor = channel.channel.eventLoop.executor.asUnownedSerialExecutor()
+    }
+
+    func run() async {
+        do {
+            try await channel.executeThenClose { inbound, outbound in
+                for try await message in inbound {
+                    guard try await serve(message, outbound) else { break }
+                }
+            }
+        } catch let error as ProtocolError {
+            logger.warning("connection closed: malformed message", metadata: ["reason": "\(error)"])
+        } catch {
+            // The client went away in the middle of something: nothing to do about it.
+            logger.debug("connection ended", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// - Returns: false when the connection is to be closed.
+    private func serve(
+        _ message: InboundMessage, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) async throws -> Bool {
+        let request: Request
+        do throws(RequestError) {
+            request = try Request(message, compression: compression)
+        } catch {
+            return try await refuse(error, outbound)
+        }
+        guard case .msg(let operation) = request.operation else {
+            return try await serveQuery(request, outbound)
+        }
+        let sequences = operation.sequences.map {
+            DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
+        }
+        if operation.flags.contains(.exhaustAllowed), Hello.isAwaitable(operation.body) {
+            return try await streamHello(operation.body, request.envelope, outbound)
+        }
+        let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
+        if request.envelope.expectsReply {
+            try await write(reply, to: request.envelope, [], Self.mayCompress(operation.body), outbound)
+        }
+        return true
+    }
+
+    /// The legacy handshake.
+    private func serveQuery(
+        _ request: Request, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) async throws -> Bool {
+        guard case .query(let query) = request.operation else { return false }
+        let reply: CommandReply
+        if query.isHandshake {
+            reply = await activity.during { await dispatcher.run(query.command, []) }
+        } else {
+            reply = dispatcher.refuse(
+                CommandError(ErrorCode(352, "UnsupportedOpQueryCommand"), "Unsupported OP_QUERY command. The client driver may require an upgrade."))
+        }
+        try await write(reply, to: request.envelope, [], false, outbound)
+        return true
+    }
+
+    /// A streaming `hello`: replies follow each other, each an answer to the one before, until the client closes the
+    /// connection. Waiting for the next one does not count as activity.
+    private func streamHello(
+        _ body: Document, _ envelope: Envelope, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) async throws -> Bool {
+        var envelope = envelope
+        while !Task.isCancelled {
+            let reply = await dispatcher.run(body, [])
+            let isFailure = reply.isFailure
+            let flags: OpMsgFlags = isFailure ? [] : [.moreToCome]
+            envelope.requestID = try await write(reply, to: envelope, flags, false, outbound)
+            if isFailure { return true }
+        }
+        return false
+    }
+
+    private func refuse(
+        _ error: RequestError, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) async throws -> Bool {
+        switch error {
+        case .malformed(let error): throw error
+        case .invalid(let invalid):
+            logger.info("invalid message refused", metadata: ["reason": "\(invalid.reason)"])
+            guard invalid.envelope.expectsReply else { return true }
+            let reply = dispatcher.refuse(CommandError(invalid.reason))
+            try await write(reply, to: invalid.envelope, [], false, outbound)
+            return true
+        }
+    }
+
+    /// - Returns: the number of the reply.
+    @discardableResult
+    private func write(
+        _ reply: consuming CommandReply, to envelope: Envelope, _ flags: OpMsgFlags, _ mayCompress: Bool,
+        _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    ) async throws -> Int32 {
+        lastRequestID &+= 1
+        let requestID = lastRequestID
+        var frame = ReplyEncoder.frame(
+            around: reply.builder, headroom: CommandReply.headroom, to: envelope, requestID: requestID, flags: flags)
+        if mayCompress, let compressor = envelope.compressor {
+            frame = compression.compress(frame, with: compressor)
+        }
+        try await outbound.write(frame)
+        return requestID
+    }
+
+    private static func mayCompress(_ body: Document) -> Bool {
+        body.withRaw { raw in
+            guard let name = raw.first(where: { _ in true })?.key else { return false }
+            return Compressor.mayCompress(command: name)
+        }
+    }
+}
+
+extension CommandError {
+    init(_ reason: InvalidMessage.Reason) {
+        switch reason {
+        case .invalidBSON: self.init(.invalidBSON, "\(reason)")
+        case .documentTooLarge: self.init(.bsonObjectTooLarge, "\(reason)")
+        case .duplicateSequence, .sequenceIsAlsoField: self.init(.idlDuplicateField, "\(reason)")
+        }
+    }
+}
+
+/// Counts the commands that are running, so that a shutdown can wait for them.
+final class Activity: Sendable {
+    private let running = Atomic<Int>(0)
+
+    var isIdle: Bool { running.load(ordering: .acquiring) == 0 }
+
+    func during<R>(_ body: () async -> R) async -> R {
+        running.add(1, ordering: .relaxed)
+        defer { running.subtract(1, ordering: .releasing) }
+        return await body()
+    }
+}

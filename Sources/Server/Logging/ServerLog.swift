@@ -1,0 +1,54 @@
+internal import Foundation
+package import Logging
+
+/// The log on standard error: as text lines, or as one JSON object per line.
+package enum ServerLog {
+    package static func bootstrap(level: Logger.Level, json: Bool) -> Logger {
+        LoggingSystem.bootstrap { label in
+            var handler: any LogHandler = json ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        return Logger(label: "martlet")
+    }
+}
+
+/// One JSON object per line: `time`, `level`, `message`, then the metadata.
+struct JSONLogHandler: LogHandler {
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+    var metadataProvider: Logger.MetadataProvider?
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var all = metadata
+        if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }
+        if let given = event.metadata { all.merge(given) { _, new in new } }
+        var line = "{\"time\":\"\(Date().formatted(.iso8601))\",\"level\":\"\(event.level)\",\"message\":"
+        line += Self.quoted("\(event.message)")
+        for (key, value) in all.sorted(by: { $0.key < $1.key }) {
+            line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))"
+        }
+        FileHandle.standardError.write(Data((line + "}\n").utf8))
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case let control where control.value < 0x20:
+                let hex = String(control.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

@@ -1,0 +1,95 @@
+package import BSON
+package import Commands
+package import Logging
+package import NIOCore
+package import NIOPosix
+package import ServiceLifecycle
+internal import Storage
+internal import Synchronization
+internal import WireProtocol
+
+/// The listener: accepts connections and runs a ``Session`` for each, until a graceful shutdown.
+package final class Server: Service {
+    package typealias Listener = NIOAsyncChannel<Session.Channel, Never>
+
+    /// How long a shutdown waits for running commands.
+    static let drainMax = Duration.seconds(15)
+
+    private let listener: Listener
+    private let state: ServerState
+    private let logger: Logger
+    private let activity = Activity()
+    private let onReady: @Sendable (SocketAddress) -> Void
+
+    /// - Parameter onReady: called once commands are accepted.
+    package init(
+        listener: Listener, state: ServerState, logger: Logger,
+        onReady: @escaping @Sendable (SocketAddress) -> Void
+    ) {
+        self.listener = listener
+        self.state = state
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    /// Binds the port; fails when it is taken.
+    package static func bind(
+        host: String, port: Int, group: MultiThreadedEventLoopGroup
+    ) async throws -> Listener {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 262_144))
+            .bind(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        ByteToMessageHandler(FrameDecoder(role: .server)))
+                    return try Session.Channel(wrappingChannelSynchronously: channel)
+                }
+            }
+    }
+
+    package func run() async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            try await withGracefulShutdownHandler {
+                try await listener.executeThenClose { inbound in
+                    if let address = listener.channel.localAddress { onReady(address) }
+                    for try await channel in inbound {
+                        group.addTask { await self.serve(channel) }
+                    }
+                }
+            } onGracefulShutdown: {
+                self.listener.channel.close(promise: nil)
+            }
+            logger.notice("no more connections are accepted; running commands are finished")
+            await drain()
+            group.cancelAll()
+        }
+    }
+
+    private func serve(_ channel: Session.Channel) async {
+        let id = state.connectionsCreated.add(1, ordering: .relaxed).newValue
+        state.connectionsOpen.add(1, ordering: .relaxed)
+        defer { state.connectionsOpen.subtract(1, ordering: .relaxed) }
+        let address = channel.channel.remoteAddress
+        let remote = "\(address?.ipAddress ?? "unix"):\(address?.port ?? 0)"
+        var logger = logger
+        logger[metadataKey: "connection"] = "\(id)"
+        logger.debug("connection accepted", metadata: ["remote": "\(remote)"])
+        let context = CommandContext(
+            server: state, connection: ConnectionInfo(id: id, remoteAddress: remote), logger: logger)
+        let session = Session(
+            channel, dispatcher: Dispatcher(table: .standard, context: context), activity: activity, logger: logger)
+        await session.run()
+        logger.debug("connection closed")
+    }
+
+    private func drain() async {
+        let deadline = ContinuousClock.now + Self.drainMax
+        while !activity.isIdle, ContinuousClock.now < deadline {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}

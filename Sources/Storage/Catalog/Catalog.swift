@@ -1,0 +1,116 @@
+package import BSON
+package import CommandModel
+internal import NIOConcurrencyHelpers
+package import NIOCore
+package import Postgres
+internal import SQL
+
+/// The collections: PostgreSQL's rows are the truth, this is the cache in front of them.
+///
+/// Only presence is cached. A stale entry is harmless: whatever changes the meaning of a name gives its table a new
+/// number (`sql/migrations`), so work on the old one fails with "undefined table", and the caller forgets the entry
+/// and asks again. Absence is never cached, so that a collection made by another server is seen at once.
+package final class Catalog: Sendable {
+    private let cache = NIOLockedValueBox<[Namespace: Collection]>([:])
+    private let pool: DatabasePool<GeneralWorker>
+
+    init(pool: DatabasePool<GeneralWorker>) {
+        self.pool = pool
+    }
+
+    package func collection(_ namespace: Namespace) async throws(StorageError) -> Collection? {
+        if let cached = cached(namespace) { return cached }
+        let row = try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.find(namespace, on: connection)
+        }
+        return row.map(remember)
+    }
+
+    package func cached(_ namespace: Namespace) -> Collection? {
+        cache.withLockedValue { $0[namespace] }
+    }
+
+    /// The collection, made with `options` when there is none.
+    package func collectionOrCreate(
+        _ namespace: Namespace, options: Document = .empty
+    ) async throws(StorageError) -> (collection: Collection, isNew: Bool) {
+        if let cached = cached(namespace) { return (cached, false) }
+        try Self.checkForCreation(namespace)
+        let (collection, isNew) = try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.create(namespace, options: options, on: connection)
+        }
+        return (remember(collection), isNew)
+    }
+
+    /// - Returns: whether there was such a collection.
+    package func drop(_ namespace: Namespace) async throws(StorageError) -> Bool {
+        defer { forget(namespace) }
+        return try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.drop(namespace, on: connection)
+        }
+    }
+
+    /// - Throws: NamespaceNotFound (26), NamespaceExists (48).
+    package func rename(_ source: Namespace, to target: Namespace, dropTarget: Bool) async throws(StorageError) {
+        try Self.checkForCreation(target)
+        defer {
+            forget(source)
+            forget(target)
+        }
+        try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.rename(source, to: target, dropTarget: dropTarget, on: connection)
+        }
+    }
+
+    package func drop(database: String) async throws(StorageError) {
+        for namespace in try await collections(in: database).map(\.collection.namespace) {
+            _ = try await drop(namespace)
+        }
+    }
+
+    /// In the order of their names.
+    package func collections(in database: String) async throws(StorageError) -> [CollectionSizes] {
+        try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.sizes(database: database, on: connection)
+        }
+    }
+
+    package func databases() async throws(StorageError) -> [DatabaseSizes] {
+        try await pool.withConnection { connection throws(StorageError) in
+            try CatalogSQL.databases(on: connection)
+        }
+    }
+
+    package func forget(_ namespace: Namespace) {
+        cache.withLockedValue { $0[namespace] = nil }
+    }
+
+    private func remember(_ collection: Collection) -> Collection {
+        cache.withLockedValue { cache in
+            // Whoever came first stays, so that all work on one collection shares one entry.
+            if let present = cache[collection.namespace], present.number == collection.number { return present }
+            cache[collection.namespace] = collection
+            return collection
+        }
+    }
+
+    private static func checkForCreation(_ namespace: Namespace) throws(StorageError) {
+        do throws(CommandError) { try namespace.validateForCreation() } catch { throw .command(error) }
+    }
+}
+
+package struct CollectionSizes: Sendable {
+    package let collection: Collection
+    /// Bytes of the documents table and its overflow.
+    package let storageSize: Int64
+    /// Bytes of the indexes.
+    package let indexSize: Int64
+    /// By PostgreSQL's statistics; -1 when it has none.
+    package let estimatedCount: Int64
+}
+
+package struct DatabaseSizes: Sendable {
+    package let name: String
+    /// Bytes on disk.
+    package let size: Int64
+}

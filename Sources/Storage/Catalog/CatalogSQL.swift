@@ -1,0 +1,111 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+internal import Postgres
+internal import SQL
+
+/// The catalog's statements; what they do is written in `sql/migrations`.
+enum CatalogSQL {
+    static func find(_ namespace: Namespace, on connection: Connection) throws(StorageError) -> Collection? {
+        let result = try execute(
+            "SELECT number, uuid, options FROM martlet.collections WHERE database = $1 AND name = $2",
+            [.text(namespace.database), .text(namespace.collection)], on: connection)
+        return result.rowCount > 0 ? collection(namespace, in: result, row: 0, columns: (0, 1, 2)) : nil
+    }
+
+    static func create(
+        _ namespace: Namespace, options: Document, on connection: Connection
+    ) throws(StorageError) -> (Collection, isNew: Bool) {
+        let result = try execute(
+            "SELECT number, uuid, options, created, clashing_database FROM martlet.create_collection($1, $2, $3)",
+            [.text(namespace.database), .text(namespace.collection), .bytea(options.buffer)], on: connection)
+        if result.rowCount > 0, let clash = result.text(row: 0, column: 4) {
+            throw .command(
+                CommandError(
+                    ErrorCode(13297, "DatabaseDifferCase"),
+                    "db already exists with different case already have: [\(clash)] trying to create [\(namespace.database)]"))
+        }
+        guard result.rowCount > 0, let made = collection(namespace, in: result, row: 0, columns: (0, 1, 2)) else {
+            throw .command(CommandError(.internalError, "the catalog gave no collection for \(namespace)"))
+        }
+        return (made, result.bool(row: 0, column: 3) ?? false)
+    }
+
+    static func drop(_ namespace: Namespace, on connection: Connection) throws(StorageError) -> Bool {
+        let result = try execute(
+            "SELECT martlet.drop_collection($1, $2)", [.text(namespace.database), .text(namespace.collection)],
+            on: connection)
+        return result.bool(row: 0, column: 0) ?? false
+    }
+
+    static func rename(
+        _ source: Namespace, to target: Namespace, dropTarget: Bool, on connection: Connection
+    ) throws(StorageError) {
+        let result = try execute(
+            "SELECT martlet.rename_collection($1, $2, $3, $4, $5)",
+            [
+                .text(source.database), .text(source.collection), .text(target.database), .text(target.collection),
+                .bool(dropTarget),
+            ], on: connection)
+        switch result.text(row: 0, column: 0) {
+        case "ok": return
+        case "exists": throw .command(CommandError(.namespaceExists, "target namespace exists"))
+        default: throw .command(CommandError(.namespaceNotFound, "Source collection \(source) does not exist"))
+        }
+    }
+
+    static func sizes(database: String, on connection: Connection) throws(StorageError) -> [CollectionSizes] {
+        let result = try execute(
+            """
+            SELECT number, uuid, options, name, storage_size, index_size, estimated_count \
+            FROM martlet.collection_sizes WHERE database = $1 ORDER BY name
+            """, [.text(database)], on: connection)
+        var sizes: [CollectionSizes] = []
+        for row in 0..<result.rowCount {
+            guard let name = result.text(row: row, column: 3) else { continue }
+            let namespace = Namespace(database: database, collection: name)
+            guard let collection = collection(namespace, in: result, row: row, columns: (0, 1, 2)) else { continue }
+            sizes.append(
+                CollectionSizes(
+                    collection: collection,
+                    storageSize: result.int8(row: row, column: 4) ?? 0,
+                    indexSize: result.int8(row: row, column: 5) ?? 0,
+                    estimatedCount: result.int8(row: row, column: 6) ?? -1))
+        }
+        return sizes
+    }
+
+    static func databases(on connection: Connection) throws(StorageError) -> [DatabaseSizes] {
+        let result = try execute(
+            """
+            SELECT database, sum(storage_size + index_size)::bigint FROM martlet.collection_sizes \
+            GROUP BY database ORDER BY database
+            """, [], on: connection)
+        return (0..<result.rowCount).compactMap { row in
+            result.text(row: row, column: 0).map {
+                DatabaseSizes(name: $0, size: result.int8(row: row, column: 1) ?? 0)
+            }
+        }
+    }
+
+    private static func collection(
+        _ namespace: Namespace, in result: StatementResult, row: Int, columns: (Int, Int, Int)
+    ) -> Collection? {
+        guard let number = result.int8(row: row, column: columns.0),
+            let uuid = result.bytes(row: row, column: columns.1),
+            let options = result.bytes(row: row, column: columns.2).flatMap(RawDocument.init)
+        else { return nil }
+        return Collection(
+            namespace: namespace, number: number, uuid: Array(uuid), options: Document(copying: options))
+    }
+
+    private static func execute(
+        _ text: String, _ parameters: [Parameter], on connection: Connection
+    ) throws(StorageError) -> StatementResult {
+        do throws(PostgresError) {
+            return try connection.execute(Statement(text, parameters))
+        } catch {
+            throw .postgres(error)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package import CommandModel
+internal import NIOConcurrencyHelpers
+package import NIOCore
+
+/// An open cursor: where a query stands, and who may go on with it.
+package struct Cursor: Sendable {
+    package let namespace: Namespace
+    package var run: QueryRun
+    package let sessionID: LogicalSessionID?
+    /// For `currentOp` and the log.
+    package let command: String
+    /// `noCursorTimeout`.
+    package let isImmortal: Bool
+    /// `maxTimeMS` of the find holds for each getMore of the cursor.
+    package let maxTimeMilliseconds: Int64
+
+    package init(
+        namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, command: String, isImmortal: Bool,
+        maxTimeMilliseconds: Int64
+    ) {
+        self.namespace = namespace
+        self.run = run
+        self.sessionID = sessionID
+        self.command = command
+        self.isImmortal = isImmortal
+        self.maxTimeMilliseconds = maxTimeMilliseconds
+    }
+}
+
+/// The open cursors of this server, by id.
+///
+/// A cursor is a position, not a connection: an idle one costs memory only. A `getMore` checks its cursor out, so that
+/// two of them cannot read one cursor at once. Ids are random, because an id is all that a client needs to read on.
+package final class CursorRegistry: Sendable {
+    package static let openMax = 100_000
+    package static let idleMax = TimeAmount.minutes(10)
+
+    package enum CheckOut: Sendable {
+        case cursor(Cursor)
+        case missing
+        case inUse
+    }
+
+    fileprivate enum Slot {
+        case idle(Cursor, since: NIODeadline)
+        case checkedOut(Namespace, LogicalSessionID?)
+    }
+
+    private let slots = NIOLockedValueBox<[Int64: Slot]>([:])
+
+    package init() {}
+
+    package var count: Int { slots.withLockedValue { $0.count } }
+
+    package func open(_ cursor: Cursor) throws(CommandError) -> Int64 {
+        let id: Int64? = slots.withLockedValue { slots in
+            guard slots.count < Self.openMax else { return nil }
+            var id = Int64.random(in: 1...Int64.max)
+            while slots[id] != nil { id = Int64.random(in: 1...Int64.max) }
+            slots[id] = .idle(cursor, since: .now())
+            return id
+        }
+        guard let id else {
+            throw CommandError(
+                .ingressRequestRateLimitExceeded, "too many open cursors (\(Self.openMax))",
+                labels: ["SystemOverloadedError", "RetryableError"])
+        }
+        return id
+    }
+
+    package func checkOut(_ id: Int64) -> CheckOut {
+        slots.withLockedValue { slots in
+            guard let slot = slots[id] else { return .missing }
+            guard case .idle(let cursor, _) = slot else { return .inUse }
+            slots[id] = .checkedOut(cursor.namespace, cursor.sessionID)
+            return .cursor(cursor)
+        }
+    }
+
+    /// Puts a cursor back, unless it was killed meanwhile.
+    package func checkIn(_ id: Int64, _ cursor: Cursor) {
+        slots.withLockedValue { slots in
+            if slots[id] != nil { slots[id] = .idle(cursor, since: .now()) }
+        }
+    }
+
+    /// - Returns: whether there was such a cursor on that collection.
+    package func kill(_ id: Int64, in namespace: Namespace) -> Bool {
+        slots.withLockedValue { slots in
+            guard let slot = slots[id], slot.namespace == namespace else { return false }
+            slots[id] = nil
+            return true
+        }
+    }
+
+    package func close(_ id: Int64) {
+        slots.withLockedValue { $0[id] = nil }
+    }
+
+    /// Kills the cursors of ended sessions.
+    package func kill(sessions: Set<LogicalSessionID>) {
+        slots.withLockedValue { slots in
+            slots = slots.filter { _, slot in slot.sessionID.map { !sessions.contains($0) } ?? true }
+        }
+    }
+
+    /// Kills what nobody has read for ``idleMax``.
+    ///
+    /// - Returns: how many.
+    package func reap(now: NIODeadline = .now()) -> Int {
+        slots.withLockedValue { slots in
+            let before = slots.count
+            slots = slots.filter { _, slot in
+                guard case .idle(let cursor, let since) = slot, !cursor.isImmortal else { return true }
+                return now - since < Self.idleMax
+            }
+            return before - slots.count
+        }
+    }
+}
+
+extension CursorRegistry.Slot {
+    fileprivate var namespace: Namespace {
+        switch self {
+        case .idle(let cursor, _): cursor.namespace
+        case .checkedOut(let namespace, _): namespace
+        }
+    }
+
+    fileprivate var sessionID: LogicalSessionID? {
+        switch self {
+        case .idle(let cursor, _): cursor.sessionID
+        case .checkedOut(_, let sessionID): sessionID
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package import BSON
+internal import Crypto
+package import NIOCore
+
+/// The `id` column of a document: the order-preserving encoding of its `_id`.
+///
+/// PostgreSQL refuses a B-tree entry over about 2.7 kB, MongoDB has no such limit: a longer encoding is stored as its
+/// first ``prefixLength`` bytes and the SHA-256 of the whole. A cut key is longer than any whole one, so the two never
+/// collide; two cut keys are equal when their values are; their mutual order is the prefix's, and hash order beyond.
+package enum DocumentKey {
+    static let wholeLengthMax = 2_000
+    static let prefixLength = 2_000
+
+    package static func encode(_ id: RawValue) -> ByteBuffer {
+        cut(KeyEncoder.encode(id))
+    }
+
+    package static func encode(_ id: Value) -> ByteBuffer {
+        id.withRaw { encode($0) }
+    }
+
+    /// The key of the document's own `_id`; null stands for a missing one, which no stored document has.
+    package static func ofDocument(_ document: RawDocument) -> ByteBuffer {
+        guard let id = document["_id"] else { return encode(.null) }
+        return encode(id)
+    }
+
+    /// Whether the value of this key was too long to be held whole.
+    package static func isCut(_ key: ByteBuffer) -> Bool { key.readableBytes > wholeLengthMax }
+
+    private static func cut(_ encoded: [UInt8]) -> ByteBuffer {
+        guard encoded.count > wholeLengthMax else { return ByteBuffer(bytes: encoded) }
+        var key = ByteBuffer(bytes: encoded[..<prefixLength])
+        key.writeBytes(SHA256.hash(data: encoded))
+        return key
+    }
+}

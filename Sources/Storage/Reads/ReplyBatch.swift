@@ -1,0 +1,43 @@
+package import BSON
+package import CommandModel
+package import NIOCore
+package import Query
+
+/// The documents of one reply batch, written straight into the reply.
+///
+/// Bounded by a number of documents and by MongoDB's 16 MiB; a first document is always taken, however large.
+package struct ReplyBatch: Sendable {
+    package static let bytesMax = 16 * 1024 * 1024
+
+    /// An array of the reply is open in it.
+    package private(set) var builder: DocumentBuilder
+    package private(set) var count = 0
+    private let documentsMax: Int
+    private let projection: Projection?
+    private let origin: Int
+
+    package init(into builder: DocumentBuilder, documentsMax: Int, projection: Projection? = nil) {
+        self.builder = builder
+        self.documentsMax = documentsMax
+        self.projection = projection
+        origin = builder.count
+    }
+
+    package var isFull: Bool { count >= documentsMax }
+    package var remaining: Int { documentsMax - count }
+
+    /// - Returns: false when the document does not fit any more; it belongs to the next batch.
+    @inline(__always)
+    package mutating func append(_ document: RawDocument) throws(CommandError) -> Bool {
+        guard count == 0 || builder.count - origin + document.bytes.count <= Self.bytesMax else { return false }
+        if let projection {
+            builder.beginDocument(index: count)
+            try projection.write(document, into: &builder)
+            builder.end()
+        } else {
+            builder.append(index: count, documentBytes: document.bytes)
+        }
+        count += 1
+        return true
+    }
+}

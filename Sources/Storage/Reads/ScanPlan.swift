@@ -1,0 +1,114 @@
+package import NIOCore
+package import SQL
+
+/// Which rows of a collection to read, in which order: what becomes SQL of a query. The filter itself runs in Swift
+/// over the rows; the plan only narrows.
+package struct ScanPlan: Sendable {
+    package enum Order: Sendable, Equatable {
+        /// By `rid`: natural order.
+        case insertion(descending: Bool)
+        /// By `id`: the order of `_id`.
+        case id(descending: Bool)
+        /// As PostgreSQL finds them: a sequential scan, for results whose order nobody sees.
+        case unordered
+    }
+
+    /// Where a cursor stands: the last row that it has returned.
+    package enum Position: Sendable {
+        case rid(Int64)
+        case key(ByteBuffer)
+    }
+
+    package struct Bound: Sendable {
+        package let key: ByteBuffer
+        package let isInclusive: Bool
+
+        package init(key: ByteBuffer, isInclusive: Bool) {
+            self.key = key
+            self.isInclusive = isInclusive
+        }
+    }
+
+    package let collection: Collection
+    package var order: Order
+    /// Only these keys.
+    package var points: [ByteBuffer]?
+    package var lower: Bound?
+    package var upper: Bound?
+    package var after: Position?
+    /// Set when every row counts, so that PostgreSQL may stop by itself.
+    package var rowLimit: Int?
+
+    package init(
+        _ collection: Collection, order: Order, points: [ByteBuffer]? = nil, lower: Bound? = nil, upper: Bound? = nil
+    ) {
+        self.collection = collection
+        self.order = order
+        self.points = points
+        self.lower = lower
+        self.upper = upper
+    }
+
+    /// The rows: position (`rid`, or `id` in the order of `_id`), then the document.
+    package var statement: Statement {
+        select(order.isByID ? "id, doc" : "rid, doc")
+    }
+
+    /// The rows with what a write needs: `rid`, `id`, version, document.
+    package var writeStatement: Statement {
+        select("rid, id, xmin, doc")
+    }
+
+    /// Only how many there are.
+    package var countStatement: Statement {
+        var plan = self
+        (plan.order, plan.rowLimit) = (.unordered, nil)
+        return plan.select("count(*)")
+    }
+
+    private func select(_ columns: String) -> Statement {
+        var conditions: [String] = []
+        var parameters: [Parameter] = []
+        func add(_ condition: String, _ parameter: Parameter) {
+            parameters.append(parameter)
+            conditions.append("\(condition) $\(parameters.count)")
+        }
+        if let points {
+            parameters.append(.byteaArray(points))
+            conditions.append("id = ANY($\(parameters.count))")
+        }
+        if let lower { add(lower.isInclusive ? "id >=" : "id >", .bytea(lower.key)) }
+        if let upper { add(upper.isInclusive ? "id <=" : "id <", .bytea(upper.key)) }
+        switch after {
+        case .rid(let rid): add(order.isDescending ? "rid <" : "rid >", .int8(rid))
+        case .key(let key): add(order.isDescending ? "id <" : "id >", .bytea(key))
+        case nil: break
+        }
+        var text = "SELECT \(columns) FROM \(collection.sql.table)"
+        if !conditions.isEmpty { text += " WHERE " + conditions.joined(separator: " AND ") }
+        switch order {
+        case .insertion(let descending): text += descending ? " ORDER BY rid DESC" : " ORDER BY rid"
+        case .id(let descending): text += descending ? " ORDER BY id DESC" : " ORDER BY id"
+        case .unordered: break
+        }
+        if let rowLimit {
+            parameters.append(.int8(Int64(rowLimit)))
+            text += " LIMIT $\(parameters.count)"
+        }
+        return Statement(text, parameters)
+    }
+}
+
+extension ScanPlan.Order {
+    var isByID: Bool {
+        if case .id = self { return true }
+        return false
+    }
+
+    var isDescending: Bool {
+        switch self {
+        case .insertion(let descending), .id(let descending): descending
+        case .unordered: false
+        }
+    }
+}

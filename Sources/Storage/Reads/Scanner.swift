@@ -1,0 +1,151 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+internal import Postgres
+internal import SQL
+
+/// Streams the rows of a ``ScanPlan`` through a visitor, on a database thread.
+///
+/// Rows come by `FETCH` from an SQL cursor, two fetches in flight: PostgreSQL produces the next rows while these are
+/// matched. Compared with single-row mode this costs one result object per fetch instead of one per row, and a reader
+/// that has enough just stops, without a cancel request. The size of a fetch follows the size of the documents, so
+/// that neither many small nor few huge ones make trouble.
+struct Scanner {
+    static let fetchBytes = 512 * 1024
+    static let firstFetchRows = 64
+    static let fetchRowsMax = 4_096
+    /// Up to this limit a plain `SELECT … LIMIT` is one statement instead of four.
+    static let plainSelectRowsMax = 256
+
+    struct Row {
+        let document: RawDocument
+        fileprivate let first: UnsafeRawBufferPointer
+        fileprivate let isByID: Bool
+
+        /// Where a cursor stands after this row.
+        var position: ScanPlan.Position { isByID ? .key(ByteBuffer(bytes: first)) : .rid(rid) }
+
+        /// Only in scans that are not in the order of `_id`.
+        var rid: Int64 {
+            first.count == 8 ? Int64(bigEndian: first.loadUnaligned(as: Int64.self)) : 0
+        }
+    }
+
+    private let connection: Connection
+    private let deadline: Deadline
+
+    init(on connection: Connection, deadline: Deadline) {
+        self.connection = connection
+        self.deadline = deadline
+    }
+
+    /// Calls `visit` for each row until it gives false.
+    ///
+    /// - Returns: whether all rows were visited.
+    func forEachRow(
+        of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            if let limit = plan.rowLimit, limit <= Self.plainSelectRowsMax {
+                return try selectRows(of: plan, visit)
+            }
+            return try fetchRows(of: plan, visit)
+        } catch {
+            _ = connection.restoreIdle()
+            throw error
+        }
+    }
+
+    private func selectRows(
+        of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        connection.enqueue(plan.statement)
+        connection.enqueueSync()
+        let result = try receive()
+        let isComplete = try visitRows(of: result, plan, visit)
+        try receiveSync()
+        return isComplete
+    }
+
+    private func fetchRows(
+        of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        let statement = plan.statement
+        var fetchRows = Self.firstFetchRows
+        connection.enqueue(Statement("BEGIN READ ONLY"))
+        if let milliseconds = deadline.remainingMilliseconds {
+            connection.enqueue(
+                Statement("SELECT set_config('statement_timeout', $1, true)", [.text(String(milliseconds))]))
+        }
+        connection.enqueue(
+            Statement("DECLARE scan NO SCROLL CURSOR FOR " + statement.text, statement.parameters))
+        enqueueFetch(fetchRows)
+        enqueueFetch(fetchRows)
+        for _ in 0..<(deadline.isNever ? 2 : 3) { _ = try receive() }
+
+        var isComplete = true
+        var isDrained = false
+        while !isDrained {
+            let result = try receive()
+            isDrained = result.rowCount == 0
+            guard try visitRows(of: result, plan, visit) else {
+                isComplete = false
+                break
+            }
+            try checkDeadline()
+            if !isDrained {
+                fetchRows = Self.nextFetchRows(after: result, current: fetchRows)
+                enqueueFetch(fetchRows)
+            }
+        }
+        connection.enqueue(Statement("COMMIT"))
+        connection.enqueueSync()
+        // One fetch is still in flight, and then the end of the transaction.
+        _ = try receive()
+        _ = try receive()
+        try receiveSync()
+        return isComplete
+    }
+
+    private func enqueueFetch(_ rows: Int) {
+        connection.enqueue(.once("FETCH \(rows) FROM scan"))
+    }
+
+    private func visitRows(
+        of result: borrowing StatementResult, _ plan: ScanPlan,
+        _ visit: (borrowing Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        let isByID = plan.order.isByID
+        for row in 0..<result.rowCount {
+            guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {
+                throw .command(
+                    CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
+            }
+            guard let first = result.bytes(row: row, column: 0) else { continue }
+            if try !visit(Row(document: document, first: first, isByID: isByID)) { return false }
+        }
+        return true
+    }
+
+    /// As many rows as make up ``fetchBytes``, growing at most fourfold at once.
+    private static func nextFetchRows(after result: borrowing StatementResult, current: Int) -> Int {
+        var bytes = 0
+        let sample = min(result.rowCount, 16)
+        guard sample > 0 else { return current }
+        for row in 0..<sample { bytes += result.bytes(row: row, column: 1)?.count ?? 0 }
+        let fitting = fetchBytes / max(bytes / sample, 1)
+        return max(1, min(fitting, current * 4, fetchRowsMax))
+    }
+
+    private func checkDeadline() throws(StorageError) {
+        if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+    }
+
+    private func receive() throws(StorageError) -> StatementResult {
+        do throws(PostgresError) { return try connection.next() } catch { throw .postgres(error) }
+    }
+
+    private func receiveSync() throws(StorageError) {
+        do throws(PostgresError) { try connection.nextSync() } catch { throw .postgres(error) }
+    }
+}

@@ -1,0 +1,66 @@
+package import BSON
+package import CommandModel
+internal import Postgres
+package import Query
+
+extension StorageEngine {
+    /// How many documents match, after `skip` and up to `limit`.
+    ///
+    /// PostgreSQL counts alone when the filter says nothing that the key range does not.
+    package func count(
+        _ query: FindQuery, in collection: Collection
+    ) async throws(StorageError) -> Int64 {
+        let total = try await general.withConnection { connection throws(StorageError) in
+            if query.filter.matchesEverything || query.filter.identity.isExact {
+                return try Self.countBySQL(query, collection, on: connection)
+            }
+            return try Self.countByScan(query, collection, on: connection)
+        }
+        let afterSkip = max(0, total - Int64(query.skip))
+        return query.limit.map { min(afterSkip, Int64($0)) } ?? afterSkip
+    }
+
+    private static func countBySQL(
+        _ query: FindQuery, _ collection: Collection, on connection: Connection
+    ) throws(StorageError) -> Int64 {
+        do throws(PostgresError) {
+            let result = try connection.execute(query.scanPlan(collection).countStatement)
+            return result.int8(row: 0, column: 0) ?? 0
+        } catch {
+            throw .postgres(error)
+        }
+    }
+
+    private static func countByScan(
+        _ query: FindQuery, _ collection: Collection, on connection: Connection
+    ) throws(StorageError) -> Int64 {
+        var plan = query.scanPlan(collection)
+        plan.order = .unordered
+        let filter = query.filter
+        let enough = query.limit.map { Int64($0) + Int64(query.skip) }
+        var total: Int64 = 0
+        _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
+            if filter.matches(row.document) { total += 1 }
+            return total != enough
+        }
+        return total
+    }
+
+    /// The distinct values at the collector's path among the matching documents.
+    package func distinct(
+        _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
+    ) async throws(StorageError) -> DistinctCollector {
+        try await general.withConnection { connection throws(StorageError) in
+            var collector = collector
+            var plan = query.scanPlan(collection)
+            plan.order = .unordered
+            let filter = query.filter
+            _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
+                guard filter.matches(row.document) else { return true }
+                do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
+                return true
+            }
+            return collector
+        }
+    }
+}

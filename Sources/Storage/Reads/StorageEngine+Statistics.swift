@@ -1,0 +1,77 @@
+package import BSON
+package import CommandModel
+internal import Postgres
+internal import SQL
+
+/// Exact numbers and bytes of a collection.
+package struct CollectionStatistics: Sendable {
+    package var documentCount: Int64 = 0
+    /// Bytes of BSON.
+    package var documentBytes: Int64 = 0
+    /// Bytes on disk, without indexes.
+    package var storageBytes: Int64 = 0
+    package var indexBytes: Int64 = 0
+}
+
+package struct ValidationReport: Sendable {
+    package var uuid: [UInt8]
+    package var documentCount: Int64 = 0
+    package var invalidCount: Int64 = 0
+}
+
+extension StorageEngine {
+    package func statistics(of namespace: Namespace) async throws(StorageError) -> CollectionStatistics? {
+        let sizes = try await catalog.collections(in: namespace.database)
+        guard let sizes = sizes.first(where: { $0.collection.namespace == namespace }) else { return nil }
+        return try await statistics(of: sizes)
+    }
+
+    package func statistics(
+        ofDatabase database: String
+    ) async throws(StorageError) -> (collections: Int, total: CollectionStatistics) {
+        let sizes = try await catalog.collections(in: database)
+        var total = CollectionStatistics()
+        for collection in sizes {
+            let statistics = try await statistics(of: collection)
+            total.documentCount += statistics.documentCount
+            total.documentBytes += statistics.documentBytes
+            total.storageBytes += statistics.storageBytes
+            total.indexBytes += statistics.indexBytes
+        }
+        return (sizes.count, total)
+    }
+
+    private func statistics(of sizes: CollectionSizes) async throws(StorageError) -> CollectionStatistics {
+        try await general.withConnection { connection throws(StorageError) in
+            do throws(PostgresError) {
+                let result = try connection.execute(
+                    Statement(
+                        "SELECT count(*), coalesce(sum(octet_length(doc)), 0)::bigint FROM \(sizes.collection.sql.table)"))
+                return CollectionStatistics(
+                    documentCount: result.int8(row: 0, column: 0) ?? 0,
+                    documentBytes: result.int8(row: 0, column: 1) ?? 0,
+                    storageBytes: sizes.storageSize, indexBytes: sizes.indexSize)
+            } catch {
+                throw .postgres(error)
+            }
+        }
+    }
+
+    /// Reads every document and checks that it is valid BSON.
+    package func validate(_ collection: Collection) async throws(StorageError) -> ValidationReport {
+        try await general.withConnection { connection throws(StorageError) in
+            var report = ValidationReport(uuid: collection.uuid)
+            let plan = ScanPlan(collection, order: .unordered)
+            _ = try Scanner(on: connection, deadline: .never).forEachRow(of: plan) { row throws(StorageError) in
+                report.documentCount += 1
+                do throws(BSONValidationError) {
+                    try RawDocument.validate(row.document.bytes)
+                } catch {
+                    report.invalidCount += 1
+                }
+                return true
+            }
+            return report
+        }
+    }
+}

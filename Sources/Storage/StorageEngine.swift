@@ -1,0 +1,110 @@
+package import BSON
+package import CommandModel
+package import Logging
+package import NIOCore
+package import Postgres
+package import Query
+
+/// What commands use to read and write documents.
+///
+/// Three kinds of pools stand behind it: readers and writers share connections among many small requests (one
+/// pipeline per round trip), the general pool gives a connection to one piece of work at a time.
+package final class StorageEngine: Sendable {
+    package let catalog: Catalog
+    package let cursors = CursorRegistry()
+    let readers: DatabasePool<PointReadWorker>
+    let writers: DatabasePool<WriteWorker>
+    let general: DatabasePool<GeneralWorker>
+
+    /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
+    private static let staleRetriesMax = 5
+
+    package init(
+        readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
+        general: DatabasePool<GeneralWorker>
+    ) {
+        self.readers = readers
+        self.writers = writers
+        self.general = general
+        catalog = Catalog(pool: general)
+    }
+
+    /// Whether PostgreSQL answers.
+    package func ping() async throws(CommandError) {
+        try await mapped { () async throws(StorageError) in
+            try await self.general.withConnection { connection throws(StorageError) in
+                do throws(PostgresError) {
+                    _ = try connection.execute(script: "SELECT 1")
+                } catch { throw .postgres(error) }
+            }
+        }
+    }
+
+    /// Runs `body` with the collection, again when the catalog entry proves stale; nil when there is no collection.
+    package func withCollection<R: Sendable>(
+        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+    ) async throws(CommandError) -> R? {
+        for _ in 0..<Self.staleRetriesMax {
+            do throws(StorageError) {
+                guard let collection = try await catalog.collection(namespace) else { return nil }
+                return try await body(collection)
+            } catch {
+                guard error.isStaleCollection else { throw CommandError(error) }
+                catalog.forget(namespace)
+            }
+        }
+        return nil
+    }
+
+    /// The same, with a collection that is made when there is none.
+    package func withCollectionCreated<R: Sendable>(
+        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+    ) async throws(CommandError) -> R {
+        for _ in 0..<Self.staleRetriesMax {
+            do throws(StorageError) {
+                return try await body(catalog.collectionOrCreate(namespace).collection)
+            } catch {
+                guard error.isStaleCollection else { throw CommandError(error) }
+                catalog.forget(namespace)
+            }
+        }
+        throw CommandError(.writeConflict, "collection \(namespace) was dropped again and again during the write")
+    }
+
+    /// Runs `body`, and gives its failure in the client's terms.
+    package func mapped<R: Sendable>(
+        _ body: () async throws(StorageError) -> R
+    ) async throws(CommandError) -> R {
+        do throws(StorageError) { return try await body() } catch { throw CommandError(error) }
+    }
+}
+
+// Reading.
+extension StorageEngine {
+    /// One document by the key of its `_id`.
+    package func read(_ key: ByteBuffer, from collection: Collection) async throws(StorageError) -> ByteBuffer? {
+        let result: Result<ByteBuffer?, PostgresError> = await withUnsafeContinuation { continuation in
+            readers.submit(PointRead(collection: collection, key: key, continuation: continuation))
+        }
+        switch result {
+        case .success(let document): return document
+        case .failure(let error): throw .postgres(error)
+        }
+    }
+
+    /// The next batch of a query.
+    package func fill(
+        _ batch: ReplyBatch, from run: QueryRun, deadline: Deadline
+    ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
+        if !run.needsConnection {
+            var (batch, run) = (batch, run)
+            try run.takeSorted(into: &batch)
+            return (batch, run)
+        }
+        return try await general.withConnection { connection throws(StorageError) in
+            var (batch, run) = (batch, run)
+            try run.fill(&batch, on: connection, deadline: deadline)
+            return (batch, run)
+        }
+    }
+}

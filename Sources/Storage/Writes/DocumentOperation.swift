@@ -1,0 +1,96 @@
+package import BSON
+package import CommandModel
+package import Query
+
+/// What one statement of a write command does to one document: pure, so that it can be applied again to a newer
+/// version when a race was lost.
+package struct DocumentOperation: Sendable {
+    package enum Action: Sendable {
+        case update(UpdateProgram)
+        case delete
+    }
+
+    package let namespace: Namespace
+    /// The document must match it to be touched.
+    package let filter: Filter
+    package let action: Action
+    /// The object id for an upserted document that names none; nil when nothing is to be inserted on no match.
+    package let upsertID: ObjectID?
+    /// Keep the documents before and after for findAndModify.
+    package let wantsImages: Bool
+
+    package init(
+        on namespace: Namespace, filter: Filter, action: Action, upsertID: ObjectID? = nil, wantsImages: Bool = false
+    ) {
+        self.namespace = namespace
+        self.filter = filter
+        self.action = action
+        self.upsertID = upsertID
+        self.wantsImages = wantsImages
+    }
+
+    /// The state of a document after the operation; nil means that there is none.
+    package enum Effect: Sendable {
+        case unchanged
+        case store(Document)
+        case remove
+    }
+
+    /// Applies the operation to the present version, or to the absence of a document.
+    package func apply(to current: RawDocument?) throws(CommandError) -> (Effect, DocumentOutcome) {
+        if let current, filter.matches(current) { return try applyMatched(current) }
+        guard upsertID != nil, let document = try upserted() else { return (.unchanged, DocumentOutcome()) }
+        // There is a document with this _id that the rest of the filter does not match: the insert meets it.
+        guard current == nil else { throw .duplicateID(in: namespace, document: document) }
+        let outcome = DocumentOutcome(
+            upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
+            after: wantsImages ? document : nil)
+        return (.store(document), outcome)
+    }
+
+    /// The document that an upsert inserts when nothing matches; nil when this is none.
+    package func upserted() throws(CommandError) -> Document? {
+        guard let upsertID, case .update(let program) = action else { return nil }
+        return try program.insertedDocument(filter: filter, newID: upsertID)
+    }
+
+    private func applyMatched(_ current: RawDocument) throws(CommandError) -> (Effect, DocumentOutcome) {
+        let before = wantsImages ? Document(copying: current) : nil
+        switch action {
+        case .delete:
+            return (.remove, DocumentOutcome(matched: true, modified: true, before: before))
+        case .update(let program):
+            guard let updated = try program.apply(to: current, filter: filter) else {
+                return (.unchanged, DocumentOutcome(matched: true, before: before, after: before))
+            }
+            let outcome = DocumentOutcome(
+                matched: true, modified: true, before: before, after: wantsImages ? updated : nil)
+            return (.store(updated), outcome)
+        }
+    }
+}
+
+/// What an operation did to its document.
+package struct DocumentOutcome: Sendable {
+    package var matched = false
+    package var modified = false
+    /// `_id` of the document that an upsert inserted.
+    package var upsertedID: Value?
+    package var before: Document?
+    package var after: Document?
+
+    package init(
+        matched: Bool = false, modified: Bool = false, upsertedID: Value? = nil, before: Document? = nil,
+        after: Document? = nil
+    ) {
+        self.matched = matched
+        self.modified = modified
+        self.upsertedID = upsertedID
+        self.before = before
+        self.after = after
+    }
+}
+
+extension Value {
+    static var nullRaw: RawValue { RawValue(type: .null, bytes: UnsafeRawBufferPointer(start: nil, count: 0)) }
+}

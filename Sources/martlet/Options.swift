@@ -1,0 +1,111 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import SystemPackage
+
+/// The options of `serve`. Each may come from the command line, from the environment (`MARTLET_` and the name in upper
+/// case) or from a YAML file (the name in camel case); the first of these that gives it counts.
+struct ServeOptions: ParsableArguments {
+    @Option(help: "Address and port for clients. (default: 127.0.0.1:27017)")
+    var listen: String?
+
+    @Option(help: "Directory of the embedded PostgreSQL; made when missing. (default: ./martlet-data)")
+    var dataDirectory: String?
+
+    @Option(name: .customLong("postgresql-url"), help: "Use this PostgreSQL (15 or newer) instead of an embedded one.")
+    var postgresqlURL: String?
+
+    @Option(help: "HOST:PORT under which clients reach this server. (default: the address of --listen)")
+    var advertiseHost: String?
+
+    @Option(help: "Name of the replica set that clients see. (default: martlet)")
+    var replicaSetName: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
+    var logLevel: String?
+
+    @Option(help: "text or json. (default: text)")
+    var logFormat: String?
+
+    @Option(help: "YAML file with options. Environment: MARTLET_CONFIG.")
+    var config: String?
+}
+
+/// The options after all sources were read.
+struct ServeSettings {
+    var listen: Endpoint
+    var dataDirectory: String
+    var postgresqlURL: String?
+    var advertiseHost: String
+    var replicaSetName: String
+    var logLevel: String
+    var logFormat: String
+
+    init(_ options: ServeOptions) async throws {
+        let reader = try await Self.reader(options)
+        let listen = reader.string(forKey: "listen", default: "127.0.0.1:27017")
+        guard let endpoint = Endpoint(listen) else {
+            throw ValidationError("--listen takes HOST:PORT, not '\(listen)'")
+        }
+        self.listen = endpoint
+        dataDirectory = reader.string(forKey: "dataDirectory", default: "martlet-data")
+        postgresqlURL = reader.string(forKey: "postgresqlUrl", isSecret: true)
+        advertiseHost = reader.string(forKey: "advertiseHost", default: endpoint.advertised)
+        replicaSetName = reader.string(forKey: "replicaSetName", default: "martlet")
+        logLevel = reader.string(forKey: "logLevel", default: "info")
+        logFormat = reader.string(forKey: "logFormat", default: "text")
+        guard ["text", "json"].contains(logFormat) else {
+            throw ValidationError("--log-format takes text or json, not '\(logFormat)'")
+        }
+        guard Endpoint(advertiseHost) != nil else {
+            throw ValidationError("--advertise-host takes HOST:PORT, not '\(advertiseHost)'")
+        }
+    }
+
+    private static func reader(_ options: ServeOptions) async throws -> ConfigReader {
+        var providers: [any ConfigProvider] = [
+            InMemoryProvider(name: "command line", values: flags(options)),
+            EnvironmentVariablesProvider().prefixKeys(with: "martlet"),
+        ]
+        let environment = ProcessInfo.processInfo.environment
+        if let path = options.config ?? environment["MARTLET_CONFIG"] {
+            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
+        }
+        return ConfigReader(providers: providers)
+    }
+
+    private static func flags(_ options: ServeOptions) -> [AbsoluteConfigKey: ConfigValue] {
+        let given: [(String, String?)] = [
+            ("listen", options.listen), ("dataDirectory", options.dataDirectory),
+            ("postgresqlUrl", options.postgresqlURL), ("advertiseHost", options.advertiseHost),
+            ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
+            ("logFormat", options.logFormat),
+        ]
+        var values: [AbsoluteConfigKey: ConfigValue] = [:]
+        for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }
+        return values
+    }
+}
+
+/// `HOST:PORT`, with the host of an IPv6 address in brackets.
+struct Endpoint {
+    let host: String
+    let port: Int
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+
+    /// What clients are told when nothing else is said: a wildcard address reaches nobody.
+    var advertised: String {
+        let name = ["0.0.0.0", "::"].contains(host) ? "localhost" : host
+        return name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Server
+import ServiceLifecycle
+import UnixSignals
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve clients until SIGTERM or SIGINT.",
+        discussion: "Prints one line 'ready mongodb://HOST:PORT/' when commands are accepted; everything else goes to the log on standard error.")
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let settings = try await ServeSettings(options)
+        guard let level = Logger.Level(rawValue: settings.logLevel) else {
+            throw ValidationError("--log-level does not know '\(settings.logLevel)'")
+        }
+        let logger = ServerLog.bootstrap(level: level, json: settings.logFormat == "json")
+        do {
+            let application = try await Application.start(
+                ApplicationSettings(
+                    host: settings.listen.host, port: settings.listen.port,
+                    location: settings.postgresqlURL.map { .url($0) }
+                        ?? .embedded(dataDirectory: settings.dataDirectory),
+                    advertisedHost: settings.advertiseHost, replicaSetName: settings.replicaSetName,
+                    version: Martlet.version, arguments: CommandLine.arguments),
+                logger: logger
+            ) { address in
+                print("ready mongodb://\(address)/")
+                fflush(stdout)
+            }
+            try await application.run()
+        } catch let failure as StartFailure {
+            FileHandle.standardError.write(Data("martlet: \(failure)\n".utf8))
+            throw ExitCode.failure
+        }
+    }
+}
