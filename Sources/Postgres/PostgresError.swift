@@ -48,6 +48,10 @@ package struct PostgresError: Error, Sendable {
         return error
     }
 
+    /// Sent by nobody: found before sending, and the code the server would have chosen.
+    static let tooLarge = PostgresError(
+        .server, "the parameters of a statement exceed what one message holds", state: .programLimitExceeded)
+
     static let poolClosed = PostgresError(.poolClosed, "the pool is shut down")
 }
 

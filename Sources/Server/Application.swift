@@ -59,7 +59,7 @@ package struct Application {
                 services: [
                     .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(
-                        service: Maintenance(state: state, backend: backend, logger: logger),
+                        service: Maintenance(state: state, backend: backend),
                         successTerminationBehavior: .ignore),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))

@@ -1,16 +1,16 @@
-package import BSON
-package import Commands
-package import Logging
-package import NIOCore
-package import NIOPosix
-package import ServiceLifecycle
+internal import BSON
+internal import Commands
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
 internal import Storage
 internal import Synchronization
 internal import WireProtocol
 
 /// The listener: accepts connections and runs a ``Session`` for each, until a graceful shutdown.
-package final class Server: Service {
-    package typealias Listener = NIOAsyncChannel<Session.Channel, Never>
+final class Server: Service {
+    typealias Listener = NIOAsyncChannel<Session.Channel, Never>
 
     /// How long a shutdown waits for running commands.
     static let drainMax = Duration.seconds(15)
@@ -22,7 +22,7 @@ package final class Server: Service {
     private let onReady: @Sendable (SocketAddress) -> Void
 
     /// - Parameter onReady: called once commands are accepted.
-    package init(
+    init(
         listener: Listener, state: ServerState, logger: Logger,
         onReady: @escaping @Sendable (SocketAddress) -> Void
     ) {
@@ -33,7 +33,7 @@ package final class Server: Service {
     }
 
     /// Binds the port; fails when it is taken.
-    package static func bind(
+    static func bind(
         host: String, port: Int, group: MultiThreadedEventLoopGroup
     ) async throws -> Listener {
         try await ServerBootstrap(group: group)
@@ -51,7 +51,7 @@ package final class Server: Service {
             }
     }
 
-    package func run() async throws {
+    func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             try await withGracefulShutdownHandler {
                 try await listener.executeThenClose { inbound in

@@ -28,8 +28,8 @@ struct Serve: AsyncParsableCommand {
                     version: Martlet.version, arguments: CommandLine.arguments),
                 logger: logger
             ) { address in
-                print("ready mongodb://\(address)/")
-                fflush(stdout)
+                // Not print(): whoever waits for the line reads a pipe, and print() would keep it in a buffer.
+                FileHandle.standardOutput.write(Data("ready mongodb://\(address)/\n".utf8))
             }
             try await application.run()
         } catch let failure as StartFailure {

@@ -5,6 +5,7 @@ connection, and serves the others.
 """
 
 import argparse
+import os
 import random
 import socket
 import struct
@@ -324,7 +325,7 @@ def run(uri, rounds, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("uri")
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("BAD_INPUT_ROUNDS", 300)))
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     arguments = parser.parse_args()
     try:

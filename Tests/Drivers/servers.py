@@ -81,9 +81,10 @@ class Martlet:
     def start(self):
         source = (["--postgresql-url", self.postgresql_url] if self.postgresql_url
                   else ["--data-directory", self.data_directory])
-        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen", "off", *source]
+        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *source]
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.directory,
+                                            env={**os.environ, "MARTLET_ADMIN_LISTEN": "off"})
         lines = queue.Queue()
         threading.Thread(target=self._read_output, args=(lines,), daemon=True).start()
         self._wait_for_ready(lines)

@@ -54,11 +54,10 @@ def document(*elements):
 
 
 def nested(depth, type_byte=3):
-    """A document of `depth` levels, built from inside to avoid the limits of BSON libraries."""
-    inner = document()
-    for _ in range(depth - 1):
-        inner = document(element(type_byte, b"0" if type_byte == 4 else b"a", inner))
-    return inner
+    """A document of `depth` levels, written by hand: BSON libraries have limits of their own."""
+    header = element(type_byte, b"0" if type_byte == 4 else b"a", b"")
+    opening = [struct.pack("<i", 5 + (level - 1) * (len(header) + 5)) for level in range(depth, 0, -1)]
+    return header.join(opening) + bytes(depth)
 
 
 class Connection:

@@ -13,10 +13,10 @@ enum CompatibleVersion {
 extension CommandTable {
     @Sendable static func buildInfo(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("buildInfo")
         let identity = context.server.identity
-        return Reply { builder in
+        return CommandReply { builder in
             builder.append("version", string: CompatibleVersion.text)
             builder.append("gitVersion", string: "martlet \(identity.version)")
             builder.append("modules", strings: [])
@@ -29,9 +29,11 @@ extension CommandTable {
             writeOpenSSL(&builder)
             builder.append("bits", int32: Int32(Int.bitWidth))
             builder.append("debug", bool: false)
-            builder.append("maxBsonObjectSize", int32: Int32(WireLimits.documentBytesMax))
+            builder.append("maxBsonObjectSize", int32: Int32(ServerLimits.documentBytesMax))
             builder.append("storageEngines", strings: ["martlet"])
-            builder.writeMartlet(identity)
+            builder.beginDocument("martlet")
+            builder.writeIdentity(identity)
+            builder.end()
         }
     }
 
@@ -45,10 +47,8 @@ extension CommandTable {
 
 extension DocumentBuilder {
     /// Who answers in truth, for people and for tests that must know.
-    mutating func writeMartlet(_ identity: ServerIdentity) {
-        beginDocument("martlet")
+    mutating func writeIdentity(_ identity: ServerIdentity) {
         append("version", string: identity.version)
         append("postgresql", string: identity.postgresVersion)
-        end()
     }
 }

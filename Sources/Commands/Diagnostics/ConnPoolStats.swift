@@ -7,8 +7,8 @@ extension CommandTable {
     /// Connections from this server to other members and shards: there are none. Those to PostgreSQL are another thing.
     @Sendable static func connPoolStats(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
-        Reply { builder in
+    ) async throws(CommandError) -> CommandReply {
+        CommandReply { builder in
             builder.append("numClientConnections", int32: 0)
             builder.append("numAScopedConnections", int32: 0)
             builder.append("totalInUse", int32: 0)

@@ -7,13 +7,13 @@ extension CommandTable {
     /// Nobody is authenticated so far: the lists are empty.
     @Sendable static func connectionStatus(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         var showsPrivileges = false
         try request.forEachArgument(of: "connectionStatus") { argument throws(CommandError) in
             guard argument.key == "showPrivileges" else { throw argument.unknownField() }
             showsPrivileges = try argument.isOmitted ? false : argument.lenientBool()
         }
-        return Reply { builder in
+        return CommandReply { builder in
             builder.beginDocument("authInfo")
             builder.append("authenticatedUsers", strings: [])
             builder.append("authenticatedUserRoles", strings: [])

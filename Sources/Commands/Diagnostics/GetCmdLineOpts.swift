@@ -6,10 +6,10 @@ internal import CommandModel
 extension CommandTable {
     @Sendable static func getCmdLineOpts(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("getCmdLineOpts")
         let arguments = context.server.identity.arguments.map(CommandLineText.withoutSecrets)
-        return Reply { builder in
+        return CommandReply { builder in
             builder.append("argv", strings: arguments)
             builder.beginDocument("parsed")
             for (name, value) in CommandLineText.options(arguments) { builder.append(name: name, value) }
@@ -32,7 +32,7 @@ enum CommandLineText {
         // Up to the last @, not to the first /: a password that was not escaped may hold either, and hiding too much
         // harms nobody.
         guard let at = rest.lastIndex(of: "@"), let colon = rest[..<at].firstIndex(of: ":") else { return text }
-        return text[...colon] + "***" + text[at...]
+        return "\(text[...colon])***\(text[at...])"
     }
 
     /// `password=secret`, in a connection string or in the query of a URL; quotes are not looked into, all up to the
@@ -42,7 +42,7 @@ enum CommandLineText {
         let rest = text[setting.upperBound...]
         let isQuoted = rest.first == "'"
         let end = isQuoted ? rest.endIndex : rest.firstIndex { $0 == " " || $0 == "&" } ?? rest.endIndex
-        return text[..<setting.upperBound] + "***" + hidingPasswordSetting(String(rest[end...]))
+        return "\(text[..<setting.upperBound])***\(hidingPasswordSetting(String(rest[end...])))"
     }
 
     /// `--name value`, `--name=value` and `--flag`, in order; the last of a repeated option counts.

@@ -7,13 +7,13 @@ internal import NIOCore
 extension CommandTable {
     @Sendable static func getDefaultRWConcern(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         var isInMemory = false
         try request.forEachArgument(of: "getDefaultRWConcern") { argument throws(CommandError) in
             guard argument.key == "inMemory" else { throw argument.unknownField() }
             isInMemory = try argument.isOmitted ? false : argument.bool()
         }
-        return Reply { builder in
+        return CommandReply { builder in
             builder.beginDocument("defaultReadConcern")
             builder.append("level", string: "local")
             builder.end()
@@ -31,7 +31,7 @@ extension CommandTable {
 
 extension ServerState {
     /// When the server started: since 1970 UTC, by today's wall clock.
-    var startMilliseconds: Int64 { clock.wallMilliseconds() - uptime.nanoseconds / 1_000_000 }
+    var startMilliseconds: Int64 { ClusterClock.wallMilliseconds() - uptime.nanoseconds / 1_000_000 }
 
     var uptime: TimeAmount { NIODeadline.now() - startedAt }
 }

@@ -7,12 +7,12 @@ extension CommandTable {
     /// Shows the named parameters, or all of them. Names that do not exist are passed over as long as one does.
     @Sendable static func getParameter(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         let selection = try request.withCommandValue(of: "getParameter") { argument throws(CommandError) in
             try ParameterSelection(argument)
         }
         let shown = try selection.parameters(namedIn: request)
-        return Reply { builder in
+        return CommandReply { builder in
             for parameter in shown {
                 builder.write(parameter, context.server, withDetails: selection.showsDetails)
             }
@@ -58,7 +58,7 @@ private struct ParameterSelection {
         var named: [ServerParameter] = []
         try request.forEachArgument(of: "getParameter") { argument throws(CommandError) in
             guard let parameter = ServerParameter.named(argument.key) else { return }
-            if !named.contains(where: { $0.name == argument.key }) { named.append(parameter) }
+            if !named.contains(where: { argument.key == $0.name }) { named.append(parameter) }
         }
         guard !named.isEmpty else { throw CommandError(.invalidOptions, "no option found to get") }
         return named

@@ -7,14 +7,14 @@ package import CommandModel
 extension CommandTable {
     @Sendable static func hello(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try await Hello.reply(to: request, context, isLegacy: false).reply
     }
 
     /// The old spelling; the answer says `ismaster` where the new one says `isWritablePrimary`.
     @Sendable static func isMaster(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try await Hello.reply(to: request, context, isLegacy: true).reply
     }
 }
@@ -39,13 +39,13 @@ package enum Hello {
     /// - Returns: the reply and the counter that it tells.
     package static func reply(
         to request: CommandRequest, _ context: CommandContext, isLegacy: Bool, after lastSent: Int64? = nil
-    ) async throws(CommandError) -> (reply: Reply, counter: Int64) {
+    ) async throws(CommandError) -> (reply: CommandReply, counter: Int64) {
         let arguments = try HelloArguments(request)
         if let awaited = arguments.awaited, let counter = try awaited.counter(in: context.server, after: lastSent) {
             let limit = min(awaited.milliseconds, awaitMillisecondsMax)
             await context.server.topology.waitForChange(from: counter, atMost: .milliseconds(limit))
         }
-        var reply = Reply()
+        var reply = CommandReply()
         let counter = write(into: &reply.builder, arguments, context, isLegacy: isLegacy)
         return (reply, counter)
     }
@@ -112,14 +112,14 @@ package enum Hello {
     }
 
     private static func writeLimits(into builder: inout DocumentBuilder, _ context: CommandContext) {
-        builder.append("maxBsonObjectSize", int32: Int32(WireLimits.documentBytesMax))
-        builder.append("maxMessageSizeBytes", int32: Int32(WireLimits.messageBytesMax))
-        builder.append("maxWriteBatchSize", int32: Int32(WireLimits.writeBatchMax))
-        builder.append("localTime", date: context.server.clock.wallMilliseconds())
-        builder.append("logicalSessionTimeoutMinutes", int32: WireLimits.sessionTimeoutMinutes)
+        builder.append("maxBsonObjectSize", int32: Int32(ServerLimits.documentBytesMax))
+        builder.append("maxMessageSizeBytes", int32: Int32(ServerLimits.messageBytesMax))
+        builder.append("maxWriteBatchSize", int32: Int32(ServerLimits.writeBatchMax))
+        builder.append("localTime", date: ClusterClock.wallMilliseconds())
+        builder.append("logicalSessionTimeoutMinutes", int32: ServerLimits.sessionTimeoutMinutes)
         builder.append("connectionId", narrowest: context.connection.id)
-        builder.append("minWireVersion", int32: WireLimits.minWireVersion)
-        builder.append("maxWireVersion", int32: WireLimits.maxWireVersion)
+        builder.append("minWireVersion", int32: ServerLimits.minWireVersion)
+        builder.append("maxWireVersion", int32: ServerLimits.maxWireVersion)
         builder.append("readOnly", bool: false)
     }
 

@@ -6,8 +6,8 @@ internal import CommandModel
 extension CommandTable {
     @Sendable static func listCommands(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
-        Reply { builder in
+    ) async throws(CommandError) -> CommandReply {
+        CommandReply { builder in
             builder.beginDocument("commands")
             for entry in standard.all { builder.write(entry) }
             builder.end()

@@ -6,8 +6,8 @@ extension CommandTable {
     /// Answers for this process alone; whether PostgreSQL is there, `hello` tells.
     @Sendable static func ping(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("ping")
-        return Reply()
+        return CommandReply()
     }
 }

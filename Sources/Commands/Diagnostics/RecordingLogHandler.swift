@@ -29,7 +29,7 @@ package struct RecordingLogHandler: LogHandler {
         if let error = event.error { attributes["error"] = "\(error)" }
         let connection = attributes.removeValue(forKey: "connection")
         return LogLine(
-            milliseconds: LogLine.now(), level: event.level, component: component,
+            milliseconds: ClusterClock.wallMilliseconds(), level: event.level, component: component,
             context: connection.map { "conn\($0)" } ?? "main", message: cut(event.message.description),
             attributes: attributes.sorted { $0.key < $1.key }.map { ($0.key, cut($0.value.description)) })
     }

@@ -6,13 +6,13 @@ internal import CommandModel
 extension CommandTable {
     @Sendable static func replSetGetConfig(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         var showsCommitment = false
         try request.forEachArgument(of: "replSetGetConfig") { argument throws(CommandError) in
             guard argument.key == "commitmentStatus" else { throw argument.unknownField() }
             showsCommitment = try argument.isOmitted ? false : argument.lenientBool()
         }
-        return Reply { builder in
+        return CommandReply { builder in
             builder.beginDocument("config")
             writeConfiguration(of: context.server.identity, into: &builder)
             builder.end()

@@ -7,12 +7,12 @@ internal import NIOCore
 extension CommandTable {
     @Sendable static func replSetGetStatus(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         try request.forEachArgument(of: "replSetGetStatus") { argument throws(CommandError) in
             guard argument.key == "initialSync" else { throw argument.unknownField() }
         }
         let status = ReplicaSetStatus(context.server)
-        return Reply { status.write(into: &$0) }
+        return CommandReply { status.write(into: &$0) }
     }
 }
 
@@ -27,7 +27,7 @@ private struct ReplicaSetStatus {
 
     init(_ server: ServerState) {
         identity = server.identity
-        now = server.clock.wallMilliseconds()
+        now = ClusterClock.wallMilliseconds()
         uptimeSeconds = server.uptime.nanoseconds / 1_000_000_000
         start = server.startMilliseconds
         time = server.clock.current()

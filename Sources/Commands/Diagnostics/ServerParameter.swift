@@ -34,7 +34,7 @@ extension ServerParameter {
         fact("featureCompatibilityVersion") { _ in
             .document(Document { $0.append("version", string: CompatibleVersion.feature) })
         },
-        fact("localLogicalSessionTimeoutMinutes") { _ in .int32(WireLimits.sessionTimeoutMinutes) },
+        fact("localLogicalSessionTimeoutMinutes") { _ in .int32(ServerLimits.sessionTimeoutMinutes) },
         logLevel,
         quiet,
         fact("requireApiVersion") { _ in .bool(false) },

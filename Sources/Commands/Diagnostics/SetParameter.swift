@@ -1,3 +1,4 @@
+internal import Logging
 internal import BSON
 internal import CommandModel
 
@@ -7,8 +8,9 @@ extension CommandTable {
     /// Sets all of the named parameters or, when one of them is refused, none.
     @Sendable static func setParameter(
         _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> Reply {
+    ) async throws(CommandError) -> CommandReply {
         var changes: [ServerParameter.Change] = []
+        var names: [String] = []
         var before: Value?
         try request.forEachArgument(of: "setParameter") { argument throws(CommandError) in
             guard let parameter = ServerParameter.named(argument.key) else {
@@ -21,13 +23,14 @@ extension CommandTable {
                     .illegalOperation, "not allowed to change [\(argument.key.string)] at runtime")
             }
             changes.append(try parse(argument))
+            names.append(argument.key.string)
             if before == nil { before = parameter.read(context.server) }
         }
         guard let before else {
             throw CommandError(.invalidOptions, "no option found to set, use help:true to see options ")
         }
         for change in changes { change(context.server) }
-        context.logger.notice("server parameters changed", metadata: ["command": "\(changes.count)"])
-        return Reply { $0.append("was", before) }
+        context.logger.notice("server parameters changed", metadata: ["names": "\(names)"])
+        return CommandReply { $0.append("was", before) }
     }
 }

@@ -26,7 +26,7 @@ extension CommandTable {
         guard let key else { throw .missingField("distinct.key") }
         var query = FindQuery(filter: filter)
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
-        let collector = try DistinctCollector(key)
+        let collector = DistinctCollector(path: key)
         let engine = context.engine
         context.server.counters.countCommand()
         let found = try await engine.withCollection(namespace) { collection async throws(StorageError) in

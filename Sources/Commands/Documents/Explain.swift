@@ -101,7 +101,7 @@ extension CommandTable {
         builder.beginDocument("martlet")
         builder.append("pool", string: query.singleKey != nil ? "readers" : "general")
         builder.append("isolation", string: "READ COMMITTED")
-        let sql = query.singleKey != nil ? collection.sql.pointRead : query.scanPlan(collection).statement.text
+        let sql = query.singleKey != nil ? collection.sql.pointRead : query.scanPlan(collection).sql
         builder.append("sql", string: sql)
         builder.end()
     }

@@ -36,7 +36,9 @@ struct FindArguments {
         case "skip": skip = Int(clamping: try argument.nonNegativeInteger())
         case "limit": takeLimit(try argument.integerOrNull() ?? 0)
         case "batchSize": batchSize = Int(clamping: try argument.nonNegativeInteger())
-        case "singleBatch": isSingleBatch = isSingleBatch || (try argument.lenientBool())
+        case "singleBatch":
+            // A negative limit may have said so before.
+            if try argument.lenientBool() { isSingleBatch = true }
         case "noCursorTimeout": noCursorTimeout = try argument.lenientBool()
         case "hint": try takeHint(argument)
         case "collation": try argument.checkCollation()
@@ -75,7 +77,9 @@ struct FindArguments {
     func query(_ request: CommandRequest) throws(CommandError) -> FindQuery {
         var query = FindQuery(
             filter: try filter.map { document throws(CommandError) in try Filter(compiling: document) } ?? .everything)
-        if let projection, !projection.isEmpty { query.projection = try Projection(compiling: projection) }
+        if let projection, !projection.isEmpty {
+            query.projection = try Projection(compiling: projection, filter: query.filter)
+        }
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort) }
         query.skip = skip
         query.limit = limit
@@ -108,15 +112,17 @@ extension CommandTable {
         _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
         let bytes = try await context.engine.read(key, from: collection)
-        return cursorReply(.first, arguments.namespace, id: 0) { builder in
-            bytes?.withUnsafeReadableBytes { bytes in
-                let document = RawDocument(unchecked: bytes)
+        var reply = CommandReply()
+        beginCursorReply(&reply.builder, .first)
+        if let bytes {
+            try Document(unchecked: bytes).withRaw { document throws(StorageError) in
                 guard query.filter.identity.isExact || query.filter.matches(document) else { return }
-                var batch = ReplyBatch(into: builder, documentsMax: 1, projection: query.projection)
-                _ = batch.append(document)
-                builder = batch.builder
+                do throws(CommandError) {
+                    try reply.builder.append(index: 0, document, through: query.projection)
+                } catch { throw .command(error) }
             }
         }
+        return closeCursorReply(reply.builder, arguments.namespace, id: 0)
     }
 
     private static func firstBatch(

@@ -91,7 +91,7 @@ extension CommandTable {
         let operation = try arguments.operation(on: namespace, context.server)
         let sort = try arguments.sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
         let projection = try arguments.fields.map { document throws(CommandError) in
-            try Projection(compiling: document)
+            try Projection(compiling: document, filter: operation.filter)
         }
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let engine = context.engine
@@ -104,14 +104,14 @@ extension CommandTable {
             : try await engine.withCollection(namespace, body) ?? DocumentOutcome()
         context.server.counters.countCommand()
         _ = context.server.clock.tick()
-        return reply(outcome, arguments, projection, request)
+        return try reply(outcome, arguments, projection, request)
     }
 
     private static func reply(
         _ outcome: DocumentOutcome, _ arguments: FindAndModifyArguments, _ projection: Projection?,
         _ request: CommandRequest
-    ) -> CommandReply {
-        CommandReply { builder in
+    ) throws(CommandError) -> CommandReply {
+        var reply = CommandReply { builder in
             builder.beginDocument("lastErrorObject")
             builder.append("n", int32: outcome.matched || outcome.upsertedID != nil ? 1 : 0)
             if !arguments.removes {
@@ -119,22 +119,22 @@ extension CommandTable {
                 if let id = outcome.upsertedID { builder.append("upserted", id) }
             }
             builder.end()
-            guard let image = arguments.returnsNew ? outcome.after : outcome.before else {
-                builder.appendNull("value")
-                request.shared.writeUnsatisfiedConcern(into: &builder)
-                return
-            }
-            image.withRaw { raw in
-                builder.beginDocument("value")
-                if let projection {
-                    projection.write(raw, into: &builder)
-                } else {
-                    for field in raw { builder.append(field) }
-                }
-                builder.end()
-            }
-            request.shared.writeUnsatisfiedConcern(into: &builder)
         }
+        if let image = arguments.returnsNew ? outcome.after : outcome.before {
+            try image.withRaw { raw throws(CommandError) in
+                reply.builder.beginDocument("value")
+                if let projection {
+                    try projection.write(raw, into: &reply.builder)
+                } else {
+                    for field in raw { reply.builder.append(field) }
+                }
+                reply.builder.end()
+            }
+        } else {
+            reply.builder.appendNull("value")
+        }
+        request.shared.writeUnsatisfiedConcern(into: &reply.builder)
+        return reply
     }
 }
 

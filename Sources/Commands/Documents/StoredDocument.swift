@@ -7,10 +7,10 @@ internal import NIOCore
 /// What the client sent is otherwise kept byte for byte, but for a top-level Timestamp(0, 0), which stands for "now".
 enum StoredDocument {
     static func prepare(_ document: Document, _ server: ServerState) throws(CommandError) -> Document {
-        guard document.count <= WireLimits.documentBytesMax else {
+        guard document.count <= ServerLimits.documentBytesMax else {
             throw CommandError(
                 .badValue,
-                "object to insert too large. size in bytes: \(document.count), max size: \(WireLimits.documentBytesMax)")
+                "object to insert too large. size in bytes: \(document.count), max size: \(ServerLimits.documentBytesMax)")
         }
         let needsRewrite = try document.withRaw { raw throws(CommandError) in try check(raw) }
         return needsRewrite ? rewritten(document, server) : document

@@ -52,10 +52,10 @@ extension SharedArguments {
 }
 
 func checkWriteBatchSize(_ count: Int) throws(CommandError) {
-    guard count >= 1, count <= WireLimits.writeBatchMax else {
+    guard count >= 1, count <= ServerLimits.writeBatchMax else {
         throw CommandError(
             .invalidLength,
-            "Write batch sizes must be between 1 and \(WireLimits.writeBatchMax). Got \(count) operations.")
+            "Write batch sizes must be between 1 and \(ServerLimits.writeBatchMax). Got \(count) operations.")
     }
 }
 

@@ -24,6 +24,8 @@ package final class ConnectionInfo: Sendable {
     package let id: Int64
     /// `address:port` of the client.
     package let remoteAddress: String
+    /// Shown by `connectionStatus`.
+    package let uuid = randomUUID()
 
     package init(id: Int64, remoteAddress: String) {
         self.id = id

@@ -1,9 +1,8 @@
 package import BSON
 package import CommandModel
-internal import NIOConcurrencyHelpers
 package import NIOCore
 package import Storage
-internal import Synchronization
+package import Synchronization
 
 /// What all connections of a server share.
 package final class ServerState: Sendable {
@@ -13,13 +12,20 @@ package final class ServerState: Sendable {
     package let objectIDs = ObjectIDGenerator()
     package let sessions = SessionRegistry()
     package let counters = OperationCounters()
+    package let requests = RequestCounters()
+    package let topology = Topology()
+    package let cursorTimeout = CursorTimeout()
+    package let log: LogRing
     package let startedAt = NIODeadline.now()
     /// Connections by now, and since the start.
     package let connectionsOpen = Atomic<Int64>(0)
     package let connectionsCreated = Atomic<Int64>(0)
-    private let postgresIsUp = Atomic<Bool>(true)
 
-    package init(engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock) {
+    /// - Parameter log: the ring that the process's log handlers write into.
+    package init(
+        engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing()
+    ) {
+        self.log = log
         self.engine = engine
         self.identity = identity
         self.clock = clock

@@ -11,6 +11,8 @@ package final class SessionRegistry: Sendable {
 
     package init() {}
 
+    package var all: Set<LogicalSessionID> { Set(lastUse.withLockedValue { $0.keys }) }
+
     package var count: Int { lastUse.withLockedValue { $0.count } }
 
     package func touch(_ id: LogicalSessionID, now: NIODeadline = .now()) {

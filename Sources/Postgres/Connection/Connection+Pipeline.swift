@@ -7,7 +7,7 @@ extension Connection {
     package func enqueue(_ statement: Statement) {
         isGroupOpen = true
         guard !isBroken else { return expected.append(.statement(nil)) }
-        guard parameters.encode(statement.parameters) else { return refuse(statement) }
+        guard parameters.encode(statement.parameters) else { return refuse() }
         switch statements.lookUp(statement, group: groupSent) {
         case .ready(let prepared): execute(prepared)
         case .unnamed: executeUnnamed(statement)
@@ -37,12 +37,8 @@ extension Connection {
             expected.removeFirst()
             prepareError = readPrepare(statement)
         }
-        guard case .statement(let statement)? = expected.first else {
-            preconditionFailure("next() without a statement: the group has ended, nextSync() is due")
-        }
-        expected.removeFirst()
         do throws(PostgresError) {
-            return try readStatement(statement)
+            return try readNextStatement()
         } catch {
             let reason = prepareError ?? error
             if groupError == nil { groupError = reason }
@@ -95,9 +91,8 @@ extension Connection {
 
     /// A statement that cannot be sent must still fail its group on the server, or the rest of it would commit: what
     /// is sent in its place does not parse.
-    private func refuse(_ statement: Statement) {
-        let text = "the parameters of this statement exceed what one message holds"
-        sent(PQsendQueryParams(handle, text, 0, nil, nil, nil, nil, 1), .statement(nil))
+    private func refuse() {
+        sent(PQsendQueryParams(handle, "too large", 0, nil, nil, nil, nil, 1), .refused)
     }
 
     /// Books what is due for a call of libpq. A call that fails has found the connection dead or memory exhausted:
@@ -122,7 +117,7 @@ extension Connection {
 extension Connection {
     private var isStatementNext: Bool {
         switch expected.first {
-        case .prepare, .statement: true
+        case .prepare, .statement, .refused: true
         default: false
         }
     }
@@ -151,6 +146,22 @@ extension Connection {
         } catch {
             statements.forget(statement)
             return error
+        }
+    }
+
+    private func readNextStatement() throws(PostgresError) -> StatementResult {
+        switch expected.first {
+        case .statement(let statement):
+            expected.removeFirst()
+            return try readStatement(statement)
+        case .refused:
+            expected.removeFirst()
+            do throws(PostgresError) {
+                return try readResult()
+            } catch {
+                throw error.kind == .server ? .tooLarge : error
+            }
+        default: preconditionFailure("next() without a statement: the group has ended, nextSync() is due")
         }
     }
 

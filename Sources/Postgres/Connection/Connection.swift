@@ -28,6 +28,8 @@ package final class Connection {
         /// The Parse of a cached statement, sent right before its first execution.
         case prepare(PreparedStatement)
         case statement(PreparedStatement?)
+        /// Something that fails, sent in place of a statement that cannot be sent.
+        case refused
         case sync
         /// The end of a plan that was evicted, in a group of its own.
         case deallocate(name: String)

@@ -20,6 +20,10 @@ package final class StatementResult {
 
     package var columnCount: Int { Int(PQnfields(handle)) }
 
+    package func columnName(_ column: Int) -> String? {
+        PQfname(handle, Int32(truncatingIfNeeded: column)).map { String(cString: $0) }
+    }
+
     /// Rows inserted, updated, deleted or selected, as the command's tag tells.
     package var affectedRows: Int {
         guard let text = PQcmdTuples(handle) else { return 0 }

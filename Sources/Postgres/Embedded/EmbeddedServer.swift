@@ -43,7 +43,7 @@ package final class EmbeddedServer: Sendable {
     {
         let data = DataDirectory(options.dataDirectory)
         try data.makeIfMissing()
-        let lock = try DirectoryLock(data)
+        let lock = try DirectoryLock.acquire(data)
         let binaries = try ServerBinaries.find(named: options.binaryDirectory, forCluster: data.clusterVersion)
         let account = try ServerAccount.choose(clusterDirectory: data.cluster)
         try data.initialize(binaries, as: account)

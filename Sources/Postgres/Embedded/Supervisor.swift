@@ -57,28 +57,38 @@ final class Supervisor: Sendable {
     private func run() {
         var backoff = Backoff()
         while let child = spawn() {
-            let code = child.wait()
-            let isStopping = state.withLock { state in
-                state.pid = nil
-                if !state.isStopping { state.crashes += 1 }
-                return state.isStopping
-            }
-            if isStopping { break }
+            let startTime = time(nil)
+            let code = child?.wait() ?? -1
+            guard noteEnd() else { break }
             logger.error("PostgreSQL ended unexpectedly; starting it again", metadata: ["exit": "\(code)"])
+            if time(nil) - startTime > Self.steadySeconds { backoff = Backoff() }
             usleep(UInt32(backoff.nextMilliseconds()) * 1_000)
         }
         state.withLock { $0.hasEnded = true }
     }
 
-    /// Nil when the server is to stay down. Spawning under the lock: a `stop()` at the same time sees the process or
-    /// prevents it.
-    private func spawn() -> ChildProcess? {
+    /// A server that ran this long did not fail because of how it was started.
+    private static let steadySeconds = 60
+
+    /// False when the end was asked for.
+    private func noteEnd() -> Bool {
+        state.withLock { state in
+            state.pid = nil
+            if !state.isStopping { state.crashes += 1 }
+            return !state.isStopping
+        }
+    }
+
+    /// Nil when the server is to stay down, a nil child when the system could not start it. Spawning under the lock:
+    /// a `stop()` at the same time sees the process or prevents it.
+    private func spawn() -> ChildProcess?? {
         let log = data.openLog()
         defer { close(log) }
         return state.withLock { state in
-            guard !state.isStopping, let child = ChildProcess.start(command, output: log) else { return nil }
-            state.pid = child.pid
-            return child
+            guard !state.isStopping else { return nil }
+            let child = ChildProcess.start(command, output: log)
+            state.pid = child?.pid
+            return .some(child)
         }
     }
 

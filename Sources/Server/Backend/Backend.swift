@@ -71,7 +71,7 @@ package final class Backend: Sendable {
     }
 
     /// Whether writes can reach PostgreSQL now.
-    package var isConnected: Bool { writers.metrics.connectedThreads > 0 }
+    package var isConnected: Bool { writers.metrics.connected > 0 }
 
     private static func connectionOptions(
         _ location: BackendLocation, _ logger: Logger
@@ -80,8 +80,8 @@ package final class Backend: Sendable {
         case .url(let url): return (nil, ConnectionOptions(conninfo: url))
         case .embedded(let directory):
             do throws(EmbeddedServerError) {
-                let server = try EmbeddedServer.start(dataDirectory: directory, logger: logger)
-                return (server, server.connectionOptions)
+                let server = try EmbeddedServer.start(EmbeddedServerOptions(dataDirectory: directory), logger: logger)
+                return (server, ConnectionOptions(conninfo: server.conninfo))
             } catch {
                 throw StartFailure("the embedded PostgreSQL did not start: \(error)")
             }

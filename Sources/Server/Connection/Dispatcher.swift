@@ -21,13 +21,38 @@ struct Dispatcher: Sendable {
             let entry = try lookUp(request)
             try check(request, entry)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
-            var reply = try await entry.handler(request, context)
-            reply.builder.append("ok", double: 1)
-            writeTimes(into: &reply.builder)
-            return reply
+            return success(try await entry.handler(request, context))
         } catch {
             return failure(error, body)
         }
+    }
+
+    /// The next reply of a streaming `hello`, once there is something to tell or the time is over.
+    ///
+    /// - Parameter lastCounter: what the reply before told; nil for the first.
+    func nextHello(_ body: Document, after lastCounter: Int64?) async -> (reply: CommandReply, counter: Int64?) {
+        do throws(CommandError) {
+            let request = try CommandRequest(body: body, sequences: [])
+            let (reply, counter) = try await Hello.reply(
+                to: request, context, isLegacy: request.name != "hello", after: lastCounter)
+            return (success(reply), counter)
+        } catch {
+            return (failure(error, body), nil)
+        }
+    }
+
+    /// Whether a command may be the first message of a client, in the legacy format.
+    static func isHandshake(_ body: Document) -> Bool {
+        body.withRaw { raw in
+            guard let name = raw.first(where: { _ in true })?.key else { return false }
+            return name == "hello" || name == "isMaster" || name == "ismaster"
+        }
+    }
+
+    private func success(_ reply: consuming CommandReply) -> CommandReply {
+        reply.builder.append("ok", double: 1)
+        writeTimes(into: &reply.builder)
+        return reply
     }
 
     /// The reply to a message that is no command.
@@ -36,7 +61,7 @@ struct Dispatcher: Sendable {
     }
 
     private func lookUp(_ request: CommandRequest) throws(CommandError) -> CommandTable.Entry {
-        guard let entry = table[name: request.name] else {
+        guard let entry = table[request.name] else {
             throw CommandError(.commandNotFound, "no such command: '\(request.name)'")
         }
         return entry

@@ -60,7 +60,7 @@ actor Session {
         let sequences = operation.sequences.map {
             DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
         }
-        if operation.flags.contains(.exhaustAllowed), Hello.isAwaitable(operation.body) {
+        if operation.flags.contains(.exhaustAllowed), Dispatcher.isHandshake(operation.body) {
             return try await streamHello(operation.body, request.envelope, outbound)
         }
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
@@ -76,7 +76,7 @@ actor Session {
     ) async throws -> Bool {
         guard case .query(let query) = request.operation else { return false }
         let reply: CommandReply
-        if query.isHandshake {
+        if Dispatcher.isHandshake(query.command) {
             reply = await activity.during { await dispatcher.run(query.command, []) }
         } else {
             reply = dispatcher.refuse(
@@ -92,13 +92,16 @@ actor Session {
         _ body: Document, _ envelope: Envelope, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     ) async throws -> Bool {
         var envelope = envelope
-        while !Task.isCancelled {
-            let reply = await dispatcher.run(body, [])
-            let isFailure = reply.isFailure
-            let flags: OpMsgFlags = isFailure ? [] : [.moreToCome]
-            envelope.requestID = try await write(reply, to: envelope, flags, false, outbound)
-            if isFailure { return true }
-        }
+        // An exhaust request that does not wait has one reply, like any other.
+        let isStream = body.withRaw { $0["topologyVersion"] != nil }
+        var counter: Int64?
+        repeat {
+            let (reply, next) = await dispatcher.nextHello(body, after: counter)
+            let goesOn = isStream && next != nil
+            envelope.requestID = try await write(reply, to: envelope, goesOn ? [.moreToCome] : [], false, outbound)
+            guard goesOn else { return true }
+            counter = next
+        } while !Task.isCancelled
         return false
     }
 

@@ -30,14 +30,21 @@ package struct ReplyBatch: Sendable {
     @inline(__always)
     package mutating func append(_ document: RawDocument) throws(CommandError) -> Bool {
         guard count == 0 || builder.count - origin + document.bytes.count <= Self.bytesMax else { return false }
-        if let projection {
-            builder.beginDocument(index: count)
-            try projection.write(document, into: &builder)
-            builder.end()
-        } else {
-            builder.append(index: count, documentBytes: document.bytes)
-        }
+        try builder.append(index: count, document, through: projection)
         count += 1
         return true
+    }
+}
+
+extension DocumentBuilder {
+    /// Appends a row as an array element: as it is, or what the projection leaves of it.
+    @inline(__always)
+    package mutating func append(
+        index: Int, _ document: RawDocument, through projection: Projection?
+    ) throws(CommandError) {
+        guard let projection else { return append(index: index, documentBytes: document.bytes) }
+        beginDocument(index: index)
+        try projection.write(document, into: &self)
+        end()
     }
 }

@@ -54,6 +54,9 @@ package struct ScanPlan: Sendable {
         select(order.isByID ? "id, doc" : "rid, doc")
     }
 
+    /// The text of ``statement``, for explain.
+    package var sql: String { statement.text }
+
     /// The rows with what a write needs: `rid`, `id`, version, document.
     package var writeStatement: Statement {
         select("rid, id, xmin, doc")

@@ -1,0 +1,68 @@
+# make run    install what is missing, build, serve on 127.0.0.1:27017
+# make test   install what is missing, lint, build, run all tests (the same as .ci/run)
+
+export PATH := $(PATH):/opt/swift/usr/bin
+
+LISTEN ?= 127.0.0.1:27017
+FUZZ_ROUNDS ?= 20000
+SOURCES := Package.swift Sources Tests sql
+
+.PHONY: help deps build run test unit integration drivers bench format lint fuzz clean
+
+help:
+	@echo 'run          serve on $(LISTEN)              (LISTEN=host:port)'
+	@echo 'test         everything: lint, unit, integration, drivers'
+	@echo 'unit         the tests that need no PostgreSQL'
+	@echo 'integration  the tests against a PostgreSQL of their own'
+	@echo 'drivers      one program per driver, hostile input, crashes'
+	@echo 'bench        throughput and latency, beside pgbench on the same PostgreSQL'
+	@echo 'fuzz         random input for longer         (FUZZ_ROUNDS=n)'
+	@echo 'deps build format lint clean'
+
+deps:
+	scripts/install-dependencies build
+	scripts/install-dependencies test
+
+build:
+	scripts/install-dependencies build
+	swift build -c release --product martlet
+
+run: build
+	exec .build/release/martlet serve --listen $(LISTEN)
+
+# The driver programs run even when a unit test has failed: one run should tell everything.
+test: deps lint debug
+	@status=0; \
+	swift test --skip-build || status=1; \
+	Tests/Drivers/run || status=1; \
+	exit $$status
+
+unit: deps debug
+	swift test --skip-build --skip '^IntegrationTests'
+
+integration: deps debug
+	swift test --skip-build --filter '^IntegrationTests'
+
+drivers: deps debug
+	Tests/Drivers/run
+
+.PHONY: debug
+debug:
+	swift build --build-tests
+
+bench: build
+	scripts/install-dependencies bench
+	Benchmarks/run $(BENCH)
+
+fuzz: deps debug
+	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --filter '[Ff]uzz|[Rr]andom'
+	BAD_INPUT_ROUNDS=$(FUZZ_ROUNDS) Tests/Drivers/run bad_input
+
+format:
+	swift format format --in-place --parallel --recursive $(SOURCES)
+
+lint:
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+clean:
+	rm -rf .build .venv

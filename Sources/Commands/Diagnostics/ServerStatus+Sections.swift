@@ -1,0 +1,117 @@
+internal import NIOCore
+internal import Storage
+internal import BSON
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+internal import Synchronization
+
+extension ServerStatusSection {
+    /// Only errors that clients were told of are counted; the other kinds do not exist here.
+    @Sendable static func asserts(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        for name: StaticString in ["regular", "warning", "msg"] { builder.append(name, int32: 0) }
+        builder.append("user", narrowest: server.requests.snapshot.failed)
+        for name: StaticString in ["tripwire", "rollovers"] { builder.append(name, int32: 0) }
+    }
+
+    @Sendable static func connections(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        let current = server.connectionsOpen.load(ordering: .relaxed)
+        builder.append("current", narrowest: current)
+        // Each connection is one open file, and nothing else bounds them.
+        builder.append("available", narrowest: max(0, HostFacts.openFilesLimit() - current))
+        builder.append("totalCreated", narrowest: server.connectionsCreated.load(ordering: .relaxed))
+        builder.append("active", narrowest: server.requests.snapshot.active)
+    }
+
+    @Sendable static func extraInfo(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        var usage = rusage()
+        #if canImport(Glibc)
+            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        #else
+            getrusage(RUSAGE_SELF, &usage)
+        #endif
+        builder.append("note", string: "fields vary by platform")
+        builder.append("user_time_us", int64: microseconds(usage.ru_utime))
+        builder.append("system_time_us", int64: microseconds(usage.ru_stime))
+        builder.append("maximum_resident_set_kb", int64: Int64(usage.ru_maxrss))
+        builder.append("input_blocks", int64: Int64(usage.ru_inblock))
+        builder.append("output_blocks", int64: Int64(usage.ru_oublock))
+        builder.append("page_reclaims", int64: Int64(usage.ru_minflt))
+        builder.append("page_faults", int64: Int64(usage.ru_majflt))
+        builder.append("voluntary_context_switches", int64: Int64(usage.ru_nvcsw))
+        builder.append("involuntary_context_switches", int64: Int64(usage.ru_nivcsw))
+    }
+
+    private static func microseconds(_ time: timeval) -> Int64 {
+        Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_usec)
+    }
+
+    /// There is no global lock, so nobody queues for it; which of the active commands read and which write is not told
+    /// apart.
+    @Sendable static func globalLock(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        builder.append("totalTime", int64: server.uptime.nanoseconds / 1_000)
+        builder.beginDocument("currentQueue")
+        for name: StaticString in ["total", "readers", "writers"] { builder.append(name, int32: 0) }
+        builder.end()
+        builder.beginDocument("activeClients")
+        builder.append("total", narrowest: server.requests.snapshot.active)
+        builder.end()
+    }
+
+    @Sendable static func sessions(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        builder.append("activeSessionsCount", narrowest: Int64(server.sessions.count))
+    }
+
+    /// In megabytes.
+    @Sendable static func memory(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        let pages = SystemFile.text("/proc/self/statm")?.split(separator: " ").prefix(2).compactMap { Int64($0) } ?? []
+        let megabytes = pages.map { $0 &* HostFacts.current.memory.pageSize / (1 << 20) }
+        builder.append("bits", int32: Int32(Int.bitWidth))
+        if megabytes.count == 2 {
+            builder.append("resident", narrowest: megabytes[1])
+            builder.append("virtual", narrowest: megabytes[0])
+        }
+        builder.append("supported", bool: megabytes.count == 2)
+    }
+
+    @Sendable static func metrics(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        builder.beginDocument("cursor")
+        builder.append("timedOut", int64: server.cursorTimeout.killed)
+        builder.beginDocument("open")
+        builder.append("total", int64: Int64(server.engine.cursors.count))
+        builder.end()
+        builder.end()
+    }
+
+    @Sendable static func network(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        let counters = server.requests.snapshot
+        builder.append("bytesIn", int64: counters.bytesIn)
+        builder.append("bytesOut", int64: counters.bytesOut)
+        builder.append("numRequests", int64: counters.requests)
+    }
+
+    static func write(_ counters: OperationCounters.Snapshot?, into builder: inout DocumentBuilder) {
+        builder.append("insert", int64: counters?.insert ?? 0)
+        builder.append("query", int64: counters?.query ?? 0)
+        builder.append("update", int64: counters?.update ?? 0)
+        builder.append("delete", int64: counters?.delete ?? 0)
+        builder.append("getmore", int64: counters?.getMore ?? 0)
+        builder.append("command", int64: counters?.command ?? 0)
+    }
+
+    @Sendable static func storageEngine(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        builder.append("name", string: "martlet")
+        builder.append("supportsCommittedReads", bool: true)
+        builder.append("persistent", bool: true)
+        builder.append("readOnly", bool: false)
+    }
+
+    /// No transaction has begun: they are refused.
+    @Sendable static func transactions(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        for name: StaticString in [
+            "currentActive", "currentInactive", "currentOpen", "totalAborted", "totalCommitted", "totalStarted",
+        ] { builder.append(name, int64: 0) }
+    }
+}

@@ -1,0 +1,19 @@
+internal import BSON
+internal import CommandModel
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/killSessions/
+
+extension CommandTable {
+    /// Kills the cursors of the named sessions, or of all when none is named. The sessions themselves may be used again.
+    @Sendable static func killSessions(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let ids = try SessionList.ids(in: request, of: "killSessions")
+        let isForAll = try request.withCommandValue(of: "killSessions") { argument throws(CommandError) in
+            try argument.array().isEmpty
+        }
+        context.engine.cursors.kill(sessions: isForAll ? context.server.sessions.all : ids)
+        return CommandReply()
+    }
+}
