@@ -33,15 +33,15 @@ run: build
 # The driver programs run even when a unit test has failed: one run should tell everything.
 test: deps lint debug
 	@status=0; \
-	swift test --skip-build || status=1; \
+	swift test --skip-build --disable-xctest || status=1; \
 	Tests/Drivers/run || status=1; \
 	exit $$status
 
 unit: deps debug
-	swift test --skip-build --skip '^IntegrationTests'
+	swift test --skip-build --disable-xctest --skip '^IntegrationTests'
 
 integration: deps debug
-	swift test --skip-build --filter '^IntegrationTests'
+	swift test --skip-build --disable-xctest --filter '^IntegrationTests'
 
 drivers: deps debug
 	Tests/Drivers/run
@@ -55,7 +55,7 @@ bench: build
 	Benchmarks/run $(BENCH)
 
 fuzz: deps debug
-	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --filter '[Ff]uzz|[Rr]andom'
+	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --disable-xctest --filter '[Ff]uzz|[Rr]andom'
 	BAD_INPUT_ROUNDS=$(FUZZ_ROUNDS) Tests/Drivers/run bad_input
 
 format:

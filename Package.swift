@@ -106,5 +106,25 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
+
+        // Tests mirror the targets; what needs PostgreSQL starts its own.
+        .testTarget(name: "BSONTests", dependencies: ["BSON", "CLibBSON", nioCore], swiftSettings: settings),
+        .testTarget(
+            name: "WireProtocolTests",
+            dependencies: [
+                "WireProtocol", "BSON", nioCore, .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "QueryTests", dependencies: ["Query", "BSON", "CommandModel", nioCore], swiftSettings: settings),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "SQL", "CLibPQ", nioCore, logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: ["Commands", "Storage", "Postgres", "Query", "BSON", "CommandModel", nioCore, logging],
+            swiftSettings: settings),
+        .testTarget(name: "TidyTests", swiftSettings: settings),
     ]
 )

@@ -1,6 +1,7 @@
 /// The element types of BSON, by their byte on the wire.
 ///
 /// Source: https://bsonspec.org/spec.html
+@usableFromInline
 package enum BSONType: UInt8, Sendable, Hashable {
     case double = 0x01
     case string = 0x02
@@ -51,6 +52,7 @@ package enum BSONType: UInt8, Sendable, Hashable {
         }
     }
 
+    @inlinable
     package var isNumber: Bool {
         switch self {
         case .double, .int32, .int64, .decimal128: true

@@ -8,7 +8,7 @@ extension BSONType {
     /// The place of a value's type in the order of all values; types of one rank compare by value.
     ///
     /// Source: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
-    @inline(__always)
+    @inlinable
     package var canonicalTypeRank: UInt8 {
         switch self {
         case .minKey: 1

@@ -1,11 +1,12 @@
-package import NIOCore
+public import NIOCore
 
 /// An owned BSON document (or array): a slice of a buffer that several documents may share.
 ///
 /// The bytes are sacred: nothing here re-encodes them. Read them through ``withRaw(_:)``.
+@usableFromInline
 package struct Document: Sendable {
     /// Exactly the document, from length prefix to NUL.
-    package let buffer: ByteBuffer
+    @usableFromInline package let buffer: ByteBuffer
 
     /// The caller vouches that `buffer`'s readable bytes are one document.
     package init(unchecked buffer: ByteBuffer) {
@@ -23,7 +24,7 @@ package struct Document: Sendable {
 
     package var isEmpty: Bool { count <= 5 }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func withRaw<R, E: Error>(_ body: (RawDocument) throws(E) -> R) throws(E) -> R {
         try withReadable(buffer) { bytes throws(E) in try body(RawDocument(unchecked: bytes)) }
     }
@@ -38,14 +39,16 @@ package struct Document: Sendable {
 
 extension Document: Equatable {
     /// The same bytes.
+    @inlinable
     package static func == (left: Document, right: Document) -> Bool { left.buffer == right.buffer }
 }
 
 /// An owned BSON value: a constant of a query, a field that must outlive its document.
+@usableFromInline
 package struct Value: Sendable {
-    package let type: BSONType
+    @usableFromInline package let type: BSONType
     /// The payload only.
-    package let buffer: ByteBuffer
+    @usableFromInline package let buffer: ByteBuffer
 
     package init(type: BSONType, buffer: ByteBuffer) {
         self.type = type
@@ -57,7 +60,7 @@ package struct Value: Sendable {
         buffer = ByteBuffer(bytes: raw.bytes)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package func withRaw<R, E: Error>(_ body: (RawValue) throws(E) -> R) throws(E) -> R {
         let type = self.type
         return try withReadable(buffer) { bytes throws(E) in try body(RawValue(type: type, bytes: bytes)) }
@@ -96,7 +99,7 @@ package struct Value: Sendable {
 }
 
 /// `withUnsafeReadableBytes` with a typed error, which NIO's own does not offer.
-@inline(__always)
+@inlinable @inline(__always)
 package func withReadable<R, E: Error>(
     _ buffer: ByteBuffer, _ body: (UnsafeRawBufferPointer) throws(E) -> R
 ) throws(E) -> R {

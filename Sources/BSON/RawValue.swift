@@ -1,18 +1,19 @@
 /// A borrowed BSON value: its type and its payload (without type byte and name). The same lifetime rule as for
 /// ``RawDocument``.
+@usableFromInline
 package struct RawValue {
-    package let type: BSONType
-    package let start: UnsafeRawPointer
-    package let count: Int
+    @usableFromInline package let type: BSONType
+    @usableFromInline package let start: UnsafeRawPointer
+    @usableFromInline package let count: Int
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package init(type: BSONType, start: UnsafeRawPointer, count: Int) {
         self.type = type
         self.start = start
         self.count = count
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package init(type: BSONType, bytes: UnsafeRawBufferPointer) {
         // A value without payload (null, minKey …) needs an address that is never read.
         self.init(
@@ -20,20 +21,21 @@ package struct RawValue {
             count: bytes.count)
     }
 
+    @inlinable
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 }
 
 // Accessors: each gives nil when the type is another one; lengths were checked by whoever made the value.
 extension RawValue {
-    @inline(__always)
+    @inlinable @inline(__always)
     package var double: Double? {
         type == .double ? Double(bitPattern: load(UInt64.self, at: 0)) : nil
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var int32: Int32? { type == .int32 ? load(Int32.self, at: 0) : nil }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var int64: Int64? { type == .int64 ? load(Int64.self, at: 0) : nil }
 
     package var bool: Bool? { type == .bool ? start.load(as: UInt8.self) != 0 : nil }
@@ -50,7 +52,7 @@ extension RawValue {
     }
 
     /// The UTF-8 bytes of a string, symbol or JavaScript code, without length and NUL.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var stringBytes: UnsafeRawBufferPointer? {
         switch type {
         case .string, .symbol, .javascript: count >= 5 ? slice(4, count - 5) : nil
@@ -64,14 +66,14 @@ extension RawValue {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var document: RawDocument? { type == .document ? RawDocument(bytes) : nil }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var array: RawDocument? { type == .array ? RawDocument(bytes) : nil }
 
     /// A document or an array.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var container: RawDocument? {
         type == .document || type == .array ? RawDocument(bytes) : nil
     }
@@ -96,12 +98,12 @@ extension RawValue {
         return (load(UInt64.self, at: 0), load(UInt64.self, at: 8))
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func load<T: FixedWidthInteger>(_: T.Type, at offset: Int) -> T {
         T(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: T.self))
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     func slice(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: start + offset, count: length)
     }

@@ -31,6 +31,17 @@ def expect(condition, what):
         raise Failure(what)
 
 
+def for_each(cases, check):
+    """Calls `check` with each case and reports all that fail, not only the first."""
+    failures = []
+    for case in cases:
+        try:
+            check(*case)
+        except Failure as failure:
+            failures.append(str(failure))
+    expect(not failures, "\n".join(failures))
+
+
 def assert_alive(uri, what):
     """Another connection can write and read."""
     with Connection(uri) as connection:
@@ -104,7 +115,8 @@ def bad_documents():
         yield f"string length {length}", find(document(element(2, b"a", packed + b"x\0")))
         yield f"binary length {length}", find(document(element(5, b"a", packed + b"\0x")))
         yield f"inner document length {length}", find(document(element(3, b"a", packed + b"\0")))
-        yield f"code with scope length {length}", find(document(element(15, b"a", packed + b"\x02\0\0\0x\0\x05\0\0\0\0")))
+        scoped_code = packed + b"\x02\0\0\0x\0\x05\0\0\0\0"
+        yield f"code with scope length {length}", find(document(element(15, b"a", scoped_code)))
         yield f"DBPointer length {length}", find(document(element(12, b"a", packed + b"x\0" + bytes(12))))
     yield "string without NUL", find(document(element(2, b"a", b"\x02\0\0\0xy")))
     yield "wrong UTF-8 in a value", find(document(element(2, b"a", b"\x03\0\0\0\xff\xfe\0")))
@@ -121,14 +133,13 @@ def bad_documents():
         yield f"{depth} nested arrays", find(nested(depth, type_byte=4))
 
 
-def check_hostile(uri, cases):
-    for name, message in cases:
-        claimed_length = struct.unpack("<i", message[:4])[0]
-        if claimed_length > len(message):
-            send_and_hang_up(uri, message)  # the server may rightly wait for the rest
-        else:
-            exchange_hostile(uri, name, message)
-        assert_alive(uri, name)
+def check_hostile(uri, name, message):
+    claimed_length = struct.unpack("<i", message[:4])[0]
+    if claimed_length > len(message):
+        send_and_hang_up(uri, message)  # the server may rightly wait for the rest
+    else:
+        exchange_hostile(uri, name, message)
+    assert_alive(uri, name)
 
 
 def exchange_hostile(uri, name, message):
@@ -166,7 +177,12 @@ def check_stalled(uri):
 # MARK: well-formed commands that are wrong: an error with a code, and the connection lives
 
 
-def expect_error(connection, name, command, codes=None):
+def check_refused(uri, name, command, codes=None):
+    with Connection(uri) as connection:
+        expect_error(connection, name, command, codes)
+
+
+def expect_error(connection, name, command, codes):
     reply = connection.command(command)
     expect(reply is not None, f"{name}: the connection was closed")
     failed = reply["ok"] == 0 or reply.get("writeErrors")
@@ -218,33 +234,27 @@ def wrong_commands():
     yield "regular expression as _id", {"insert": "a", "documents": [{"_id": bson.Regex("x")}], "$db": DATABASE}, None
 
 
-def check_commands(uri):
-    with Connection(uri) as connection:
-        for name, command in wrong_options():
-            expect_error(connection, name, command)
-        for name, command, codes in wrong_commands():
-            expect_error(connection, name, command, codes)
-    assert_alive(uri, "wrong commands")
+def bad_names():
+    for name in ("", "a\0b", ".a", "a$b", "x" * 256, "é" * 200):
+        yield f"collection {name[:20]!r}", {"insert": name, "documents": [{"a": 1}], "$db": DATABASE}, {73}
+    for name in ("", "a\0b", "a b", "a/b", "a\\b", "a.b", 'a"b', "a$b", "x" * 64, "é" * 40):
+        yield f"database {name[:20]!r}", {"insert": "a", "documents": [{"a": 1}], "$db": name}, {73}
 
 
-def check_names(uri):
-    good = ["Ünïcödé-日本-🐦", "with space", 'quote"; DROP TABLE x; --', "it's", "a.b.c", "%s\\n", "x" * 200, "pg_class"]
-    bad_collections = ["", "a\0b", ".a", "a$b", "x" * 256, "é" * 200]
-    bad_databases = ["", "a\0b", "a b", "a/b", "a\\b", "a.b", 'a"b', "a$b", "x" * 64, "é" * 40]
+def good_names():
+    for name in ("Ünïcödé-日本-🐦", "with space", 'quote"; DROP TABLE x; --', "it's", "a.b.c", "%s\\n", "x" * 200,
+                 "pg_class", "_", "1"):
+        yield (name,)
+
+
+def check_good_name(uri, name):
+    row = {"_id": name, "näme\t": name}
     with Connection(uri) as connection:
-        for name in good:
-            command = {"insert": name, "documents": [{"_id": name, "näme\t": name}], "$db": DATABASE}
-            reply = connection.command(command)
-            expect(reply and reply.get("n") == 1, f"collection {name!r}: {reply}")
-            reply = connection.command({"find": name, "filter": {"näme\t": name}, "$db": DATABASE})
-            expect(reply and reply["ok"] == 1 and reply["cursor"]["firstBatch"] == [{"_id": name, "näme\t": name}],
-                   f"collection {name!r} does not give its document back: {reply}")
-        for name in bad_collections:
-            command = {"insert": name, "documents": [{"a": 1}], "$db": DATABASE}
-            expect_error(connection, f"collection {name[:20]!r}", command, {73})
-        for name in bad_databases:
-            command = {"insert": "a", "documents": [{"a": 1}], "$db": name}
-            expect_error(connection, f"database {name[:20]!r}", command, {73})
+        reply = connection.command({"insert": name, "documents": [row], "$db": DATABASE})
+        expect(reply and reply.get("n") == 1, f"collection {name!r}: {reply}")
+        reply = connection.command({"find": name, "filter": {"näme\t": name}, "$db": DATABASE})
+        expect(reply and reply["ok"] == 1 and reply["cursor"]["firstBatch"] == [row],
+               f"collection {name!r} does not give its document back: {reply}")
 
 
 def check_stored_documents(uri):
@@ -305,21 +315,37 @@ def send_and_hang_up(uri, message):
             expect(not isinstance(error, socket.timeout), f"no end of connection after {message!r}")
 
 
+def parts(uri, rounds, seed):
+    def hostile(name, message):
+        check_hostile(uri, name, message)
+
+    def refused(*case):
+        check_refused(uri, *case)
+
+    yield for_each, bad_lengths(), hostile
+    yield for_each, bad_frames(), hostile
+    yield for_each, bad_compression(), hostile
+    yield for_each, bad_documents(), hostile
+    yield check_truncated, uri
+    yield check_stalled, uri
+    yield for_each, wrong_options(), refused
+    yield for_each, wrong_commands(), refused
+    yield for_each, bad_names(), refused
+    yield for_each, good_names(), lambda name: check_good_name(uri, name)
+    yield check_stored_documents, uri
+    yield check_random, uri, rounds, seed
+
+
+def drop(uri):
+    with Connection(uri) as connection:
+        connection.command({"dropDatabase": 1, "$db": DATABASE})
+
+
 def run(uri, rounds, seed):
-    with Connection(uri) as connection:
-        connection.command({"dropDatabase": 1, "$db": DATABASE})
-    check_hostile(uri, bad_lengths())
-    check_hostile(uri, bad_frames())
-    check_hostile(uri, bad_compression())
-    check_hostile(uri, bad_documents())
-    check_truncated(uri)
-    check_stalled(uri)
-    check_commands(uri)
-    check_names(uri)
-    check_stored_documents(uri)
-    check_random(uri, rounds, seed)
-    with Connection(uri) as connection:
-        connection.command({"dropDatabase": 1, "$db": DATABASE})
+    drop(uri)
+    for_each(parts(uri, rounds, seed), lambda check, *arguments: check(*arguments))
+    assert_alive(uri, "the end")
+    drop(uri)
 
 
 def main():

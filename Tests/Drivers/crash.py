@@ -158,12 +158,9 @@ def run_increments(servers, threads, increments, counters):
     clients[0][DATABASE].counters.insert_many([{"_id": i, "n": 0} for i in range(counters)])
     acknowledged = [[0] * counters for _ in range(threads)]
     failures = []
-    workers = [threading.Thread(target=increment, args=(clients[i % 2], increments, counters, acknowledged[i], failures))
-               for i in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(threads) as pool:
+        for i in range(threads):
+            pool.submit(increment, clients[i % 2], increments, counters, acknowledged[i], failures)
     if failures:
         raise ServerError(f"{len(failures)} of {threads} threads failed: {failures[0]!r}")
     expected = [sum(column) for column in zip(*acknowledged)]

@@ -134,7 +134,7 @@ class Martlet:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise ServerError(f"the server did not stop within {STOP_SECONDS} s of SIGTERM\n{self.log_tail()}") from None
+            raise ServerError(f"not stopped {STOP_SECONDS} s after SIGTERM\n{self.log_tail()}") from None
         if status != 0:
             raise ServerError(f"the server stopped with status {status}\n{self.log_tail()}")
         if not self.postgresql_url and (left := processes_in(self.data_directory)):

@@ -80,22 +80,39 @@ import Testing
 
     @Test("no server is left behind when its Martlet is killed")
     func noOrphan() async throws {
-        let directory = "/tmp/martlet-embedded-orphan"
-        _ = ChildProcess.run(["/bin/rm", "-rf", directory])
+        let directory = "/tmp/martlet-embedded-\(getpid())-orphan"
         defer { _ = ChildProcess.run(["/bin/rm", "-rf", directory]) }
         await #expect(processExitsWith: .signal(SIGKILL)) {
-            let options = EmbeddedServerOptions(dataDirectory: "/tmp/martlet-embedded-orphan")
+            // The body runs in a child of this process and shares nothing with it but the rule for the name.
+            let options = EmbeddedServerOptions(dataDirectory: "/tmp/martlet-embedded-\(getppid())-orphan")
             _ = try EmbeddedServer.start(options, logger: Logger(label: "tests"))
             kill(getpid(), SIGKILL)
         }
         let data = DataDirectory(directory)
         #expect(data.clusterVersion != nil)
-        // The next one waits for a server that is still shutting down, and then has the directory for itself.
+        // A clean shutdown removes the file, and nobody but the kernel has asked for one.
+        #expect(eventually { !FilePath.exists(data.postmasterFile) })
+    }
+
+    @Test("a server left running on the data directory is stopped before ours starts")
+    func oldPostmaster() throws {
+        let directory = "/tmp/martlet-embedded-\(getpid())-old"
+        defer { _ = ChildProcess.run(["/bin/rm", "-rf", directory]) }
+        try start(directory).stop()
+        let data = DataDirectory(directory)
+        let account = try ServerAccount.choose(clusterDirectory: data.cluster)
+        let binaries = try ServerBinaries.find(named: nil, forCluster: data.clusterVersion)
+        let log = data.openLog()
+        let old = try #require(
+            ChildProcess.start(account.command([binaries.postgres, "-D", data.cluster]), output: log))
+        close(log)
+        #expect(eventually { FilePath.exists(data.postmasterFile) })
+        // Somebody has to collect it, as init does for a real orphan.
+        let reaper = NativeThread.start(name: "reaper") { _ = old.wait() }
         let server = try start(directory)
-        #expect(server.crashes == 0)
-        let pid = try #require(server.postmasterPID)
+        reaper?.join()
+        #expect(server.crashes == 0 && server.postmasterPID != old.pid)
         server.stop()
-        #expect(!isRunning(pid) && !FilePath.exists(data.postmasterFile))
     }
 
     @Test("a stale postmaster.pid with the number of another process is no obstacle")
@@ -114,6 +131,10 @@ import Testing
     func oddPaths() throws {
         let name = "it's a \"long\" path, \\ " + String(repeating: "x", count: 80)
         try withServer(name: name) { server, _ in
+            defer {
+                server.stop()
+                #expect(!FilePath.exists(server.socketDirectory))
+            }
             #expect(server.socketDirectory.utf8.count <= SocketDirectory.pathByteCountMax)
             _ = try Connection.connect(ConnectionOptions(conninfo: server.conninfo))
         }

@@ -65,7 +65,8 @@ import Testing
         let connection = try TestServer.connect()
         let hostile = ["plain", "a\"b", "'", "\\'", "'; DROP TABLE x; --", "\"\u{301}", "'\u{301}", "\\\u{301}", "é\n"]
         for setting in ["on", "off"] {
-            _ = try connection.execute(.once("SELECT set_config('standard_conforming_strings', $1, false)", [.text(setting)]))
+            _ = try connection.execute(
+                .once("SELECT set_config('standard_conforming_strings', $1, false)", [.text(setting)]))
             for text in hostile {
                 let sql = "SELECT \(quotedLiteral(text)) AS \(quotedIdentifier(text))"
                 let result = try connection.execute(.once(sql))

@@ -122,7 +122,9 @@ import Testing
         let connection = try TestServer.connect()
         connection.enqueue(.once("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         connection.enqueue(
-            .once("DECLARE c NO SCROLL CURSOR FOR SELECT n FROM generate_series($1::int8, $2) AS n", [.int8(1), .int8(5)]))
+            .once(
+                "DECLARE c NO SCROLL CURSOR FOR SELECT n FROM generate_series($1::int8, $2) AS n",
+                [.int8(1), .int8(5)]))
         connection.enqueueSync()
         for _ in 0..<3 {
             connection.enqueue(Statement("FETCH 2 FROM c"))

@@ -88,12 +88,12 @@ import Testing
     func breaker() {
         var state = RequestQueueState(threadCount: 2, policy: .eager, batchMax: 8, queueMax: 10)
         #expect(state.submitted() == .accepted(signal: nil))
-        #expect(state.connectFailed())
+        #expect(state.connectFailed() == true)
         #expect(state.waiting == 0 && state.submitted() == .broken)
         #expect(state.ready(0) == .sleep)
         #expect(state.submitted() == .accepted(signal: 0))
         // The other thread still has no luck: one is enough.
-        #expect(!state.connectFailed())
+        #expect(state.connectFailed() == false)
         #expect(state.ready(0) == .run(1))
         #expect(state.lost(0) == nil)
         #expect(state.submitted() == .accepted(signal: nil))
@@ -108,8 +108,8 @@ import Testing
         #expect(state.submitted() == .closed)
         #expect(state.ready(0) == .run(2))
         #expect(state.ready(0) == .end)
-        #expect(!state.ended(0))
-        #expect(state.ended(1))
+        #expect(state.ended(0) == false)
+        #expect(state.ended(1) == true)
     }
 
     @Test("no order of events leaves a request waiting with nobody to come for it", arguments: 0..<200 as Range<UInt64>)

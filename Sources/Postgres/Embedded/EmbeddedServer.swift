@@ -77,6 +77,8 @@ package final class EmbeddedServer: Sendable {
     /// Shuts the server down and returns when it is gone. Open connections are ended, their transactions rolled back.
     package func stop() {
         supervisor.stop(timeoutMilliseconds: options.stopTimeoutMilliseconds)
+        // Empty now; one under /tmp would stay for ever when its data directory is removed.
+        rmdir(socketDirectory)
     }
 
     private static func configuration(_ options: EmbeddedServerOptions, _ socketDirectory: String)
@@ -139,9 +141,9 @@ extension EmbeddedServer {
     private func chooseCompression(of database: String, _ connection: Connection) throws(PostgresError) {
         for setting in ["default_toast_compression", "wal_compression"] {
             let query = "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = $1"
-            guard try connection.execute(.once(query, [.text(setting)])).bool(row: 0, column: 0) == true else { continue }
-            _ = try connection.execute(
-                .once("ALTER DATABASE \(quotedIdentifier(database)) SET \(setting) = 'lz4'"))
+            let isKnown = try connection.execute(.once(query, [.text(setting)])).bool(row: 0, column: 0)
+            guard isKnown == true else { continue }
+            _ = try connection.execute(.once("ALTER DATABASE \(quotedIdentifier(database)) SET \(setting) = 'lz4'"))
         }
     }
 }

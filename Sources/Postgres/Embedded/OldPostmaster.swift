@@ -24,7 +24,8 @@ struct OldPostmaster {
         logger.notice("waiting for an old PostgreSQL on the data directory", metadata: ["pid": "\(old.pid)"])
         guard old.stop(data, timeoutMilliseconds: timeoutMilliseconds) else {
             throw EmbeddedServerError(
-                "cannot start PostgreSQL in \(data.path)", because: "process \(old.pid) still serves it and does not stop",
+                "cannot start PostgreSQL in \(data.path)",
+                because: "process \(old.pid) still serves it and does not stop",
                 remedy: "Stop it (kill -QUIT \(old.pid)), then start Martlet again.")
         }
     }

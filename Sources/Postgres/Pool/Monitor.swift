@@ -17,11 +17,11 @@ final class Monitor: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         conditions = .allocate(capacity: conditionCount)
         conditions.initialize(repeating: pthread_cond_t())
-        for index in conditions.indices { Self.initializeCondition(at: conditions.baseAddress.unsafelyUnwrapped + index) }
+        for index in conditions.indices { Self.initializeCondition(at: address(of: index)) }
     }
 
     deinit {
-        for index in conditions.indices { pthread_cond_destroy(conditions.baseAddress.unsafelyUnwrapped + index) }
+        for index in conditions.indices { pthread_cond_destroy(address(of: index)) }
         conditions.deallocate()
         pthread_mutex_destroy(mutex)
         mutex.deallocate()

@@ -1,8 +1,8 @@
 internal import BSON
 
 extension DocumentTest {
-    /// - Parameter position: set to the array index of a match, when there was an array. Alternatives and negations
-    ///   leave it alone: which branch held is not something `$` may depend on.
+    /// - Parameter position: set to the array index of the last match in an array. Negations leave it alone, and so do
+    ///   alternatives on different paths: which of them held is not something `$` may depend on.
     func matches(_ document: RawDocument, _ position: MatchPosition?) -> Bool {
         switch self {
         case .constant(let value): return value
@@ -11,12 +11,30 @@ extension DocumentTest {
             for index in 0..<children.count where !children[index].matches(document, position) { return false }
             return true
         case .any(let children):
-            for index in 0..<children.count where children[index].matches(document, position) { return true }
+            let position = position != nil && Self.shareOnePath(children) ? position : nil
+            for index in 0..<children.count {
+                if children[index].matches(document, position) { return true }
+                position?.pointee = -1
+            }
             return false
         case .none(let children):
             for index in 0..<children.count where children[index].matches(document, nil) { return false }
             return true
         }
+    }
+
+    /// Whether all alternatives are one test each of one and the same path, as `$in` would say it.
+    private static func shareOnePath(_ children: ArenaList<DocumentTest>) -> Bool {
+        guard let first = children[0].onlyTest else { return false }
+        return children.nodes.dropFirst().allSatisfy { child in
+            guard let other = child.onlyTest, other.key == first.key else { return false }
+            return other.test.steps.nodes.elementsEqual(first.test.steps.nodes) { $0.key == $1.key }
+        }
+    }
+
+    private var onlyTest: (key: RawKey, test: PathTest)? {
+        guard case .fields(let groups) = self, groups.count == 1, groups[0].tests.count == 1 else { return nil }
+        return (groups[0].key, groups[0].tests[0])
     }
 
     private static func matches(
@@ -82,14 +100,14 @@ extension PathTest {
         let step = steps[depth]
         var index = 0
         for element in array {
-            let isHit =
-                index == step.index && matchesByIndex(element.value, steps, depth, test)
-                || element.value.type == .document
-                    && walk(element.value.document?[step.key], steps, depth + 1, test, nil)
-            if isHit {
-                position?.pointee = index
+            if element.value.type == .document,
+                walk(element.value.document?[step.key], steps, depth + 1, test, nil)
+            {
+                position.note(index)
                 return true
             }
+            // An element named by its index was not found by the query, so `$` does not stand for it.
+            if index == step.index, matchesByIndex(element.value, steps, depth, test) { return true }
             index += 1
         }
         return false
@@ -116,7 +134,7 @@ extension PathTest {
         var index = 0
         for element in array {
             if test.matches(element.value, nil) {
-                position?.pointee = index
+                position.note(index)
                 return true
             }
             index += 1

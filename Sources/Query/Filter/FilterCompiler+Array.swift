@@ -68,17 +68,19 @@ extension FilterCompiler {
         guard let condition = value.document else {
             throw CommandError(.badValue, "$elemMatch needs an Object")
         }
-        return try nested { compiler throws(CommandError) in
-            if Self.isConditionOnValues(value) {
+        return try ofElements { compiler throws(CommandError) in
+            if value.isConditionOnValues {
                 return .elementPasses(try compiler.valueTests(condition, depth: depth + 1))
             }
             return .elementMatches(compiler.arena.list([try compiler.compile(condition, depth: depth + 1)]))
         }
     }
+}
 
-    /// `{$gt: 5}` is put to the elements themselves, `{a: 5}` and `{$or: […]}` to documents among them.
-    private static func isConditionOnValues(_ value: RawValue) -> Bool {
-        guard let first = value.operatorDocument?.firstKey else { return false }
+extension RawValue {
+    /// `{$gt: 5}` is put to the elements of an array themselves, `{a: 5}` and `{$or: […]}` to documents among them.
+    var isConditionOnValues: Bool {
+        guard let first = operatorDocument?.firstKey else { return false }
         return switch first {
         case "$and", "$or", "$nor", "$where", "$expr": false
         default: true

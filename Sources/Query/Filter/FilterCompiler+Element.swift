@@ -54,7 +54,8 @@ extension FilterCompiler {
     private func moduloOperand(_ name: StaticString, _ value: RawValue) throws(CommandError) -> Int64 {
         guard value.type.isNumber else { throw CommandError(.badValue, "malformed mod, \(name) not a number") }
         guard let number = value.truncatedInt64 else {
-            throw CommandError(.badValue, "malformed mod, \(name) value is invalid :: Out of bounds for a 64-bit integer")
+            throw CommandError(
+                .badValue, "malformed mod, \(name) value is invalid :: Out of bounds for a 64-bit integer")
         }
         return number
     }
@@ -68,7 +69,8 @@ extension FilterCompiler {
         if let data = value.binary?.data { return bitTest(condition, bytes: data) }
         guard value.type.isNumber else {
             throw CommandError(
-                .badValue, "\(element.key.string) takes an Array, a number, or a BinData but received: \(value.type.alias)")
+                .badValue,
+                "\(element.key.string) takes an Array, a number, or a BinData but received: \(value.type.alias)")
         }
         guard let number = value.number?.asInt64Exact else {
             throw CommandError(.failedToParse, "Expected an integer: \(element.key.string)")
@@ -88,7 +90,8 @@ extension FilterCompiler {
         var mask: UInt64 = 0
         for element in array {
             guard element.value.type.isNumber, let number = element.value.number?.asInt64Exact else {
-                throw CommandError(.badValue, "Failed to parse bit position. Expected an integer: \(element.key.string)")
+                throw CommandError(
+                    .badValue, "Failed to parse bit position. Expected an integer: \(element.key.string)")
             }
             guard number >= 0, let position = Int32(exactly: number) else {
                 throw CommandError(

@@ -7,7 +7,7 @@ extension FilterCompiler {
         _ value: RawValue, into conjunction: inout Conjunction, depth: Int
     ) throws(CommandError) {
         for branch in try branchDocuments("$and", value) {
-            conjunction.add(try compile(branch, depth: depth + 1))
+            try compile(branch, into: &conjunction, depth: depth + 1)
         }
     }
 

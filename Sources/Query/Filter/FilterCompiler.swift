@@ -15,6 +15,8 @@ struct FilterCompiler {
     private(set) var conditions: [PathCondition] = []
     /// Whether the tests compiled now are part of the outermost conjunction.
     private var isTopConjunction = true
+    /// Whether the tests compiled now are of elements of an array.
+    private var isInElementMatch = false
 
     init(arena: ProgramArena) {
         self.arena = arena
@@ -22,10 +24,17 @@ struct FilterCompiler {
 
     /// Compiles a whole filter (or one branch of a logical operator).
     mutating func compile(_ filter: RawDocument, depth: Int = 0) throws(CommandError) -> DocumentTest {
+        var conjunction = Conjunction()
+        try compile(filter, into: &conjunction, depth: depth)
+        return conjunction.finish(arena)
+    }
+
+    mutating func compile(
+        _ filter: RawDocument, into conjunction: inout Conjunction, depth: Int
+    ) throws(CommandError) {
         guard depth <= Self.depthMax else {
             throw CommandError(.badValue, "the filter nests conditions deeper than \(Self.depthMax) levels")
         }
-        var conjunction = Conjunction()
         for element in filter {
             if element.key.startsWithDollar {
                 try compileTopLevel(element, into: &conjunction, depth: depth)
@@ -33,7 +42,6 @@ struct FilterCompiler {
                 try compileField(element, into: &conjunction, depth: depth)
             }
         }
-        return conjunction.finish(arena)
     }
 
     private mutating func compileTopLevel(
@@ -48,7 +56,13 @@ struct FilterCompiler {
         case "$alwaysFalse":
             try requireOne(element)
             conjunction.add(.constant(false))
-        case "$expr", "$where", "$text", "$jsonSchema", "$sampleRate":
+        case "$expr", "$where", "$text", "$sampleRate":
+            guard !isInElementMatch else {
+                throw CommandError(
+                    .badValue, "\(element.key.string) can only be applied to the top-level document")
+            }
+            fallthrough
+        case "$jsonSchema":
             throw CommandError(.notImplemented, "\(element.key.string) in a filter is not implemented yet")
         default: throw unknownTopLevel(element.key)
         }
@@ -77,6 +91,16 @@ struct FilterCompiler {
     /// Notes what the outermost conjunction demands.
     mutating func note(_ path: RawKey, _ kind: PathCondition.Kind) {
         if isTopConjunction { conditions.append(PathCondition(path: path, kind: kind)) }
+    }
+
+    /// Compiles a condition on elements of an array.
+    mutating func ofElements<R>(
+        _ body: (inout FilterCompiler) throws(CommandError) -> R
+    ) throws(CommandError) -> R {
+        let outer = isInElementMatch
+        isInElementMatch = true
+        defer { isInElementMatch = outer }
+        return try nested(body)
     }
 
     /// Compiles what is no longer part of the outermost conjunction.
@@ -112,12 +136,17 @@ struct Conjunction {
         }
     }
 
+    private static func ranked(_ tests: [PathTest]) -> [PathTest] {
+        // The standard sort is stable.
+        tests.sorted { $0.test.rank < $1.test.rank }
+    }
+
     func finish(_ arena: ProgramArena) -> DocumentTest {
         // Field tests are the cheapest, so they come first.
         var children = stride(from: 0, to: groups.count, by: 64).map { start in
             let part = groups[start..<Swift.min(start + 64, groups.count)]
             return DocumentTest.fields(
-                arena.list(part.map { FieldGroup(key: $0.key, tests: arena.list($0.tests)) }))
+                arena.list(part.map { FieldGroup(key: $0.key, tests: arena.list(Self.ranked($0.tests))) }))
         }
         children += others
         switch children.count {

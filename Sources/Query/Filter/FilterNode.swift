@@ -47,6 +47,22 @@ enum ValueTest {
     case all(ArenaList<ValueTest>)
     case not(ArenaList<ValueTest>)
 
+    /// The order in which tests of one field run: MongoDB's order of operators, which decides which match in an array
+    /// is the last and so what the positional `$` stands for.
+    var rank: Int {
+        switch self {
+        case .elementMatches: 0
+        case .elementPasses: 1
+        case .size: 2
+        case .equal: 3
+        case .compare(.lessOrEqual, _): 4
+        case .compare(.less, _): 5
+        case .compare(.greater, _): 6
+        case .compare(.greaterOrEqual, _): 7
+        default: 8
+        }
+    }
+
     /// Whether the test is also put to each element of an array that stands at the end of the path.
     @inline(__always)
     var looksIntoArrays: Bool {
@@ -102,3 +118,9 @@ struct TypeMask {
 
 /// Where in the outermost array a match was found: what the positional `$` refers to.
 typealias MatchPosition = UnsafeMutablePointer<Int>
+
+extension MatchPosition? {
+    /// The last one counts.
+    @inline(__always)
+    func note(_ index: Int) { self?.pointee = index }
+}

@@ -74,7 +74,9 @@ extension IDConstraint {
             case .less, .lessOrEqual: upper = upper ?? (value, comparison.includesEqual)
             }
         }
-        if let low = lower, let high = upper, low.value.type.canonicalTypeRank != high.value.type.canonicalTypeRank { upper = nil }
+        if let low = lower, let high = upper, low.value.type.canonicalTypeRank != high.value.type.canonicalTypeRank {
+            upper = nil
+        }
         guard lower != nil || upper != nil else { return .unconstrained }
         let used = (lower == nil ? 0 : 1) + (upper == nil ? 0 : 1)
         return IDConstraint(

@@ -76,7 +76,7 @@ extension ValueTest {
         var index = 0
         for element in array {
             if passes(element.value) {
-                position?.pointee = index
+                position.note(index)
                 return true
             }
             index += 1
@@ -98,7 +98,9 @@ extension Comparison {
 
     @inline(__always)
     private func holdsForNumbers(_ value: RawValue, _ operand: RawValue) -> Bool {
-        if let left = value.int32, let right = operand.int32 { return accepts(left < right ? -1 : left > right ? 1 : 0) }
+        if let left = value.int32, let right = operand.int32 {
+            return accepts(left < right ? -1 : left > right ? 1 : 0)
+        }
         // NaN sorts below all numbers but is neither less nor greater than any.
         if value.isNaN || operand.isNaN { return includesEqual && value.isNaN && operand.isNaN }
         return accepts(value.compare(to: operand))

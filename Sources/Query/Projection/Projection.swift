@@ -9,8 +9,8 @@ package struct Projection: Sendable {
     let showsID: Bool
     /// The query's filter, when the positional `$` needs it.
     let positionalFilter: Filter?
-    /// Fields whose `$elemMatch` result follows all others.
-    let hasElementMatch: Bool
+    /// An inclusion's `$elemMatch` results follow all other fields; an exclusion's stay in place.
+    let hasTrailingMatches: Bool
 
     /// Shows documents as they are.
     package static let identity = Projection()
@@ -20,7 +20,7 @@ package struct Projection: Sendable {
         isInclusion = false
         showsID = true
         positionalFilter = nil
-        hasElementMatch = false
+        hasTrailingMatches = false
     }
 
     /// - Parameter filter: the query's, for the positional `$`.
@@ -37,7 +37,7 @@ package struct Projection: Sendable {
         isInclusion = compiler.mode == .inclusion
         showsID = compiler.showsID ?? true
         positionalFilter = compiler.hasPositional ? filter ?? .everything : nil
-        hasElementMatch = compiler.hasElementMatch
+        hasTrailingMatches = compiler.hasElementMatch && isInclusion
     }
 
     /// True when every document comes out as it went in.
@@ -55,7 +55,7 @@ package struct Projection: Sendable {
             }
             try writer.write(element, by: root.child(element.key), into: &builder)
         }
-        if hasElementMatch { writer.writeElementMatches(of: row, by: root, into: &builder) }
+        if hasTrailingMatches { writer.writeElementMatches(of: row, by: root, into: &builder) }
     }
 
     /// Nil when the projection goes into the parts of `_id`.
@@ -125,7 +125,9 @@ struct ProjectionWriter {
     ) throws(CommandError) {
         switch action {
         case .include: builder.append(element)
-        case .exclude, .elementMatch: return
+        case .exclude: return
+        case .elementMatch(let filter):
+            if !isInclusion { Self.writeFirstMatch(element.key, element.value, filter, into: &builder) }
         case .slice(let skip, let count): writeSlice(element, skip, count, into: &builder)
         case .positional: try writePositional(element, into: &builder)
         }
@@ -171,12 +173,19 @@ struct ProjectionWriter {
             child.name.withUnsafeBytes { bytes in
                 guard let start = bytes.baseAddress else { return }
                 let key = RawKey(start: start, count: bytes.count)
-                guard let value = row[key], let found = Self.firstMatch(in: value, filter) else { return }
-                builder.beginArray(key)
-                builder.append(index: 0, found)
-                builder.end()
+                guard let value = row[key] else { return }
+                Self.writeFirstMatch(key, value, filter, into: &builder)
             }
         }
+    }
+
+    private static func writeFirstMatch(
+        _ key: RawKey, _ value: RawValue, _ filter: Filter, into builder: inout DocumentBuilder
+    ) {
+        guard let found = firstMatch(in: value, filter) else { return }
+        builder.beginArray(key)
+        builder.append(index: 0, found)
+        builder.end()
     }
 
     private static func firstMatch(in value: RawValue, _ filter: Filter) -> RawValue? {

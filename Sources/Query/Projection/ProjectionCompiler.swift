@@ -15,8 +15,8 @@ struct ProjectionCompiler {
     mutating func compile(_ projection: RawDocument) throws(CommandError) {
         for element in projection { try compile(element, below: [], depth: 0) }
         guard mode == nil else { return }
-        // Only `_id` was named, or only what neither includes nor excludes.
-        mode = showsID == true && root.children.isEmpty ? .inclusion : .exclusion
+        // Nothing but `_id` says whether fields are included or excluded, and $elemMatch alone includes.
+        mode = showsID == true || hasElementMatch ? .inclusion : .exclusion
     }
 
     private mutating func compile(
@@ -61,7 +61,8 @@ struct ProjectionCompiler {
     ) throws(CommandError) {
         guard document.elementCount == 1, let operand = document[name] else {
             throw CommandError(
-                ErrorCode(31271), "Invalid projection object: an expression must have exactly one field")
+                ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField."
+            )
         }
         switch name {
         case "$slice": try insert(try slice(operand), at: path)
@@ -96,7 +97,7 @@ struct ProjectionCompiler {
 
     private mutating func settleMode(_ action: ProjectionAction, _ path: [RawKey]) throws(CommandError) {
         switch action {
-        case .include, .elementMatch, .positional:
+        case .include, .positional:
             guard mode != .exclusion else {
                 throw CommandError(
                     ErrorCode(31253), "Cannot do inclusion on field \(path.text) in exclusion projection")
@@ -108,15 +109,15 @@ struct ProjectionCompiler {
                     ErrorCode(31254), "Cannot do exclusion on field \(path.text) in inclusion projection")
             }
             mode = .exclusion
-        case .slice: return
+        case .slice, .elementMatch: return
         }
     }
 
     private func collision(_ collision: ProjectionNode.Collision, _ path: [RawKey]) -> CommandError {
         switch collision {
-        case .withParent(let remaining):
+        case .withParent(let remaining) where !remaining.isEmpty:
             CommandError(ErrorCode(31249), "Path collision at \(path.text) remaining portion \(remaining)")
-        case .withChild: CommandError(ErrorCode(31250), "Path collision at \(path.text)")
+        case .withParent, .withChild: CommandError(ErrorCode(31250), "Path collision at \(path.text)")
         }
     }
 
@@ -124,21 +125,30 @@ struct ProjectionCompiler {
 
     private func slice(_ operand: RawValue) throws(CommandError) -> ProjectionAction {
         if operand.type.isNumber { return .slice(skip: nil, count: bound(operand)) }
-        guard let array = operand.array else {
-            throw CommandError(
-                ErrorCode(28724), "First argument to $slice must be an array, but is of type: \(operand.type.alias)")
-        }
-        let operands = array.map(\.value)
-        guard operands.count == 2 else {
+        let operands = operand.array?.map(\.value) ?? [operand]
+        guard operands.count == 2 || operands.count == 3 else {
             throw CommandError(
                 ErrorCode(28667),
                 "Expression $slice takes at least 2 arguments, and at most 3, but \(operands.count) were passed in.")
         }
-        guard operands.allSatisfy(\.type.isNumber), bound(operands[1]) > 0 else {
-            throw CommandError(
-                ErrorCode(28724), "First argument to $slice must be an array, and the limit must be positive")
+        guard operands.count == 2, operands.allSatisfy(\.type.isNumber) else { throw sliceExpression(operands) }
+        guard bound(operands[1]) > 0 else {
+            throw CommandError(ErrorCode(28724), "First argument to $slice must be an array, but is of type: int")
         }
         return .slice(skip: bound(operands[0]), count: bound(operands[1]))
+    }
+
+    /// What is not skip and limit is the aggregation expression of the same name.
+    private func sliceExpression(_ operands: [RawValue]) -> CommandError {
+        let isExpression =
+            operands.contains { $0.type == .null || $0.type == .array || $0.operatorDocument != nil }
+            || operands[0].string?.hasPrefix("$") == true
+        guard isExpression else {
+            return CommandError(
+                ErrorCode(28724),
+                "First argument to $slice must be an array, but is of type: \(operands[0].type.alias)")
+        }
+        return CommandError(.notImplemented, "the expression $slice in a projection is not implemented yet")
     }
 
     /// Cut off to 32 bits, which no array is longer than.
@@ -150,7 +160,8 @@ struct ProjectionCompiler {
 
     private mutating func insertElementMatch(_ operand: RawValue, at path: [RawKey]) throws(CommandError) {
         guard operand.type == .document else {
-            throw CommandError(ErrorCode(31274), "elemMatch: Invalid argument, object required, but got \(operand.type.alias)")
+            throw CommandError(
+                ErrorCode(31274), "elemMatch: Invalid argument, object required, but got \(operand.type.alias)")
         }
         guard path.count == 1 else {
             throw CommandError(ErrorCode(31275), "Cannot use $elemMatch projection on a nested field.")
@@ -162,12 +173,12 @@ struct ProjectionCompiler {
                 builder.end()
             })
         hasElementMatch = true
-        guard !hasPositional else { throw positionalWithElementMatch() }
+        guard !hasPositional else { throw positionalWithElementMatch(31255) }
         try insert(.elementMatch(filter), at: path)
     }
 
-    private func positionalWithElementMatch() -> CommandError {
-        CommandError(ErrorCode(31256), "Cannot specify positional operator and $elemMatch.")
+    private func positionalWithElementMatch(_ code: Int32) -> CommandError {
+        CommandError(ErrorCode(code), "Cannot specify positional operator and $elemMatch.")
     }
 
     /// The path of the array when `key` ends in the positional `$`.
@@ -176,7 +187,8 @@ struct ProjectionCompiler {
         guard components.count > 1, let place = components.firstIndex(where: { $0 == "$" }) else { return nil }
         guard place == components.count - 1 else {
             throw CommandError(
-                ErrorCode(31394), "As of 4.4, it's illegal to specify positional operator in the middle of a path. "
+                ErrorCode(31394),
+                "As of 4.4, it's illegal to specify positional operator in the middle of a path. "
                     + "Positional projection may only be used at the end, for example: a.b.$.")
         }
         return parents + components.dropLast()
@@ -186,7 +198,12 @@ struct ProjectionCompiler {
         guard !hasPositional else {
             throw CommandError(ErrorCode(31276), "Cannot specify more than one positional projection per query.")
         }
-        guard !hasElementMatch else { throw positionalWithElementMatch() }
+        guard !hasElementMatch else { throw positionalWithElementMatch(31256) }
+        guard element.value.type.isNumber || element.value.type == .bool else {
+            throw CommandError(
+                ErrorCode(element.value.type == .document ? 31271 : 31308),
+                "positional projection cannot be used with an expression or literal")
+        }
         guard element.value.isTruthy else {
             throw CommandError(
                 ErrorCode(31395), "positional projection cannot be used with exclusion")

@@ -126,7 +126,8 @@ func checkFieldPath(_ path: RawKey) throws(CommandError) {
         }
         guard !component.startsWithDollar || component == "$id" || component == "$ref" || component == "$db" else {
             throw CommandError(
-                ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField.")
+                ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField."
+            )
         }
     }
 }

@@ -73,7 +73,11 @@ extension UpdateRun {
             }
             elements = array.map(\.value)
         }
-        for new in values where !elements.contains(where: { $0.equals(new) }) { elements.append(new) }
+        var present = ValueIndex(elements)
+        for new in values where !present.contains(new) {
+            elements.append(new)
+            present.insert(new)
+        }
         try appendArray(key, elements[...])
     }
 

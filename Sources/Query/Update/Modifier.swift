@@ -58,9 +58,17 @@ extension UpdateRun {
         case .pop(let first): try applyPop(first: first, key, value)
         case .pull(let condition): try applyPull(key, value) { condition.matches($0) }
         case .pullAll(let values):
-            try applyPull(key, value) { element in values.contains { $0.equals(element) } }
+            let removed = ValueIndex(values)
+            try applyPull(key, value) { removed.contains($0) }
         case .moveHere(let source):
-            guard let moved = original.value(atDocumentPath: source) ?? value else { return }
+            guard let moved = original.value(atDocumentPath: source) else {
+                if let value { writer.append(key, value) }
+                return
+            }
+            guard pathText != "_id" else {
+                throw CommandError(
+                    .immutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+            }
             writer.append(key, moved)
         }
     }
@@ -86,7 +94,7 @@ extension UpdateRun {
         guard let value else { return writer.append(key, operand.value) }
         guard let number = value.number else { throw notNumeric("$inc", key, value) }
         guard let sum = number.adding(operand) else { throw overflow("$inc", value) }
-        writer.append(key, sum.value)
+        append(key, sum, replacing: value)
     }
 
     /// A missing field is a zero of the operand's type.
@@ -96,7 +104,16 @@ extension UpdateRun {
         guard let value else { return writer.append(key, operand.zero.value) }
         guard let number = value.number else { throw notNumeric("$mul", key, value) }
         guard let product = number.multiplied(by: operand) else { throw overflow("$mul", value) }
-        writer.append(key, product.value)
+        append(key, product, replacing: value)
+    }
+
+    /// A result equal to what is there changes nothing, not the sign of a zero nor the digits of a decimal.
+    private mutating func append(_ key: RawKey, _ result: Number, replacing value: RawValue) {
+        if result.type == value.type, value.number?.compare(to: result) == 0 {
+            writer.append(key, value)
+        } else {
+            writer.append(key, result.value)
+        }
     }
 
     private mutating func applyBits(

@@ -35,8 +35,8 @@ extension UpdateCompiler {
         guard let options = field.value.document else {
             throw CommandError(
                 .badValue,
-                "\(field.value.type.alias) is not valid type for $currentDate. Please use a boolean ('true') or a $type "
-                    + "expression ({$type: 'timestamp/date'}).")
+                "\(field.value.type.alias) is not valid type for $currentDate. Please use a boolean ('true') or a "
+                    + "$type expression ({$type: 'timestamp/date'}).")
         }
         for element in options where !(element.key == "$type") {
             throw CommandError(.badValue, "Unrecognized $currentDate option: \(element.key.string)")
@@ -67,7 +67,8 @@ extension UpdateCompiler {
                     "The $bit modifier only supports 'and', 'or', and 'xor', not '\(element.key.string)' which is an "
                         + "unknown operator: {\(element.key.string): \(element.value.errorText)}")
             }
-            guard element.value.type == .int32 || element.value.type == .int64, let operand = element.value.number else {
+            guard element.value.type == .int32 || element.value.type == .int64, let operand = element.value.number
+            else {
                 throw CommandError(
                     .badValue,
                     "The $bit modifier field must be an Integer(32/64 bit); a '\(element.value.type.alias)' is not "
@@ -106,7 +107,8 @@ extension UpdateCompiler {
                 guard let array = clause.value.array else {
                     throw CommandError(
                         .badValue,
-                        "The argument to $each in $push must be an array but it was of type: \(clause.value.type.alias)")
+                        "The argument to $each in $push must be an array but it was of type: \(clause.value.type.alias)"
+                    )
                 }
                 push.values = array.map(\.value)
             case "$position": push.position = try integer("$position", clause.value)
@@ -130,8 +132,10 @@ extension UpdateCompiler {
     private func elementOrder(_ value: RawValue) throws(CommandError) -> Push.ElementOrder {
         if value.type.isNumber { return .whole(descending: try isDescending(value)) }
         guard let pattern = value.document else {
-            throw CommandError(.badValue, "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} "
-                + "to sort embedded fields")
+            throw CommandError(
+                .badValue,
+                "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} "
+                    + "to sort embedded fields")
         }
         guard !pattern.isEmpty else {
             throw CommandError(.badValue, "The $sort pattern is empty when it should be a set of fields.")
@@ -184,7 +188,7 @@ extension UpdateCompiler {
     }
 
     private func pullCondition(_ value: RawValue) throws(CommandError) -> PullCondition {
-        if value.operatorDocument != nil || value.type == .regex {
+        if value.isConditionOnValues || value.type == .regex {
             return .value(try Filter(compiling: Document { $0.append("", value) }))
         }
         if let document = value.document { return .document(try Filter(compiling: document)) }

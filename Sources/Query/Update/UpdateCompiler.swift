@@ -61,7 +61,7 @@ struct UpdateCompiler {
                 "The 'to' field for $rename must be a string: \(field.key.string): \(field.value.errorText)")
         }
         guard !target.contains(0) else {
-            throw CommandError(.badValue, "The 'to' field for $rename cannot contain an embedded null byte")
+            throw CommandError(ErrorCode(9_867_600), "The 'to' field for $rename cannot contain an embedded null byte")
         }
         let to = RawKey(start: start, count: target.count)
         guard !(to == field.key) else {
@@ -139,12 +139,7 @@ extension UpdateCompiler {
         if component == "$[]" { return .everyElement }
         let name = component.string
         if name.hasPrefix("$["), name.hasSuffix("]") { return try filtered(String(name.dropFirst(2).dropLast()), path) }
-        // The parts of a DBRef are the only names with a dollar that may be stored through a path.
-        if name == "$ref" || name == "$id" || name == "$db" { return .field(component, index: -1) }
-        throw CommandError(
-            .dollarPrefixedFieldName,
-            "The dollar ($) prefixed field '\(name)' in '\(path.string)' is not allowed in the context of an update's "
-                + "path.")
+        return .field(component, index: -1)
     }
 
     private mutating func filtered(_ identifier: String, _ path: RawKey) throws(CommandError) -> UpdateStep {

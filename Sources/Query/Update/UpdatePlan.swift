@@ -120,8 +120,9 @@ struct ArrayFilter {
     static func compile(_ documents: [Document]) throws(CommandError) -> [ArrayFilter] {
         var filters: [ArrayFilter] = []
         for document in documents {
+            let identifier = try document.withRaw { raw throws(CommandError) in try self.identifier(raw) }
             let filter = try Filter(compiling: document)
-            guard let identifier = try document.withRaw({ raw throws(CommandError) in try self.identifier(raw) }) else {
+            guard let identifier else {
                 throw CommandError(
                     .failedToParse, "Cannot use an expression without a top-level field name in arrayFilters")
             }
@@ -143,6 +144,8 @@ struct ArrayFilter {
             if !element.key.startsWithDollar {
                 name = element.key.components[0].string
                 try checkName(name ?? "")
+            } else if element.key == "$text" || element.key == "$where" {
+                throw CommandError(.badValue, "\(element.key.string) is not allowed in this context")
             } else {
                 name = try nestedIdentifier(element.value, depth: depth)
             }

@@ -32,7 +32,8 @@ package struct UpdateProgram: Sendable {
         if case .replacement = plan.action { true } else { false }
     }
 
-    /// The document after the update, or nil when not a byte of it changes.
+    /// The document after the update, or nil when modifiers change not a byte of it. A replacement always counts as a
+    /// change.
     ///
     /// - Parameter filter: the statement's filter, whose match decides what the positional `$` stands for.
     package func apply(to document: RawDocument, filter: Filter) throws(CommandError) -> Document? {
@@ -44,7 +45,7 @@ package struct UpdateProgram: Sendable {
             }
         guard let result else { return nil }
         try result.withRaw { raw throws(CommandError) in try Self.checkResult(raw, of: document) }
-        return result.hasSameBytes(as: document) ? nil : result
+        return !isReplacement && result.hasSameBytes(as: document) ? nil : result
     }
 
     /// The document that an upsert inserts when nothing matches: the filter's equalities, then the update.
@@ -110,7 +111,7 @@ extension UpdateProgram {
             return index
         }
         defer { withExtendedLifetime(arena) {} }
-        var run = UpdateRun(plan: plan, original: document)
+        var run = UpdateRun(plan: plan, original: document, isInsert: false)
         return try run.rewrite(document, by: tree)
     }
 
@@ -159,7 +160,7 @@ extension UpdateProgram {
                     .badValue, "The positional operator did not find the match needed from the query.")
             }
             defer { withExtendedLifetime(arena) {} }
-            var run = UpdateRun(plan: plan, original: raw)
+            var run = UpdateRun(plan: plan, original: raw, isInsert: true)
             let result = try run.rewrite(raw, by: tree)
             if let id = raw["_id"] {
                 let isKept = result.withRaw { $0["_id"].map { $0.compare(to: id) == 0 } ?? false }
@@ -183,7 +184,7 @@ extension UpdateProgram {
         }
         tree.sort()
         return try Document.empty.withRaw { raw throws(CommandError) in
-            var run = UpdateRun(plan: plan, original: raw)
+            var run = UpdateRun(plan: plan, original: raw, isInsert: true)
             return try run.rewrite(raw, by: tree)
         }
     }
@@ -191,7 +192,9 @@ extension UpdateProgram {
     private static func alteredID(_ id: RawValue) -> CommandError {
         CommandError(
             .immutableField,
-            "After applying the update, the (immutable) field '_id' was found to have been altered to _id: \(id.errorText)")
+            "After applying the update, the (immutable) field '_id' was found to have been altered to "
+                + "_id: \(id.errorText)"
+        )
     }
 
     private static func immutableID() -> CommandError {
@@ -224,7 +227,9 @@ extension RawDocument {
     }
 
     func withIDFirst(else newID: ObjectID) -> Document {
-        if let id = self["_id"] { return firstKey.map { $0 == "_id" } == true ? Document(copying: self) : withIDFirst(id) }
+        if let id = self["_id"] {
+            return firstKey.map { $0 == "_id" } == true ? Document(copying: self) : withIDFirst(id)
+        }
         return Value.objectID(newID).withRaw { withIDFirst($0) }
     }
 }

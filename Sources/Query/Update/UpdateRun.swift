@@ -12,26 +12,30 @@ struct UpdateRun {
     /// The names that lead to where the run is, for messages.
     private var path: [RawKey] = []
 
-    init(plan: UpdatePlan, original: RawDocument) {
+    private let isInsert: Bool
+
+    init(plan: UpdatePlan, original: RawDocument, isInsert: Bool) {
         self.plan = plan
         self.original = original
+        self.isInsert = isInsert
     }
 
     mutating func rewrite(_ document: RawDocument, by tree: UpdateNode) throws(CommandError) -> Document {
         writer.reserve(document.bytes.count + 128)
         writer.begin()
-        try rewriteFields(document, by: tree.children)
+        try rewriteFields(document, by: tree)
         try writer.end()
         return writer.finish()
     }
 
     // MARK: what exists
 
-    private mutating func rewriteFields(_ document: RawDocument, by children: [UpdateChild]) throws(CommandError) {
+    private mutating func rewriteFields(_ document: RawDocument, by node: UpdateNode) throws(CommandError) {
+        let children = node.children
         var isSeen = [Bool](repeating: false, count: children.count)
         var copied = document.bytes.baseAddress.map { $0 + 4 }
         for element in document {
-            guard let index = Self.child(children, named: element.key), !isSeen[index] else { continue }
+            guard let index = node.place(of: element.key), !isSeen[index] else { continue }
             isSeen[index] = true
             writer.copy(from: copied, to: element.key.start - 1)
             try rewrite(element.key, element.value, by: children[index].node)
@@ -44,23 +48,17 @@ struct UpdateRun {
         }
     }
 
-    private static func child(_ children: [UpdateChild], named key: RawKey) -> Int? {
-        for (index, child) in children.enumerated() {
-            if case .field(let name, _) = child.step, name == key { return index }
-        }
-        return nil
-    }
-
     private mutating func rewrite(
         _ key: RawKey, _ value: RawValue, by node: UpdateNode, isElement: Bool = false
     ) throws(CommandError) {
+        try refuseDollar(key, node)
         path.append(key)
         defer { path.removeLast() }
         if let modifier = node.modifier {
             try apply(modifier, key, value, isElement: isElement)
         } else if let document = value.document {
             writer.begin(.document, key)
-            try rewriteFields(document, by: node.children)
+            try rewriteFields(document, by: node)
             try writer.end()
         } else if let array = value.array {
             try refuseRename(through: node)
@@ -98,7 +96,7 @@ struct UpdateRun {
         var elements: [UpdateChild] = []
         for child in children {
             if case .field(let key, let index) = child.step, index < 0 {
-                guard !canCreate(child.node) else { throw cannotCreate(key, in: "an array") }
+                guard !needsPath(child.node) else { throw cannotCreate(key, in: "an array") }
             } else {
                 elements.append(child)
             }
@@ -137,7 +135,8 @@ struct UpdateRun {
     private mutating func pad(from count: Int, to index: Int) throws(CommandError) -> Int {
         guard index - count <= Self.paddingMax else {
             throw CommandError(
-                ErrorCode(34, "CannotBackfillArray"), "Can't backfill more than \(Self.paddingMax) elements of an array")
+                ErrorCode(34, "CannotBackfillArray"), "Can't backfill more than \(Self.paddingMax) elements of an array"
+            )
         }
         for position in count..<index {
             withIndexName(position) { writer.append($0, RawValue(type: .null, start: $0.start, count: 0)) }
@@ -148,13 +147,14 @@ struct UpdateRun {
     private func refuseStep(into value: RawValue, _ node: UpdateNode) throws(CommandError) {
         for child in node.children {
             guard case .field(let key, _) = child.step else { throw notAnArray() }
-            if canCreate(child.node) { throw cannotCreate(key, in: value.errorText) }
+            if needsPath(child.node) { throw cannotCreate(key, in: value.errorText) }
         }
     }
 
     // MARK: what does not exist
 
     private mutating func create(_ key: RawKey, _ node: UpdateNode) throws(CommandError) {
+        try refuseDollar(key, node)
         path.append(key)
         defer { path.removeLast() }
         if let modifier = node.modifier {
@@ -184,6 +184,15 @@ struct UpdateRun {
         }
     }
 
+    /// Whether the path must not lead through a scalar: some modifiers that make nothing insist on that too.
+    private func needsPath(_ node: UpdateNode) -> Bool {
+        switch node.modifier {
+        case .pop, .moveAway: true
+        case .some(let modifier): creates(modifier)
+        case .none: node.children.contains { needsPath($0.node) }
+        }
+    }
+
     private func canCreate(_ node: UpdateNode) -> Bool {
         if let modifier = node.modifier { return creates(modifier) }
         return node.children.contains { canCreate($0.node) }
@@ -200,6 +209,15 @@ extension UpdateRun {
         CommandError(
             .pathNotViable,
             "Cannot create field '\(key.string)' in element {\(path.last?.string ?? ""): \(value)}")
+    }
+
+    /// Nested names and those of new documents may begin with a dollar.
+    private func refuseDollar(_ key: RawKey, _ node: UpdateNode) throws(CommandError) {
+        guard path.isEmpty, !isInsert, key.startsWithDollar, canCreate(node) else { return }
+        throw CommandError(
+            .dollarPrefixedFieldName,
+            "The dollar ($) prefixed field '\(key.string)' in '\(key.string)' is not allowed in the context of an "
+                + "update's replacement document. Consider using an aggregation pipeline with $replaceWith.")
     }
 
     private func notAnArray() -> CommandError {

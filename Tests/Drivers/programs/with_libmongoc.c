@@ -113,8 +113,8 @@ static void expect_rows(mongoc_collection_t *collection, const char *filter, con
 static void read_back(mongoc_collection_t *many)
 {
     expect_rows(many, "{}", "{\"sort\": {\"n\": -1}, \"batchSize\": 100}", 999, -1, 1000, 4);
-    expect_rows(many, "{\"group\": 3}", "{\"projection\": {\"n\": 1}, \"sort\": {\"n\": 1}, \"skip\": 5, \"limit\": 10}",
-                51, 10, 10, 2);
+    expect_rows(many, "{\"group\": 3}",
+                "{\"projection\": {\"n\": 1}, \"sort\": {\"n\": 1}, \"skip\": 5, \"limit\": 10}", 51, 10, 10, 2);
     check("count", run_for_number("{\"count\": \"many\", \"query\": {\"group\": 3}}", "n"), 100);
 
     bson_t reply, values;
@@ -164,8 +164,8 @@ static void find_and_modify(mongoc_collection_t *many)
 
 static void update(mongoc_collection_t *many)
 {
-    expect_update(many, mongoc_collection_update_one, "{\"_id\": 5}", "{\"$set\": {\"n\": 1}, \"$inc\": {\"m\": 2}}", "{}",
-                  "modifiedCount", 1);
+    expect_update(many, mongoc_collection_update_one, "{\"_id\": 5}",
+                  "{\"$set\": {\"n\": 1}, \"$inc\": {\"m\": 2}}", "{}", "modifiedCount", 1);
     expect_rows(many, "{\"_id\": 5, \"m\": 2}", "{}", 1, 0, 1, 5);
     expect_update(many, mongoc_collection_update_many, "{\"group\": 4}", "{\"$set\": {\"seen\": 1}}", "{}",
                   "modifiedCount", 100);

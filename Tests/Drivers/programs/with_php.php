@@ -79,11 +79,13 @@ function update(Manager $manager): void
     check('updateOne', [$result->getMatchedCount(), $result->getModifiedCount()], [1, 1]);
     $row = find($manager, ['_id' => 5])[0];
     check('updated document', [$row['n'], $row['flag']], [1035, true]);
-    $result = write($manager, 'many', fn ($bulk) => $bulk->update(['group' => 4], ['$set' => ['seen' => 1]], ['multi' => true]));
+    $seen = ['$set' => ['seen' => 1]];
+    $result = write($manager, 'many', fn ($bulk) => $bulk->update(['group' => 4], $seen, ['multi' => true]));
     check('updateMany', $result->getModifiedCount(), 100);
     write($manager, 'many', fn ($bulk) => $bulk->update(['_id' => 6], ['replaced' => 'yes']));
     check('replaced document', find($manager, ['_id' => 6])[0], ['_id' => 6, 'replaced' => 'yes']);
-    $result = write($manager, 'many', fn ($bulk) => $bulk->update(['_id' => 5000], ['$set' => ['a' => 1]], ['upsert' => true]));
+    $set = ['$set' => ['a' => 1]];
+    $result = write($manager, 'many', fn ($bulk) => $bulk->update(['_id' => 5000], $set, ['upsert' => true]));
     check('upsert', $result->getUpsertedIds(), [5000]);
     $command = ['findAndModify' => 'many', 'query' => ['_id' => 7], 'update' => ['$inc' => ['n' => 1]], 'new' => true];
     $reply = $manager->executeReadWriteCommand(NAME, new Command($command))->toArray()[0];

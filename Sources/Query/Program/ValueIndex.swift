@@ -1,0 +1,26 @@
+internal import BSON
+
+/// Answers whether a value equals one of many. A few are compared one by one; more are looked up by their key, so that
+/// a large operand against a large array does not take the product of both.
+struct ValueIndex {
+    private static let comparedMax = 16
+
+    private var values: [RawValue] = []
+    private var keys: Set<[UInt8]> = []
+
+    init(_ values: some Sequence<RawValue>) {
+        for value in values { insert(value) }
+    }
+
+    mutating func insert(_ value: RawValue) {
+        if values.count < Self.comparedMax {
+            values.append(value)
+        } else {
+            keys.insert(KeyEncoder.encode(value))
+        }
+    }
+
+    func contains(_ value: RawValue) -> Bool {
+        values.contains { $0.equals(value) } || !keys.isEmpty && keys.contains(KeyEncoder.encode(value))
+    }
+}

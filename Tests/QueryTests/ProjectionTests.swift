@@ -1,0 +1,68 @@
+import BSON
+import CommandModel
+import Testing
+
+@testable import Query
+
+@Suite("Projection")
+struct ProjectionTests {
+    private func project(_ projection: String, _ document: String, filter: String = "{}") throws -> Document {
+        let projection = try Projection(compiling: json(projection), filter: Filter(compiling: json(filter)))
+        var builder = DocumentBuilder()
+        try json(document).withRaw { try projection.write($0, into: &builder) }
+        return builder.finish()
+    }
+
+    /// projection, document, result
+    static let cases: [(String, String, String)] = [
+        ("{}", #"{"_id":1,"a":1}"#, #"{"_id":1,"a":1}"#),
+        (#"{"a":1}"#, #"{"_id":1,"b":1,"a":2}"#, #"{"_id":1,"a":2}"#),
+        (#"{"a":1,"_id":0}"#, #"{"_id":1,"b":1,"a":2}"#, #"{"a":2}"#),
+        (#"{"_id":1}"#, #"{"_id":1,"b":1}"#, #"{"_id":1}"#),
+        (#"{"_id":0}"#, #"{"_id":1,"b":1}"#, #"{"b":1}"#),
+        (#"{"a":0}"#, #"{"_id":1,"b":1,"a":2}"#, #"{"_id":1,"b":1}"#),
+        (#"{"a.b":1}"#, #"{"_id":1,"a":{"b":1,"c":2},"d":1}"#, #"{"_id":1,"a":{"b":1}}"#),
+        (#"{"a":{"b":1}}"#, #"{"_id":1,"a":[{"b":1,"c":2},3,[{"b":4}]]}"#, #"{"_id":1,"a":[{"b":1},[{"b":4}]]}"#),
+        (#"{"a.b":1}"#, #"{"_id":1,"a":5}"#, #"{"_id":1}"#),
+        (#"{"a.b":0}"#, #"{"_id":1,"a":[{"b":1,"c":2},3]}"#, #"{"_id":1,"a":[{"c":2},3]}"#),
+        (#"{"a":{"$slice":2}}"#, #"{"_id":1,"a":[1,2,3],"b":1}"#, #"{"_id":1,"a":[1,2],"b":1}"#),
+        (#"{"a":{"$slice":-2}}"#, #"{"_id":1,"a":[1,2,3]}"#, #"{"_id":1,"a":[2,3]}"#),
+        (#"{"a":{"$slice":[1,1]},"b":1}"#, #"{"_id":1,"a":[1,2,3],"b":1,"c":1}"#, #"{"_id":1,"a":[2],"b":1}"#),
+        (#"{"a":{"$slice":[-9,2]}}"#, #"{"_id":1,"a":[1,2,3]}"#, #"{"_id":1,"a":[1,2]}"#),
+        (#"{"a":{"$elemMatch":{"x":2}},"b":1}"#, #"{"_id":1,"a":[{"x":1},{"x":2}],"b":1}"#, #"{"_id":1,"b":1,"a":[{"x":2}]}"#),
+        (#"{"a":{"$elemMatch":{"$gt":5}}}"#, #"{"_id":1,"a":[1]}"#, #"{"_id":1}"#),
+    ]
+
+    @Test("a projection shows what MongoDB's does", arguments: cases)
+    func showing(projection: String, document: String, expected: String) throws {
+        #expect(try project(projection, document).extendedJSON() == json(expected).extendedJSON(), "\(projection)")
+    }
+
+    @Test(
+        "a malformed projection is refused with MongoDB's code",
+        arguments: [
+            (#"{"a":1,"b":0}"#, Int32(31254)), (#"{"a":0,"b":1}"#, 31253), (#"{"a":1,"a.b":1}"#, 31249),
+            (#"{"a.b":1,"a":1}"#, 31250), (#"{"a":{}}"#, 51270), (#"{"a":{"$slice":"x"}}"#, 28667),
+            (#"{"a":{"$slice":[1,0]}}"#, 28724), (#"{"a.b":{"$elemMatch":{"x":1}}}"#, 31275), (#"{"a":{"$elemMatch":1}}"#, 31274),
+            (#"{"a.$.b":1}"#, 31394), (#"{"a.$":1,"b.$":1}"#, 31276), (#"{"":1}"#, 40352), (#"{"a.":1}"#, 40353),
+            (#"{"a..b":1}"#, 15998), (#"{"$a":1}"#, 16410), (#"{"a":"$b"}"#, 238),
+        ])
+    func refusal(projection: String, code: Int32) {
+        #expect(errorCode { _ = try Projection(compiling: json(projection)) } == code, "\(projection)")
+    }
+
+    @Test("the positional operator shows the element that matched")
+    func positional() throws {
+        #expect(
+            try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1,2,3]}"#, filter: #"{"a":{"$gt":1}}"#)
+                == json(#"{"_id":1,"a":[2]}"#))
+        #expect(errorCode { _ = try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1]}"#, filter: #"{"_id":1}"#) } == 51246)
+    }
+
+    @Test("only the empty projection is the identity")
+    func identity() throws {
+        #expect(try Projection(compiling: .empty).isIdentity)
+        #expect(try !Projection(compiling: json(#"{"_id":0}"#)).isIdentity)
+        #expect(try !Projection(compiling: json(#"{"_id":1}"#)).isIdentity)
+    }
+}
