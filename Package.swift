@@ -43,7 +43,9 @@ let package = Package(
         // Values.
         .target(
             name: "BSON",
-            dependencies: ["CLibBSON", "CDecimal", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            dependencies: [
+                "CLibBSON", "CDecimal", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
             swiftSettings: settings),
         .target(name: "SQL", dependencies: [nioCore], swiftSettings: settings),
 

@@ -19,9 +19,7 @@ package struct Argument {
     package var name: String { "\(command).\(key.string)" }
 
     package func wrongType(expected: String) -> CommandError {
-        let word = expected.contains(",") ? "types '[\(expected)]'" : "type '\(expected)'"
-        return CommandError(
-            .typeMismatch, "BSON field '\(name)' is the wrong type '\(value.type.alias)', expected \(word)")
+        .wrongType(name, value, expected: expected)
     }
 
     package func unknownField() -> CommandError {
@@ -73,6 +71,15 @@ package struct Argument {
     }
 
     package static let outOfRange = ErrorCode(51024)
+}
+
+extension CommandError {
+    /// - Parameter expected: a type's name, or several with commas between.
+    package static func wrongType(_ field: String, _ value: RawValue, expected: String) -> CommandError {
+        let word = expected.contains(",") ? "types '[\(expected)]'" : "type '\(expected)'"
+        return CommandError(
+            .typeMismatch, "BSON field '\(field)' is the wrong type '\(value.type.alias)', expected \(word)")
+    }
 }
 
 extension Number {

@@ -16,8 +16,7 @@ package struct ReadConcern: Sendable, Equatable {
 
     init(_ value: RawValue) throws(CommandError) {
         guard let document = value.document else {
-            throw CommandError(
-                .typeMismatch, "BSON field 'readConcern' is the wrong type '\(value.type.alias)', expected type 'object'")
+            throw CommandError.wrongType("readConcern", value, expected: "object")
         }
         for field in document {
             switch field.key {
@@ -33,9 +32,7 @@ package struct ReadConcern: Sendable, Equatable {
     private static func level(_ value: RawValue) throws(CommandError) -> Level? {
         if value.type == .null || value.type == .undefined { return nil }
         guard let name = value.string else {
-            throw CommandError(
-                .typeMismatch,
-                "BSON field 'readConcern.level' is the wrong type '\(value.type.alias)', expected type 'string'")
+            throw CommandError.wrongType("readConcern.level", value, expected: "string")
         }
         guard let level = Level(rawValue: name) else {
             throw CommandError(
@@ -76,8 +73,7 @@ package struct WriteConcern: Sendable, Equatable {
 
     init(_ value: RawValue) throws(CommandError) {
         guard let document = value.document else {
-            throw CommandError(
-                .typeMismatch, "BSON field 'writeConcern' is the wrong type '\(value.type.alias)', expected type 'object'")
+            throw CommandError.wrongType("writeConcern", value, expected: "object")
         }
         for field in document {
             switch field.key {
@@ -102,7 +98,8 @@ package struct WriteConcern: Sendable, Equatable {
         if let number = value.number {
             let count = number.saturatingInt64
             guard count >= 0, count <= 50 else {
-                throw CommandError(.failedToParse, "w has to be a non-negative number and not greater than 50; found: \(count)")
+                throw CommandError(
+                    .failedToParse, "w has to be a non-negative number and not greater than 50; found: \(count)")
             }
             return .members(Int(count))
         }
@@ -113,7 +110,9 @@ package struct WriteConcern: Sendable, Equatable {
         }
         guard !tags.isEmpty else { throw CommandError(.failedToParse, "tagged write concern requires tags") }
         for tag in tags where tag.value.number == nil {
-            throw CommandError(.failedToParse, "tags must be a single level document with only number values; found: \(tag.value.type.alias)")
+            throw CommandError(
+                .failedToParse,
+                "tags must be a single level document with only number values; found: \(tag.value.type.alias)")
         }
         return .mode("tags")
     }

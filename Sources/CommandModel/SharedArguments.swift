@@ -93,7 +93,8 @@ package struct SharedArguments: Sendable {
             throw CommandError(.invalidOptions, "'autocommit' field requires a transaction number to also be specified")
         }
         if startsTransaction, !isInTransaction {
-            throw CommandError(.invalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
+            throw CommandError(
+                .invalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
         }
         if let transactionNumber, transactionNumber < 0 {
             throw CommandError(.invalidOptions, "Transaction number cannot be negative")
@@ -114,9 +115,7 @@ package struct SharedArguments: Sendable {
     }
 
     private static func wrong(_ field: RawElement, _ expected: String) -> CommandError {
-        CommandError(
-            .typeMismatch,
-            "BSON field '\(field.key.string)' is the wrong type '\(field.value.type.alias)', expected type '\(expected)'")
+        .wrongType(field.key.string, field.value, expected: expected)
     }
 }
 
@@ -133,8 +132,7 @@ package struct LogicalSessionID: Sendable, Hashable {
 
     package init(_ value: RawValue) throws(CommandError) {
         guard let document = value.document else {
-            throw CommandError(
-                .typeMismatch, "BSON field 'lsid' is the wrong type '\(value.type.alias)', expected type 'object'")
+            throw CommandError.wrongType("lsid", value, expected: "object")
         }
         guard let id = document["id"] else {
             throw CommandError(.idlMissingField, "BSON field 'lsid.id' is missing but a required field")
@@ -143,7 +141,8 @@ package struct LogicalSessionID: Sendable, Hashable {
             throw CommandError(.typeMismatch, "BSON field 'lsid.id' is the wrong type, expected type 'UUID'")
         }
         guard data.count == 16 else {
-            throw CommandError(ErrorCode(207, "InvalidUUID"), "uuid must be a 16-byte binary field with UUID (4) subtype")
+            throw CommandError(
+                ErrorCode(207, "InvalidUUID"), "uuid must be a 16-byte binary field with UUID (4) subtype")
         }
         uuid = Array(data)
     }

@@ -52,7 +52,9 @@ package struct Application {
         let state = ServerState(
             engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock())
         let server = Server(listener: listener, state: state, logger: logger) { address in
-            onReady("\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)")
+            onReady(
+                "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)"
+            )
         }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -86,7 +88,9 @@ package struct Application {
             return try await Server.bind(host: settings.host, port: settings.port, group: loops)
         } catch {
             throw StartFailure(
-                "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? Choose another address with --listen.")
+                "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? "
+                    + "Choose another address with --listen."
+            )
         }
     }
 

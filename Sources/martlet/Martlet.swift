@@ -6,7 +6,8 @@ struct Martlet: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "martlet",
-        abstract: "A document database server that speaks the MongoDB wire protocol and keeps its documents in PostgreSQL.",
+        abstract:
+            "A document database server that speaks the MongoDB wire protocol and keeps its documents in PostgreSQL.",
         version: "martlet \(version)",
         subcommands: [Serve.self, Ping.self])
 }

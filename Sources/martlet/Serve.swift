@@ -8,7 +8,12 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve clients until SIGTERM or SIGINT.",
-        discussion: "Prints one line 'ready mongodb://HOST:PORT/' when commands are accepted; everything else goes to the log on standard error.")
+        discussion:
+            """
+            Prints one line 'ready mongodb://HOST:PORT/' when commands are accepted; everything else goes to the log on \
+            standard error.
+            """
+    )
 
     @OptionGroup var options: ServeOptions
 

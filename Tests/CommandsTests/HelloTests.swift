@@ -111,7 +111,7 @@ struct HelloTests {
         let command = #"{"hello": 1, \#(version), "maxAwaitTimeMS": 600000}"#
         #expect(try Hello.awaitMilliseconds(TestServer.request(command)) == 600_000)
         async let waiting = server.run(command)
-        while server.state.topology.waiterCount == 0 { await Task.yield() }
+        try await server.state.topology.hasWaiters(1)
         server.state.topology.setWritable(false)
         let reply = try await waiting
         #expect(reply["topologyVersion.counter"] == "1")
@@ -141,7 +141,7 @@ struct HelloTests {
         let first = try await Hello.reply(to: request, server.context, isLegacy: false)
         #expect(first.counter == 1)
         async let second = Hello.reply(to: request, server.context, isLegacy: false, after: first.counter)
-        while server.state.topology.waiterCount == 0 { await Task.yield() }
+        try await server.state.topology.hasWaiters(1)
         server.state.topology.setWritable(true)
         #expect(try await second.counter == 2)
     }
@@ -150,7 +150,7 @@ struct HelloTests {
     func cancellation() async throws {
         let topology = server.state.topology
         let waiting = Task { await topology.waitForChange(from: 0, atMost: .seconds(3_600)) }
-        while topology.waiterCount == 0 { await Task.yield() }
+        try await topology.hasWaiters(1)
         waiting.cancel()
         await waiting.value
         #expect(topology.waiterCount == 0)
@@ -162,13 +162,24 @@ struct HelloTests {
     @Test("a change wakes all who wait, and only a change does")
     func wakesAll() async throws {
         let topology = server.state.topology
-        await withTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<50 { group.addTask { await topology.waitForChange(from: 0, atMost: .seconds(3_600)) } }
-            while topology.waiterCount < 50 { await Task.yield() }
+            try await topology.hasWaiters(50)
             topology.setWritable(true)
             #expect(topology.waiterCount == 50)
             topology.setWritable(false)
+            try await group.waitForAll()
         }
         #expect(topology.state.counter == 1)
+    }
+}
+
+extension Topology {
+    /// Returns when so many commands wait, and throws when the time limit of the test is over.
+    fileprivate func hasWaiters(_ count: Int) async throws {
+        while waiterCount < count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
     }
 }

@@ -18,18 +18,19 @@ fi
 # The fuzzer and BSON are one module, so that BSON is instrumented and its `package` declarations can be called.
 module_maps=$(find "$build/checkouts" "$build/debug/" -name module.modulemap -o -name '*.modulemap' -path '*.build/*' |
     sed 's/^/-Xcc -fmodule-map-file=/')
-objects=$(find "$build"/debug/*.build/ -name '*.o' -path '*NIOCore.build*' -o -name '*.o' -path '*/CNIO*' \
-    -o -name '*.o' -path '*NIOConcurrencyHelpers.build*' -o -name '*.o' -path '*_NIOBase64.build*' \
-    -o -name '*.o' -path '*_NIODataStructures.build*' -o -name '*.o' -path '*Atomics*.build*' \
-    -o -name '*.o' -path '*DequeModule.build*' -o -name '*.o' -path '*InternalCollectionsUtilities.build*' \
-    -o -name '*.o' -path '*ContainersPreview.build*' -o -name '*.o' -path '*BasicContainers.build*')
+# What NIOCore is linked from; names of objects may hold spaces.
+for target in NIOCore NIOConcurrencyHelpers _NIOBase64 _NIODataStructures Atomics _AtomicsShims DequeModule \
+    InternalCollectionsUtilities ContainersPreview BasicContainers CNIOAtomics CNIODarwin CNIOFreeBSD CNIOLinux \
+    CNIOOpenBSD CNIOPosix CNIOWASI CNIOWindows; do
+    [ ! -d "$build/debug/$target.build" ] || find "$build/debug/$target.build/" -name '*.o'
+done | sed 's/.*/"&"/' > "$work/objects"
 
 # shellcheck disable=SC2086 # lists of flags are split on purpose
 swiftc -O -g -parse-as-library -sanitize=fuzzer,address -package-name martlet -module-name BSONFuzzing \
     -swift-version 6 -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault \
     -enable-upcoming-feature MemberImportVisibility -suppress-warnings \
     -I "$build/debug/Modules" $module_maps -Xcc -fmodule-map-file="$root/Sources/CDecimal/module.modulemap" \
-    "$root"/Sources/BSON/*.swift "$root/Tests/Fuzzing/BSONFuzzer.swift" $objects -lbidgcc000 \
+    "$root"/Sources/BSON/*.swift "$root/Tests/Fuzzing/BSONFuzzer.swift" "@$work/objects" -lbidgcc000 \
     -o "$work/bson-fuzzer"
 
 cd "$work"

@@ -13,7 +13,7 @@ struct RandomizedTests {
     func complements() throws {
         var random = Random(seed: Self.seed)
         var hits = 0
-        for round in 0..<4000 {
+        for round in 0..<1000 {
             let document = json(random.document(depth: 3))
             let (first, second) = (random.filter(), random.filter())
             func matches(_ filter: String) throws -> Bool {
@@ -27,13 +27,13 @@ struct RandomizedTests {
             #expect(try matches(#"{"$and":[\#(first),\#(second)]}"#) == (left && right), "\(context)")
             #expect(try matches(#"{"$or":[\#(first),\#(second)]}"#) == (left || right), "\(context)")
         }
-        #expect(hits > 300 && hits < 3700, "the filters must be able to match and to fail: \(hits)")
+        #expect(hits > 75 && hits < 925, "the filters must be able to match and to fail: \(hits)")
     }
 
     @Test("$ne and $nin are the complements of equality and $in")
     func negations() throws {
         var random = Random(seed: Self.seed &+ 1)
-        for round in 0..<2000 {
+        for round in 0..<600 {
             let document = json(random.document(depth: 3))
             let (path, value) = (random.path(), random.scalar())
             func matches(_ condition: String) throws -> Bool {
@@ -51,13 +51,15 @@ struct RandomizedTests {
     func updates() throws {
         var random = Random(seed: Self.seed &+ 2)
         var applied = 0
-        for round in 0..<3000 {
+        for round in 0..<800 {
             let document = json(#"{"_id":1,\#(random.document(depth: 3).dropFirst())"#)
             let update = random.update()
             let context = "seed \(Self.seed &+ 2) round \(round): \(update) \(document.text)"
             do {
                 let program = try UpdateProgram(compiling: json(update).value)
-                guard let result = try document.withRaw({ try program.apply(to: $0, filter: .everything) }) else { continue }
+                guard let result = try document.withRaw({ try program.apply(to: $0, filter: .everything) }) else {
+                    continue
+                }
                 applied += 1
                 try result.withRaw { try RawDocument.validate($0.bytes) }
                 guard update.hasPrefix(#"{"$set""#) else { continue }
@@ -68,13 +70,13 @@ struct RandomizedTests {
                 Issue.record("\(context): \(error)")
             }
         }
-        #expect(applied > 500)
+        #expect(applied > 130)
     }
 
     @Test("cut-off and flipped bytes are walked without a crash")
     func hostileBytes() throws {
         var random = Random(seed: Self.seed &+ 3)
-        for _ in 0..<3000 {
+        for _ in 0..<800 {
             var bytes = json(random.document(depth: 3)).withRaw { Array($0.bytes) }
             for _ in 0..<3 { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
             let filter = try Filter(compiling: json(random.filter()))
@@ -102,7 +104,10 @@ private struct Random {
     mutating func path() -> String { (0..<1 + below(3)).map { _ in name() }.joined(separator: ".") }
 
     mutating func scalar() -> String {
-        pick(["0", "1", "2", "1.5", "null", "true", #""x""#, #""y""#, #"{"$numberDecimal":"1"}"#, #"{"$numberDouble":"NaN"}"#])
+        pick([
+            "0", "1", "2", "1.5", "null", "true", #""x""#, #""y""#, #"{"$numberDecimal":"1"}"#,
+            #"{"$numberDouble":"NaN"}"#,
+        ])
     }
 
     mutating func value(depth: Int) -> String {

@@ -9,7 +9,9 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let source = try request.body.withRaw { raw throws(CommandError) -> Namespace in
-            guard let first = raw.first(where: { _ in true }) else { throw .missingField("renameCollection.renameCollection") }
+            guard let first = raw.first(where: { _ in true }) else {
+                throw .missingField("renameCollection.renameCollection")
+            }
             return try Argument(command: "renameCollection", key: first.key, value: first.value).namespace()
         }
         var target: Namespace?

@@ -48,7 +48,8 @@ extension CommandTable {
             builder.append("collections", int64: Int64(stats.collections))
             builder.append("views", int64: 0)
             builder.append("objects", int64: stats.total.documentCount)
-            let average = stats.total.documentCount > 0
+            let average =
+                stats.total.documentCount > 0
                 ? Double(stats.total.documentBytes) / Double(stats.total.documentCount) : 0
             builder.append("avgObjSize", double: average)
             builder.append("dataSize", double: Double(stats.total.documentBytes) / divisor)

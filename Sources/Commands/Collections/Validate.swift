@@ -41,7 +41,9 @@ extension CommandTable {
             builder.end()
             builder.append("valid", bool: report.invalidCount == 0)
             builder.append("repaired", bool: false)
-            for list in ["warnings", "errors", "extraIndexEntries", "missingIndexEntries", "corruptRecords"] as [StaticString] {
+            for list in ["warnings", "errors", "extraIndexEntries", "missingIndexEntries", "corruptRecords"]
+                as [StaticString]
+            {
                 builder.beginArray(list)
                 builder.end()
             }

@@ -52,7 +52,8 @@ enum CommandLineText {
         while index < arguments.count {
             defer { index += 1 }
             guard arguments[index].hasPrefix("--"), arguments[index].utf8.count > 2 else { continue }
-            let parts = arguments[index].dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = arguments[index].dropFirst(2).split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
             options.removeAll { $0.name == name }
             if parts.count == 2 {

@@ -1,9 +1,10 @@
+internal import NIOCore
+
 #if canImport(Glibc)
     internal import Glibc
 #else
     internal import Darwin
 #endif
-internal import NIOCore
 
 /// What there is to know about the machine. It does not change while the server runs, so it is read once.
 struct HostFacts: Sendable {

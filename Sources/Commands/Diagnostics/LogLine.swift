@@ -1,9 +1,10 @@
+internal import Logging
+
 #if canImport(Glibc)
     internal import Glibc
 #else
     internal import Darwin
 #endif
-internal import Logging
 
 /// One line of the log in the JSON shape that MongoDB's tools read: `t`, `s`, `c`, `id`, `ctx`, `msg`, `attr`.
 struct LogLine {

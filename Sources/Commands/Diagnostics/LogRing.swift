@@ -1,5 +1,5 @@
-internal import NIOConcurrencyHelpers
 package import Logging
+internal import NIOConcurrencyHelpers
 internal import Synchronization
 
 /// The newest lines of the log in memory, for `getLog`, and what `setParameter` changes about the log.

@@ -67,7 +67,8 @@ extension Argument {
     fileprivate func parameterInteger(in range: ClosedRange<Int64>) throws(CommandError) -> Int64 {
         let number = value.bool.map { $0 ? Number.int32(1) : .int32(0) } ?? value.number
         guard let number, !number.isNaN else {
-            throw CommandError(.badValue, "parameter \(key.string) takes a number, not a value of type \(value.type.alias)")
+            throw CommandError(
+                .badValue, "parameter \(key.string) takes a number, not a value of type \(value.type.alias)")
         }
         let integer = number.saturatingInt64
         guard range.contains(integer) else {

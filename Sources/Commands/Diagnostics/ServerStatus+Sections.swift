@@ -1,12 +1,13 @@
+internal import BSON
 internal import NIOCore
 internal import Storage
-internal import BSON
+internal import Synchronization
+
 #if canImport(Glibc)
     internal import Glibc
 #else
     internal import Darwin
 #endif
-internal import Synchronization
 
 extension ServerStatusSection {
     /// Only errors that clients were told of are counted; the other kinds do not exist here.

@@ -1,6 +1,6 @@
-internal import NIOCore
 internal import BSON
 internal import CommandModel
+internal import NIOCore
 
 // https://www.mongodb.com/docs/manual/reference/command/serverStatus/
 

@@ -1,6 +1,6 @@
-internal import Logging
 internal import BSON
 internal import CommandModel
+internal import Logging
 
 // https://www.mongodb.com/docs/manual/reference/command/setParameter/
 

@@ -60,7 +60,8 @@ private struct CountPipeline {
         _ field: RawElement, minimum: Int64, _ code: ErrorCode
     ) throws(CommandError) -> Int {
         guard let count = field.value.number?.asInt64Exact, count >= minimum else {
-            throw CommandError(code, "invalid argument to \(field.key.string) stage: it must be an integer >= \(minimum)")
+            throw CommandError(
+                code, "invalid argument to \(field.key.string) stage: it must be an integer >= \(minimum)")
         }
         return Int(count)
     }
@@ -108,9 +109,10 @@ extension CommandTable {
         let namespace = try request.namespace()
         let (engine, counted) = (context.engine, query)
         context.server.counters.countCommand()
-        let count = try await engine.withCollection(namespace) { collection async throws(StorageError) in
-            try await engine.count(counted, in: collection)
-        } ?? 0
+        let count =
+            try await engine.withCollection(namespace) { collection async throws(StorageError) in
+                try await engine.count(counted, in: collection)
+            } ?? 0
         return cursorReply(.first, namespace, id: 0) { builder in
             guard count > 0 else { return }
             builder.beginDocument(index: 0)

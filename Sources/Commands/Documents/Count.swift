@@ -13,9 +13,10 @@ extension CommandTable {
         let query = try countQuery(request)
         let engine = context.engine
         context.server.counters.countCommand()
-        let count = try await engine.withCollection(namespace) { collection async throws(StorageError) in
-            try await engine.count(query, in: collection)
-        } ?? 0
+        let count =
+            try await engine.withCollection(namespace) { collection async throws(StorageError) in
+                try await engine.count(query, in: collection)
+            } ?? 0
         return CommandReply { builder in
             if let small = Int32(exactly: count) {
                 builder.append("n", int32: small)

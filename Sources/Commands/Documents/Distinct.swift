@@ -29,9 +29,10 @@ extension CommandTable {
         let collector = DistinctCollector(path: key)
         let engine = context.engine
         context.server.counters.countCommand()
-        let found = try await engine.withCollection(namespace) { collection async throws(StorageError) in
-            try await engine.distinct(query, into: collector, in: collection)
-        } ?? collector
+        let found =
+            try await engine.withCollection(namespace) { collection async throws(StorageError) in
+                try await engine.distinct(query, into: collector, in: collection)
+            } ?? collector
         return CommandReply { builder in
             builder.beginArray("values")
             for (index, value) in found.values.enumerated() { builder.append(index: index, value) }

@@ -62,7 +62,8 @@ struct FindAndModifyArguments {
         }
         if returnsNew {
             throw CommandError(
-                .failedToParse, "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document")
+                .failedToParse,
+                "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document")
         }
         if !arrayFilters.isEmpty {
             throw CommandError(.failedToParse, "Cannot specify arrayFilters and remove=true")

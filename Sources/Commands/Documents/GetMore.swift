@@ -96,11 +96,14 @@ extension CommandTable {
         guard cursor.namespace == arguments.namespace else {
             throw CommandError(
                 .unauthorized,
-                "Requested getMore on namespace '\(arguments.namespace)', but cursor belongs to a different namespace \(cursor.namespace)")
+                "Requested getMore on namespace '\(arguments.namespace)', but cursor belongs to a different namespace "
+                    + "\(cursor.namespace)"
+            )
         }
         guard cursor.sessionID == request.shared.sessionID else {
             throw CommandError(
-                ErrorCode(50738), "Cannot run getMore on cursor \(arguments.cursorID), which was created in another session")
+                ErrorCode(50738),
+                "Cannot run getMore on cursor \(arguments.cursorID), which was created in another session")
         }
         guard request.shared.maxTimeMilliseconds == 0 else {
             throw CommandError(.badValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")

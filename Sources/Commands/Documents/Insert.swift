@@ -53,7 +53,9 @@ extension CommandTable {
         }
         let refused = try await store(documents, arguments, context)
         for (index, error) in refused { errors.add(error, at: positions[index]) }
-        let stored = documents.count - (arguments.isOrdered && !refused.isEmpty ? documents.count - refused[0].index : refused.count)
+        let stored =
+            documents.count
+            - (arguments.isOrdered && !refused.isEmpty ? documents.count - refused[0].index : refused.count)
         context.server.counters.countInserts(arguments.documents.count)
         _ = context.server.clock.tick()
         return CommandReply { builder in

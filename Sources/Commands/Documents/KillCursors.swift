@@ -15,9 +15,8 @@ extension CommandTable {
             var list: [Int64] = []
             for element in try argument.array() {
                 guard let id = element.value.int64 else {
-                    throw CommandError(
-                        .typeMismatch,
-                        "BSON field 'killCursors.cursors.\(element.key.string)' is the wrong type '\(element.value.type.alias)', expected type 'long'")
+                    throw CommandError.wrongType(
+                        "killCursors.cursors.\(element.key.string)", element.value, expected: "long")
                 }
                 list.append(id)
             }

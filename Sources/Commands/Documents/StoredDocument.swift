@@ -10,7 +10,9 @@ enum StoredDocument {
         guard document.count <= ServerLimits.documentBytesMax else {
             throw CommandError(
                 .badValue,
-                "object to insert too large. size in bytes: \(document.count), max size: \(ServerLimits.documentBytesMax)")
+                "object to insert too large. size in bytes: \(document.count), "
+                    + "max size: \(ServerLimits.documentBytesMax)"
+            )
         }
         let needsRewrite = try document.withRaw { raw throws(CommandError) in try check(raw) }
         return needsRewrite ? rewritten(document, server) : document

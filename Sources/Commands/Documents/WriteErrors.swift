@@ -71,9 +71,7 @@ extension Argument {
         var documents: [Document] = []
         for element in try array() {
             guard let document = element.value.document else {
-                throw CommandError(
-                    .typeMismatch,
-                    "BSON field '\(name).\(element.key.string)' is the wrong type '\(element.value.type.alias)', expected type 'object'")
+                throw CommandError.wrongType("\(name).\(element.key.string)", element.value, expected: "object")
             }
             documents.append(Document(copying: document))
         }

@@ -41,7 +41,10 @@ extension Argument {
 
     private var hintNotFound: CommandError {
         CommandError(
-            .badValue, "error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index")
+            .badValue,
+            "error processing query: planner returned error :: caused by :: hint provided does not correspond to "
+                + "an existing index"
+        )
     }
 
     /// Only the simple collation, which compares bytes, is known.
@@ -50,8 +53,7 @@ extension Argument {
         if collation.isEmpty { return }
         guard let locale = collation["locale"] else { throw .missingField("collation.locale") }
         guard let name = locale.string else {
-            throw CommandError(
-                .typeMismatch, "BSON field 'collation.locale' is the wrong type '\(locale.type.alias)', expected type 'string'")
+            throw CommandError.wrongType("collation.locale", locale, expected: "string")
         }
         guard name == "simple" else {
             throw CommandError(.notImplemented, "collations other than {locale: \"simple\"} are not supported yet")

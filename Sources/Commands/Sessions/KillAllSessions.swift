@@ -28,6 +28,8 @@ extension Argument {
             try part.requireValue()
             _ = try part.string()
         }
-        for name: StaticString in ["user", "db"] where document[name] == nil { throw .missingField("\(command).\(name)") }
+        for name: StaticString in ["user", "db"] where document[name] == nil {
+            throw .missingField("\(command).\(name)")
+        }
     }
 }

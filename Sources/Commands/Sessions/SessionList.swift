@@ -3,7 +3,8 @@ internal import CommandModel
 
 /// The array of sessions that `endSessions`, `refreshSessions` and `killSessions` take as the value of their name.
 enum SessionList {
-    static func ids(in request: CommandRequest, of command: StaticString) throws(CommandError) -> Set<LogicalSessionID> {
+    static func ids(in request: CommandRequest, of command: StaticString) throws(CommandError) -> Set<LogicalSessionID>
+    {
         try request.withCommandValue(of: command) { argument throws(CommandError) in
             var ids: Set<LogicalSessionID> = []
             try argument.forEachDocument { element throws(CommandError) in ids.insert(try element.sessionID()) }

@@ -1,9 +1,10 @@
+internal import NIOConcurrencyHelpers
+
 #if canImport(Glibc)
     internal import Glibc
 #else
     internal import Darwin
 #endif
-internal import NIOConcurrencyHelpers
 
 /// The logical time of the deployment: seconds in the high 32 bits, an increment in the low ones.
 ///

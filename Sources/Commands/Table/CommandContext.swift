@@ -1,5 +1,5 @@
-package import CommandModel
 package import BSON
+package import CommandModel
 package import Logging
 package import NIOCore
 package import Storage

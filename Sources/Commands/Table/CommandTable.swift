@@ -17,7 +17,8 @@ package struct CommandTable: Sendable {
 
     private let entries: [String: Entry]
 
-    package static let standard = CommandTable(documentCommands + collectionCommands + diagnosticCommands + sessionCommands)
+    package static let standard = CommandTable(
+        documentCommands + collectionCommands + diagnosticCommands + sessionCommands)
 
     init(_ list: [Entry]) {
         entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

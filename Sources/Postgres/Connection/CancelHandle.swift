@@ -4,9 +4,10 @@ internal import CLibPQ
 ///
 /// A cancel request travels over a connection of its own and names a backend, not a statement: it may arrive late and
 /// hit the statement that follows. The caller must be ready for `57014` on any statement of that connection.
+//
+// Safety: the pointer never changes, PQcancel only reads what it points to and is documented as thread-safe, and
+// it is freed when the last owner lets go.
 package final class CancelHandle: @unchecked Sendable {
-    // Safety: the pointer never changes, PQcancel only reads what it points to and is documented as thread-safe, and
-    // it is freed when the last owner lets go.
     private let handle: OpaquePointer
 
     init(adopting handle: OpaquePointer) {

@@ -5,9 +5,10 @@
 #endif
 
 /// A mutex with several conditions, so that one chosen thread can be woken. The standard library's `Mutex` has none.
+//
+// Safety: the pointers never change, what they point to is made for use by several threads, and it is freed only
+// when no thread holds the monitor any more.
 final class Monitor: @unchecked Sendable {
-    // Safety: the pointers never change, what they point to is made for use by several threads, and it is freed only
-    // when no thread holds the monitor any more.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let conditions: UnsafeMutableBufferPointer<pthread_cond_t>
 

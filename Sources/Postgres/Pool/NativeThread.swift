@@ -5,8 +5,9 @@
 #endif
 
 /// A thread of the operating system, for code that blocks.
+//
+// Safety: pthread_t is a handle that any thread may join.
 struct NativeThread: @unchecked Sendable {
-    // Safety: pthread_t is a handle that any thread may join.
     private let handle: pthread_t
 
     /// Workers match documents, which recurse as deep as BSON may nest. Only what is touched takes memory.

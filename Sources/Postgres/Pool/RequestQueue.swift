@@ -1,8 +1,9 @@
 internal import DequeModule
 
 /// The requests waiting for one thread, or for the threads that share them: ``RequestQueueState`` under a lock.
+//
+// Safety: everything mutable is touched only within `monitor.withLock`.
 final class RequestQueue<Request: Sendable>: @unchecked Sendable {
-    // Safety: everything mutable is touched only within `monitor.withLock`.
     private let monitor: Monitor
     private var state: RequestQueueState
     private var requests = Deque<Request>()

@@ -122,7 +122,10 @@ package struct StartFailure: Error, CustomStringConvertible {
     }
 
     init(connecting error: PostgresError) {
-        self.init("PostgreSQL cannot be used: \(error.message). Check --postgresql-url, the rights of its user and that the server runs.")
+        self.init(
+            "PostgreSQL cannot be used: \(error.message). "
+                + "Check --postgresql-url, the rights of its user and that the server runs."
+        )
     }
 }
 

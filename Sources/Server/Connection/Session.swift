@@ -80,7 +80,9 @@ actor Session {
             reply = await activity.during { await dispatcher.run(query.command, []) }
         } else {
             reply = dispatcher.refuse(
-                CommandError(ErrorCode(352, "UnsupportedOpQueryCommand"), "Unsupported OP_QUERY command. The client driver may require an upgrade."))
+                CommandError(
+                    ErrorCode(352, "UnsupportedOpQueryCommand"),
+                    "Unsupported OP_QUERY command. The client driver may require an upgrade."))
         }
         try await write(reply, to: request.envelope, [], false, outbound)
         return true

@@ -23,7 +23,9 @@ enum CatalogSQL {
             throw .command(
                 CommandError(
                     ErrorCode(13297, "DatabaseDifferCase"),
-                    "db already exists with different case already have: [\(clash)] trying to create [\(namespace.database)]"))
+                    "db already exists with different case already have: [\(clash)] "
+                        + "trying to create [\(namespace.database)]"
+                ))
         }
         guard result.rowCount > 0, let made = collection(namespace, in: result, row: 0, columns: (0, 1, 2)) else {
             throw .command(CommandError(.internalError, "the catalog gave no collection for \(namespace)"))

@@ -59,7 +59,8 @@ package struct QueryRun: Sendable {
         if query.filter.matchesEverything { plan.rowLimit = rowsWanted(by: batch) }
         var isDone = false
         let filter = query.filter
-        let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in
+        let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
+            row throws(StorageError) in
             guard filter.matches(row.document) else { return true }
             if skipRemaining > 0 {
                 skipRemaining -= 1
@@ -76,7 +77,8 @@ package struct QueryRun: Sendable {
             return true
         }
         // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
-        isExhausted = isDone || (isComplete && plan.rowLimit == nil) || (plan.rowLimit != nil && isComplete && !batch.isFull)
+        isExhausted =
+            isDone || (isComplete && plan.rowLimit == nil) || (plan.rowLimit != nil && isComplete && !batch.isFull)
     }
 
     private static func append(

@@ -46,7 +46,11 @@ extension StorageEngine {
             do throws(PostgresError) {
                 let result = try connection.execute(
                     Statement(
-                        "SELECT count(*), coalesce(sum(octet_length(doc)), 0)::bigint FROM \(sizes.collection.sql.table)"))
+                        """
+                        SELECT count(*), coalesce(sum(octet_length(doc)), 0)::bigint \
+                        FROM \(sizes.collection.sql.table)
+                        """
+                    ))
                 return CollectionStatistics(
                     documentCount: result.int8(row: 0, column: 0) ?? 0,
                     documentBytes: result.int8(row: 0, column: 1) ?? 0,

@@ -61,7 +61,8 @@ package struct WriteWorker: DatabaseWorker {
     ) throws(PostgresError) -> [(request: Int, result: Result<DocumentOutcome, StorageError>)] {
         enqueueLoads(batch, on: connection)
         for insert in batch.plainInserts {
-            connection.enqueue(Statement(insert.collection.sql.insert, [.bytea(insert.key), .bytea(insert.document.buffer)]))
+            connection.enqueue(
+                Statement(insert.collection.sql.insert, [.bytea(insert.key), .bytea(insert.document.buffer)]))
         }
         // Nothing to compute between load and store: the commit travels with the inserts, one round trip in all.
         if batch.lanes.isEmpty { connection.enqueueSync() }
