@@ -38,10 +38,10 @@ test: deps lint debug
 	exit $$status
 
 unit: deps debug
-	swift test --skip-build --disable-xctest --skip '^IntegrationTests'
+	swift test --skip-build --disable-xctest --skip '^(Postgres|Storage)Tests'
 
 integration: deps debug
-	swift test --skip-build --disable-xctest --filter '^IntegrationTests'
+	swift test --skip-build --disable-xctest --filter '^(Postgres|Storage)Tests'
 
 drivers: deps debug
 	Tests/Drivers/run

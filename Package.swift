@@ -38,6 +38,7 @@ let package = Package(
         .systemLibrary(name: "CDecimal", providers: [.apt(["libintelrdfpmath-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
+        .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Values.
@@ -67,7 +68,7 @@ let package = Package(
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "SQL", nioCore, logging, .product(name: "DequeModule", package: "swift-collections"),
+                "CLibPQ", "CSpawn", "SQL", nioCore, logging, .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
 
@@ -126,6 +127,10 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: ["Commands", "Storage", "Postgres", "Query", "BSON", "CommandModel", nioCore, logging],
+            swiftSettings: settings),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Storage", "Postgres", "SQL", "Query", "BSON", "CommandModel", nioCore, logging],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

@@ -197,8 +197,9 @@ static int scan(client_t *client)
 }
 
 static const workload_t workloads[] = {
-    {"bulk", insert_bulk, false}, {"insert", insert_one, false},   {"read", read_one, true}, {"update", update_one, true},
-    {"hot", update_hot, true},    {"mixed", read_or_update, true}, {"scan", scan, true},
+    {"bulk", insert_bulk, false},  {"insert", insert_one, false},    {"read", read_one, true},
+    {"update", update_one, true},  {"hot", update_hot, true},        {"mixed", read_or_update, true},
+    {"scan", scan, true},
 };
 enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
 
@@ -270,14 +271,17 @@ static void prepare(client_t *client)
     const options_t *options = client->options;
     bson_error_t error;
     mongoc_collection_drop(client->inserted, NULL);
-    if (!client->workload->needs_documents
-        || mongoc_collection_estimated_document_count(client->documents, NULL, NULL, NULL, &error) == options->documents) {
+    if (!client->workload->needs_documents) {
+        return;
+    }
+    int64_t count = mongoc_collection_estimated_document_count(client->documents, NULL, NULL, NULL, &error);
+    if (count == options->documents) {
         return;
     }
     mongoc_collection_drop(client->documents, NULL);
     for (int first = 0; first < options->documents; first += BATCH) {
-        int count = options->documents - first < BATCH ? options->documents - first : BATCH;
-        if (!insert_batch(client->documents, options, first, count, &error)) {
+        int size = options->documents - first < BATCH ? options->documents - first : BATCH;
+        if (!insert_batch(client->documents, options, first, size, &error)) {
             fail("cannot load the documents", &error);
         }
     }

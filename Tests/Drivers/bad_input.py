@@ -32,13 +32,15 @@ def expect(condition, what):
 
 
 def for_each(cases, check):
-    """Calls `check` with each case and reports all that fail, not only the first."""
+    """Calls `check` with each case and reports more than the first that fails, but no flood."""
     failures = []
     for case in cases:
         try:
             check(*case)
         except Failure as failure:
             failures.append(str(failure))
+    if len(failures) > 10:
+        failures[10:] = [f"and {len(failures) - 10} more"]
     expect(not failures, "\n".join(failures))
 
 

@@ -22,8 +22,8 @@ private func fuzzBSON(_ bytes: UnsafeRawBufferPointer) {
     if isValid { check(text) }
 }
 
-/// What was valid is printed as text that parses, to a document that prints the same. Duplicate wrapper names and the
-/// like make exceptions: a document may look like a wrapper without being one.
+/// Text of a valid document need not parse (a document may look like a malformed type wrapper); if it does, then to
+/// a valid document.
 private func check(_ text: String) {
     guard let document = try? Document(extendedJSON: text) else { return }
     precondition(document.withRaw { (try? RawDocument.validate($0.bytes)) != nil })

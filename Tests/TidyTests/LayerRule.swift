@@ -8,7 +8,7 @@ extension Rule {
         "CommandModel": ["BSON", "NIOCore"],
         "Query": ["BSON", "CommandModel", "CPCRE2", "NIOCore"],
         "SchemaSQL": [],
-        "Postgres": ["CLibPQ", "SQL", "NIOCore", "Logging", "DequeModule"],
+        "Postgres": ["CLibPQ", "CSpawn", "SQL", "NIOCore", "Logging", "DequeModule"],
         "Storage": [
             "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", "NIOCore", "NIOConcurrencyHelpers",
             "Logging",

@@ -5,7 +5,7 @@ internal import Storage
 // https://www.mongodb.com/docs/manual/reference/command/killSessions/
 
 extension CommandTable {
-    /// Kills the cursors of the named sessions, or of all when none is named. The sessions themselves may be used again.
+    /// Kills the cursors of the named sessions, or of all when none is named. The sessions may be used again.
     @Sendable static func killSessions(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {

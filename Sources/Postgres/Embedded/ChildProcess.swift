@@ -1,3 +1,5 @@
+internal import CSpawn
+
 #if canImport(Glibc)
     internal import Glibc
 #else
@@ -24,6 +26,9 @@ struct ChildProcess {
         posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(actions, output, STDERR_FILENO)
+        // Not every descriptor of ours is close-on-exec, the listening socket for one: a postmaster that outlives us
+        // for a moment would hold our port.
+        posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1)
         setDefaults(attributes)
         return spawn(arguments, actions, attributes)
     }

@@ -57,6 +57,12 @@ actor Session {
         guard case .msg(let operation) = request.operation else {
             return try await serveQuery(request, outbound)
         }
+        guard operation.body.withRaw({ $0["$db"] != nil }) else {
+            guard request.envelope.expectsReply else { return true }
+            let reply = dispatcher.refuse(CommandError(ErrorCode(40571), "OP_MSG requests require a $db argument"))
+            try await write(reply, to: request.envelope, [], false, outbound)
+            return true
+        }
         let sequences = operation.sequences.map {
             DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
         }
