@@ -10,8 +10,6 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-    // The inner modules are `package` API of small functions; without this each call over a module border is opaque.
-    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -33,7 +31,6 @@ let package = Package(
     targets: [
         // C: module maps and small shims, no code of ours.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(name: "CLibBSON", pkgConfig: "libbson-1.0", providers: [.apt(["libbson-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CDecimal", providers: [.apt(["libintelrdfpmath-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -45,7 +42,7 @@ let package = Package(
         .target(
             name: "BSON",
             dependencies: [
-                "CLibBSON", "CDecimal", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "CDecimal", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings),
         .target(name: "SQL", dependencies: [nioCore], swiftSettings: settings),
@@ -94,6 +91,7 @@ let package = Package(
             dependencies: [
                 "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", nioCore, logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
@@ -111,7 +109,7 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests mirror the targets; what needs PostgreSQL starts its own.
-        .testTarget(name: "BSONTests", dependencies: ["BSON", "CLibBSON", nioCore], swiftSettings: settings),
+        .testTarget(name: "BSONTests", dependencies: ["BSON", nioCore], swiftSettings: settings),
         .testTarget(
             name: "WireProtocolTests",
             dependencies: [

@@ -10,7 +10,7 @@ internal import WireProtocol
 
 /// The listener: accepts connections and runs a ``Session`` for each, until a graceful shutdown.
 final class Server: Service {
-    typealias Listener = NIOAsyncChannel<Session.Channel, Never>
+    typealias Listener = NIOAsyncChannel<AcceptedConnection, Never>
 
     /// How long a shutdown waits for running commands.
     static let drainMax = Duration.seconds(15)
@@ -40,14 +40,16 @@ final class Server: Service {
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.autoRead, value: false)
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 262_144)
             )
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ByteToMessageHandler(FrameDecoder(role: .server)))
-                    return try Session.Channel(wrappingChannelSynchronously: channel)
+                    let stream = MessageStream(channel)
+                    try channel.pipeline.syncOperations.addHandlers(
+                        ByteToMessageHandler(FrameDecoder(role: .server)), stream)
+                    return AcceptedConnection(channel: channel, stream: stream)
                 }
             }
     }
@@ -57,8 +59,8 @@ final class Server: Service {
             try await withGracefulShutdownHandler {
                 try await listener.executeThenClose { inbound in
                     if let address = listener.channel.localAddress { onReady(address) }
-                    for try await channel in inbound {
-                        group.addTask { await self.serve(channel) }
+                    for try await connection in inbound {
+                        group.addTask { await self.serve(connection) }
                     }
                 }
             } onGracefulShutdown: {
@@ -70,11 +72,11 @@ final class Server: Service {
         }
     }
 
-    private func serve(_ channel: Session.Channel) async {
+    private func serve(_ connection: AcceptedConnection) async {
         let id = state.connectionsCreated.add(1, ordering: .relaxed).newValue
         state.connectionsOpen.add(1, ordering: .relaxed)
         defer { state.connectionsOpen.subtract(1, ordering: .relaxed) }
-        let address = channel.channel.remoteAddress
+        let address = connection.channel.remoteAddress
         let remote = "\(address?.ipAddress ?? "unix"):\(address?.port ?? 0)"
         var logger = logger
         logger[metadataKey: "connection"] = "\(id)"
@@ -82,7 +84,7 @@ final class Server: Service {
         let context = CommandContext(
             server: state, connection: ConnectionInfo(id: id, remoteAddress: remote), logger: logger)
         let session = Session(
-            channel, dispatcher: Dispatcher(table: .standard, context: context), activity: activity, logger: logger)
+            connection, dispatcher: Dispatcher(table: .standard, context: context), activity: activity, logger: logger)
         await session.run()
         logger.debug("connection closed")
     }
@@ -93,4 +95,10 @@ final class Server: Service {
             try? await Task.sleep(for: .milliseconds(10))
         }
     }
+}
+
+/// A connection as the listener hands it over.
+struct AcceptedConnection: Sendable {
+    let channel: any Channel
+    let stream: MessageStream
 }

@@ -11,75 +11,78 @@ internal import WireProtocol
 /// The actor lives on the event loop of its channel, so that a command costs no thread hop but the one to the
 /// database thread and back. Commands of one connection run one after the other, in the order they came.
 actor Session {
-    typealias Channel = NIOAsyncChannel<InboundMessage, ByteBuffer>
-
     nonisolated let unownedExecutor: UnownedSerialExecutor
-    private let channel: Channel
+    private let channel: any Channel
+    private let stream: MessageStream
     private let dispatcher: Dispatcher
     private let activity: Activity
     private let logger: Logger
     private let compression = CompressionContext()
     private var lastRequestID: Int32 = 0
 
-    init(_ channel: Channel, dispatcher: Dispatcher, activity: Activity, logger: Logger) {
-        self.channel = channel
+    init(_ connection: AcceptedConnection, dispatcher: Dispatcher, activity: Activity, logger: Logger) {
+        channel = connection.channel
+        stream = connection.stream
         self.dispatcher = dispatcher
         self.activity = activity
         self.logger = logger
-        unownedExecutor = channel.channel.eventLoop.executor.asUnownedSerialExecutor()
+        unownedExecutor = connection.channel.eventLoop.executor.asUnownedSerialExecutor()
     }
 
+    /// Serves until the client goes away, sends what is no message, or the task is cancelled.
     func run() async {
-        do {
-            try await channel.executeThenClose { inbound, outbound in
-                for try await message in inbound {
-                    guard try await serve(message, outbound) else { break }
-                }
+        await withTaskCancellationHandler {
+            while let message = await stream.next() {
+                guard await serve(message) else { break }
             }
-        } catch let error as ProtocolError {
-            logger.warning("connection closed: malformed message", metadata: ["reason": "\(error)"])
-        } catch {
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+        channel.close(promise: nil)
+        if let failure = stream.failure { report(failure) }
+    }
+
+    private func report(_ failure: any Error) {
+        if let violation = failure as? ProtocolError {
+            logger.warning("connection closed: malformed message", metadata: ["reason": "\(violation)"])
+        } else {
             // The client went away in the middle of something: nothing to do about it.
-            logger.debug("connection ended", metadata: ["reason": "\(error)"])
+            logger.debug("connection ended", metadata: ["reason": "\(failure)"])
         }
     }
 
     /// - Returns: false when the connection is to be closed.
-    private func serve(
-        _ message: InboundMessage, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    ) async throws -> Bool {
+    private func serve(_ message: InboundMessage) async -> Bool {
         let request: Request
         do throws(RequestError) {
             request = try Request(message, compression: compression)
         } catch {
-            return try await refuse(error, outbound)
+            return await refuse(error)
         }
         guard case .msg(let operation) = request.operation else {
-            return try await serveQuery(request, outbound)
+            return await serveQuery(request)
         }
         guard operation.body.withRaw({ $0["$db"] != nil }) else {
             guard request.envelope.expectsReply else { return true }
             let reply = dispatcher.refuse(CommandError(ErrorCode(40571), "OP_MSG requests require a $db argument"))
-            try await write(reply, to: request.envelope, [], false, outbound)
+            await write(reply, to: request.envelope, [], false)
             return true
         }
         let sequences = operation.sequences.map {
             DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
         }
         if operation.flags.contains(.exhaustAllowed), Dispatcher.isHandshake(operation.body) {
-            return try await streamHello(operation.body, request.envelope, outbound)
+            return await streamHello(operation.body, request.envelope)
         }
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
         if request.envelope.expectsReply {
-            try await write(reply, to: request.envelope, [], Self.mayCompress(operation.body), outbound)
+            await write(reply, to: request.envelope, [], Self.mayCompress(operation.body))
         }
         return true
     }
 
     /// The legacy handshake.
-    private func serveQuery(
-        _ request: Request, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    ) async throws -> Bool {
+    private func serveQuery(_ request: Request) async -> Bool {
         guard case .query(let query) = request.operation else { return false }
         let reply: CommandReply
         if Dispatcher.isHandshake(query.command) {
@@ -90,15 +93,13 @@ actor Session {
                     ErrorCode(352, "UnsupportedOpQueryCommand"),
                     "Unsupported OP_QUERY command. The client driver may require an upgrade."))
         }
-        try await write(reply, to: request.envelope, [], false, outbound)
+        await write(reply, to: request.envelope, [], false)
         return true
     }
 
     /// A streaming `hello`: replies follow each other, each an answer to the one before, until the client closes the
     /// connection. Waiting for the next one does not count as activity.
-    private func streamHello(
-        _ body: Document, _ envelope: Envelope, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    ) async throws -> Bool {
+    private func streamHello(_ body: Document, _ envelope: Envelope) async -> Bool {
         var envelope = envelope
         // An exhaust request that does not wait has one reply, like any other.
         let isStream = body.withRaw { $0["topologyVersion"] != nil }
@@ -106,23 +107,23 @@ actor Session {
         repeat {
             let (reply, next) = await dispatcher.nextHello(body, after: counter)
             let goesOn = isStream && next != nil
-            envelope.requestID = try await write(reply, to: envelope, goesOn ? [.moreToCome] : [], false, outbound)
+            envelope.requestID = await write(reply, to: envelope, goesOn ? [.moreToCome] : [], false)
             guard goesOn else { return true }
             counter = next
         } while !Task.isCancelled
         return false
     }
 
-    private func refuse(
-        _ error: RequestError, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    ) async throws -> Bool {
+    private func refuse(_ error: RequestError) async -> Bool {
         switch error {
-        case .malformed(let error): throw error
+        case .malformed(let violation):
+            report(violation)
+            return false
         case .invalid(let invalid):
             logger.info("invalid message refused", metadata: ["reason": "\(invalid.reason)"])
             guard invalid.envelope.expectsReply else { return true }
             let reply = dispatcher.refuse(CommandError(invalid.reason))
-            try await write(reply, to: invalid.envelope, [], false, outbound)
+            await write(reply, to: invalid.envelope, [], false)
             return true
         }
     }
@@ -130,9 +131,8 @@ actor Session {
     /// - Returns: the number of the reply.
     @discardableResult
     private func write(
-        _ reply: consuming CommandReply, to envelope: Envelope, _ flags: OpMsgFlags, _ mayCompress: Bool,
-        _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    ) async throws -> Int32 {
+        _ reply: consuming CommandReply, to envelope: Envelope, _ flags: OpMsgFlags, _ mayCompress: Bool
+    ) async -> Int32 {
         lastRequestID &+= 1
         let requestID = lastRequestID
         var frame = ReplyEncoder.frame(
@@ -140,7 +140,7 @@ actor Session {
         if mayCompress, let compressor = envelope.compressor {
             frame = compression.compress(frame, with: compressor)
         }
-        try await outbound.write(frame)
+        await stream.write(frame)
         return requestID
     }
 
