@@ -60,7 +60,9 @@ final class Server: Service {
                 try await listener.executeThenClose { inbound in
                     if let address = listener.channel.localAddress { onReady(address) }
                     for try await connection in inbound {
-                        group.addTask { await self.serve(connection) }
+                        group.addTask(executorPreference: LoopExecutor(connection.channel.eventLoop)) {
+                            await self.serve(connection)
+                        }
                     }
                 }
             } onGracefulShutdown: {

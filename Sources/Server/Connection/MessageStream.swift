@@ -4,14 +4,13 @@ internal import WireProtocol
 
 /// The messages of one connection, on its event loop: where the channel's callbacks meet the session's loop.
 ///
-/// `NIOAsyncChannel` does this, too, but its iterator and its writer are `nonisolated async` functions: every message
-/// went from the event loop to the global executor and back, twice, which on two cores took a quarter of the CPU time
-/// of a point read. Here reading and writing stay on the loop that the session lives on.
+/// `NIOAsyncChannel` does this, too, but its iterator and its writer leave the event loop for the global executor and
+/// come back, for every message. Here reading and writing stay on the loop that the session's task runs on.
 ///
 /// One message is read ahead at most. A client that sends without waiting for replies is read no further than that,
 /// and a client that does not take its replies is not served until it does.
 //
-// Safety: touched only on the event loop of its channel; `Session` is an actor on that loop.
+// Safety: touched only on the event loop of its channel, where the session's task runs.
 final class MessageStream: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = InboundMessage
 
@@ -29,7 +28,7 @@ final class MessageStream: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// The next message; nil when the connection is closed.
-    func next(isolation: isolated (any Actor)? = #isolation) async -> InboundMessage? {
+    func next() async -> InboundMessage? {
         if let message = waiting.popFirst() {
             readAhead()
             return message
@@ -40,7 +39,7 @@ final class MessageStream: ChannelInboundHandler, @unchecked Sendable {
     }
 
     /// Sends a frame, and waits while the client does not take what was sent before.
-    func write(_ frame: ByteBuffer, isolation: isolated (any Actor)? = #isolation) async {
+    func write(_ frame: ByteBuffer) async {
         channel.writeAndFlush(frame, promise: nil)
         guard !channel.isWritable, !isClosed else { return }
         await withUnsafeContinuation { writer = $0 }

@@ -8,10 +8,10 @@ internal import WireProtocol
 
 /// One client connection: reads a message, runs its command, writes the reply, reads the next.
 ///
-/// The actor lives on the event loop of its channel, so that a command costs no thread hop but the one to the
-/// database thread and back. Commands of one connection run one after the other, in the order they came.
-actor Session {
-    nonisolated let unownedExecutor: UnownedSerialExecutor
+/// Used by one task, which runs on the event loop of the channel (``LoopExecutor``), so that a command costs no thread
+/// hop but the one to the database thread and back. Commands of one connection run one after the other, in the order
+/// they came.
+final class Session {
     private let channel: any Channel
     private let stream: MessageStream
     private let dispatcher: Dispatcher
@@ -26,11 +26,11 @@ actor Session {
         self.dispatcher = dispatcher
         self.activity = activity
         self.logger = logger
-        unownedExecutor = connection.channel.eventLoop.executor.asUnownedSerialExecutor()
     }
 
     /// Serves until the client goes away, sends what is no message, or the task is cancelled.
     func run() async {
+        let channel = self.channel
         await withTaskCancellationHandler {
             while let message = await stream.next() {
                 guard await serve(message) else { break }
