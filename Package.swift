@@ -65,7 +65,8 @@ let package = Package(
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "CSpawn", "SQL", nioCore, logging, .product(name: "DequeModule", package: "swift-collections"),
+                "CLibPQ", "CSpawn", "SQL", nioCore, logging,
+                .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
 

@@ -54,7 +54,7 @@ package struct Argument {
         return number.asDouble != 0
     }
 
-    /// Any number, truncated toward zero into 64 bits.
+    /// Any number as 64 bits: a double is truncated toward zero, a decimal rounded half to even.
     package func integer() throws(CommandError) -> Int64 {
         guard let number = value.number else { throw wrongType(expected: "long, int, decimal, double") }
         return number.saturatingInt64
@@ -70,7 +70,42 @@ package struct Argument {
         return integer
     }
 
-    package static let outOfRange = ErrorCode(51024)
+    /// Only an int64.
+    package func long() throws(CommandError) -> Int64 {
+        guard let long = value.int64 else { throw wrongType(expected: "long") }
+        return long
+    }
+
+    /// An array of documents, as the body holds it when the client sends no document sequence.
+    package func documents() throws(CommandError) -> [Document] {
+        var documents: [Document] = []
+        for element in try array() {
+            guard let document = element.value.document else {
+                throw CommandError.wrongType("\(name).\(element.key.string)", element.value, expected: "object")
+            }
+            documents.append(Document(copying: document))
+        }
+        return documents
+    }
+
+    package static let outOfRange = ErrorCode.badValue
+}
+
+// Null in the place of an argument.
+extension Argument {
+    /// A null, or the deprecated undefined, stands for an argument that is not given.
+    package var isOmitted: Bool { value.isNullish }
+
+    /// - Parameter read: how to read the value, `Argument.string` for one; not called when there is none.
+    package func ifPresent<R>(
+        _ read: (Argument) -> () throws(CommandError) -> R
+    ) throws(CommandError) -> R? {
+        isOmitted ? nil : try read(self)()
+    }
+}
+
+extension RawValue {
+    package var isNullish: Bool { type == .null || type == .undefined }
 }
 
 extension CommandError {
@@ -80,16 +115,21 @@ extension CommandError {
         return CommandError(
             .typeMismatch, "BSON field '\(field)' is the wrong type '\(value.type.alias)', expected \(word)")
     }
+
+    package static func missingField(_ name: String) -> CommandError {
+        CommandError(.idlMissingField, "BSON field '\(name)' is missing but a required field")
+    }
 }
 
 extension Number {
-    /// Truncated toward zero; NaN is 0, what lies outside is the nearest bound.
+    /// A double truncated toward zero, a decimal rounded half to even; NaN is 0, what lies outside is the nearest
+    /// bound.
     package var saturatingInt64: Int64 {
         switch self {
         case .int32(let value): Int64(value)
         case .int64(let value): value
         case .double(let value): saturated(value)
-        case .decimal: asInt64Exact ?? saturated(asDouble)
+        case .decimal(let value): value.rounded(places: 0).int64Exact ?? saturated(value.doubleValue)
         }
     }
 }

@@ -1,5 +1,4 @@
 package import BSON
-package import NIOCore
 
 /// The arguments that every command accepts: database, session, concerns, time limit, comment, API version.
 package struct SharedArguments: Sendable {
@@ -12,20 +11,23 @@ package struct SharedArguments: Sendable {
     package var readConcern: ReadConcern?
     package var writeConcern: WriteConcern?
     package var readPreference: String?
-    /// 0 means no limit.
-    package var maxTimeMilliseconds: Int64 = 0
+    /// `maxTimeMS`, if given.
+    package var timeLimit: Int64?
     package var comment: Value?
     package var apiVersion: String?
     package var apiStrict = false
+    private var needsAPIVersion = false
 
     package init() {}
 
+    /// 0 means no limit.
+    package var maxTimeMilliseconds: Int64 { timeLimit ?? 0 }
+
     init(_ body: RawDocument) throws(CommandError) {
         var fields = body.makeIterator()
-        let command = fields.next()?.key
-        while let field = fields.next() {
-            try take(field, of: command ?? field.key)
-        }
+        // The first field is the command's name.
+        _ = fields.next()
+        while let field = fields.next() { try take(field) }
         try checkConsistency()
     }
 
@@ -41,12 +43,29 @@ package struct SharedArguments: Sendable {
         }
     }
 
-    private mutating func take(_ field: RawElement, of command: RawKey) throws(CommandError) {
-        let value = field.value
+    private mutating func take(_ field: RawElement) throws(CommandError) {
+        let argument = Argument(command: "", key: field.key, value: field.value)
         switch field.key {
         case "$db":
-            guard let name = value.string else { throw Self.wrong(field, "string") }
+            guard let name = field.value.string else { throw Self.wrong(field, "string") }
             database = name
+        case "comment": comment = Value(copying: field.value)
+        case _ where argument.isOmitted: return
+        case "lsid", "txnNumber", "autocommit", "startTransaction": try takeSession(field)
+        case "readConcern": readConcern = try ReadConcern(field.value)
+        case "writeConcern": writeConcern = try WriteConcern(field.value)
+        case "$readPreference": readPreference = try Self.readPreferenceMode(field)
+        case "maxTimeMS": timeLimit = try Self.timeLimit(field.value)
+        case "apiVersion", "apiStrict", "apiDeprecationErrors": try takeAPI(field)
+        case "$clusterTime":
+            guard field.value.document != nil else { throw Self.wrong(field, "object") }
+        default: break
+        }
+    }
+
+    private mutating func takeSession(_ field: RawElement) throws(CommandError) {
+        let value = field.value
+        switch field.key {
         case "lsid": sessionID = try LogicalSessionID(value)
         case "txnNumber":
             guard let number = value.int64 else { throw Self.wrong(field, "long") }
@@ -55,36 +74,32 @@ package struct SharedArguments: Sendable {
             guard let flag = value.bool else { throw Self.wrong(field, "bool") }
             guard !flag else { throw CommandError(.invalidOptions, "autocommit: true is not allowed") }
             isInTransaction = true
-        case "startTransaction":
+        default:
             guard value.bool == true else {
                 throw CommandError(.invalidOptions, "Specifying startTransaction=false is not allowed.")
             }
             startsTransaction = true
-        case "readConcern": readConcern = try ReadConcern(value)
-        case "writeConcern": writeConcern = try WriteConcern(value)
-        case "$readPreference": readPreference = value.document?["mode"]?.string
-        case "maxTimeMS": maxTimeMilliseconds = try Self.timeLimit(value)
-        case "comment": comment = Value(copying: value)
-        case "apiVersion":
-            guard let version = value.string else { throw Self.wrong(field, "string") }
-            apiVersion = version
-        case "apiStrict":
-            guard let strict = value.bool else { throw Self.wrong(field, "bool") }
-            apiStrict = strict
-        case "apiDeprecationErrors":
-            guard value.bool != nil else { throw Self.wrong(field, "bool") }
-        case "$clusterTime":
-            guard value.document != nil else { throw Self.wrong(field, "object") }
-        default: break
         }
+    }
+
+    private mutating func takeAPI(_ field: RawElement) throws(CommandError) {
+        if field.key == "apiVersion" {
+            guard let version = field.value.string else { throw Self.wrong(field, "string") }
+            apiVersion = version
+            return
+        }
+        guard let flag = field.value.bool else { throw Self.wrong(field, "bool") }
+        if field.key == "apiStrict" { apiStrict = flag }
+        needsAPIVersion = true
     }
 
     private func checkConsistency() throws(CommandError) {
         if let apiVersion, apiVersion != "1" {
             throw CommandError(.apiVersionError, "API version must be \"1\"")
         }
-        if apiStrict, apiVersion == nil {
-            throw CommandError(.apiVersionError, "apiStrict requires apiVersion to be set")
+        if needsAPIVersion, apiVersion == nil {
+            throw CommandError(
+                .apiVersionRequired, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
         }
         if transactionNumber != nil, sessionID == nil {
             throw CommandError(.invalidOptions, "Transaction number requires a session ID to also be specified")
@@ -106,7 +121,7 @@ package struct SharedArguments: Sendable {
             throw CommandError(.typeMismatch, "maxTimeMS must be a number")
         }
         guard let milliseconds = number.asInt64Exact else {
-            throw CommandError(.badValue, "maxTimeMS has non-integral value")
+            throw CommandError(.failedToParse, "maxTimeMS has non-integral value")
         }
         guard milliseconds >= 0, milliseconds <= Int64(Int32.max) else {
             throw CommandError(.badValue, "\(milliseconds) value for maxTimeMS is out of range [0, \(Int32.max)]")
@@ -114,36 +129,27 @@ package struct SharedArguments: Sendable {
         return milliseconds
     }
 
+    /// Reads go to the primary, which is all there is, whatever the mode.
+    private static func readPreferenceMode(_ field: RawElement) throws(CommandError) -> String {
+        guard let preference = field.value.document else { throw wrong(field, "object") }
+        guard let mode = preference["mode"] else {
+            throw CommandError(.noSuchKey, "Missing expected field \"mode\" in $readPreference")
+        }
+        guard let word = mode.string else { throw .wrongType("$readPreference.mode", mode, expected: "string") }
+        guard readPreferenceModes.contains(word) else {
+            throw CommandError(
+                .failedToParse,
+                "Could not parse $readPreference mode '\(word)'. Only the modes '"
+                    + readPreferenceModes.joined(separator: "', '") + "' are supported.")
+        }
+        return word
+    }
+
+    private static let readPreferenceModes = [
+        "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest",
+    ]
+
     private static func wrong(_ field: RawElement, _ expected: String) -> CommandError {
         .wrongType(field.key.string, field.value, expected: expected)
-    }
-}
-
-/// A logical session: the UUID that the driver made.
-///
-/// Source: specifications/source/sessions/driver-sessions.md
-package struct LogicalSessionID: Sendable, Hashable {
-    /// 16 bytes.
-    package let uuid: [UInt8]
-
-    package init(uuid: [UInt8]) {
-        self.uuid = uuid
-    }
-
-    package init(_ value: RawValue) throws(CommandError) {
-        guard let document = value.document else {
-            throw CommandError.wrongType("lsid", value, expected: "object")
-        }
-        guard let id = document["id"] else {
-            throw CommandError(.idlMissingField, "BSON field 'lsid.id' is missing but a required field")
-        }
-        guard let (subtype, data) = id.binary, subtype == 4 else {
-            throw CommandError(.typeMismatch, "BSON field 'lsid.id' is the wrong type, expected type 'UUID'")
-        }
-        guard data.count == 16 else {
-            throw CommandError(
-                ErrorCode(207, "InvalidUUID"), "uuid must be a 16-byte binary field with UUID (4) subtype")
-        }
-        uuid = Array(data)
     }
 }

@@ -1,8 +1,9 @@
 import BSON
 import CommandModel
-@testable import Commands
 import Synchronization
 import Testing
+
+@testable import Commands
 
 @Suite("commands about the server")
 struct DiagnosticTests {
@@ -12,15 +13,18 @@ struct DiagnosticTests {
 
     @Test("no two commands of the table have one name")
     func uniqueNames() {
-        let entries = CommandTable.documentCommands + CommandTable.collectionCommands
+        let entries =
+            CommandTable.documentCommands + CommandTable.collectionCommands
             + CommandTable.diagnosticCommands + CommandTable.sessionCommands
         #expect(Set(entries.map(\.name)).count == entries.count)
     }
 
-    @Test("commands that take no arguments refuse one", arguments: [
-        "ping", "buildInfo", "buildinfo", "hostInfo", "getCmdLineOpts", "connectionStatus", "getDefaultRWConcern",
-        "replSetGetConfig", "replSetGetStatus",
-    ])
+    @Test(
+        "commands that take no arguments refuse one",
+        arguments: [
+            "ping", "buildInfo", "buildinfo", "hostInfo", "getCmdLineOpts", "connectionStatus", "getDefaultRWConcern",
+            "replSetGetConfig", "replSetGetStatus",
+        ])
     func strict(name: String) async throws {
         #expect(try await server.failure(#"{"\#(name)": 1, "unknownField": 1}"#)?.code.number == 40415)
         for value in ["-1", "null", #""x""#, "[]", "{}", #"{"$minKey": 1}"#] {
@@ -28,18 +32,22 @@ struct DiagnosticTests {
         }
     }
 
-    @Test("commands that ignore arguments take any", arguments: [
-        "whatsmyuri", "listCommands", "connPoolStats", "serverStatus",
-    ])
+    @Test(
+        "commands that ignore arguments take any",
+        arguments: [
+            "whatsmyuri", "listCommands", "connPoolStats", "serverStatus",
+        ])
     func lenient(name: String) async throws {
         #expect(try await server.failure(#"{"\#(name)": null, "unknownField": 1}"#) == nil)
     }
 
-    @Test("commands that read no documents know no read concern but local, and no write concern", arguments: [
-        ("\"readConcern\": {\"level\": \"local\"}", nil), ("\"readConcern\": {}", nil),
-        ("\"readConcern\": {\"level\": \"snapshot\"}", 72), ("\"readConcern\": {\"level\": \"available\"}", 72),
-        ("\"writeConcern\": {}", 72),
-    ] as [(String, Int32?)])
+    @Test(
+        "commands that read no documents know no read concern but local, and no write concern",
+        arguments: [
+            ("\"readConcern\": {\"level\": \"local\"}", nil), ("\"readConcern\": {}", nil),
+            ("\"readConcern\": {\"level\": \"snapshot\"}", 72), ("\"readConcern\": {\"level\": \"available\"}", 72),
+            ("\"writeConcern\": {}", 72),
+        ] as [(String, Int32?)])
     func concerns(argument: String, code: Int32?) async throws {
         for name in ["ping", "getDefaultRWConcern", "serverStatus"] {
             #expect(try await server.failure(#"{"\#(name)": 1, \#(argument)}"#)?.code.number == code)
@@ -68,15 +76,19 @@ struct DiagnosticTests {
             "system.memLimitMB", "system.numCores", "system.numCoresAvailableToProcess", "system.numPhysicalCores",
             "system.numCpuSockets", "system.numNumaNodes", "extra.pageSize", "extra.numPages", "extra.maxOpenFiles",
         ] { #expect(number(path) > 0, "\(path)") }
-        for path in ["system.cpuArch", "os.type", "os.name", "os.version", "extra.versionString", "extra.kernelVersion"] {
+        for path in [
+            "system.cpuArch", "os.type", "os.name", "os.version", "extra.versionString", "extra.kernelVersion",
+        ] {
             #expect(reply[path]?.count ?? 0 > 2, "\(path)")
         }
         #expect(try await server.run(#"{"hostInfo": 1}"#)["extra"] == reply["extra"])
     }
 
-    @Test("lists of numbers in the kernel's form are counted", arguments: [
-        ("0", 1), ("0-3\n", 4), ("0-3,8,10-11", 7), ("", 1), ("x", 1), ("3-1", 1),
-    ])
+    @Test(
+        "lists of numbers in the kernel's form are counted",
+        arguments: [
+            ("0", 1), ("0-3\n", 4), ("0-3,8,10-11", 7), ("", 1), ("x", 1), ("3-1", 1),
+        ])
     func ranges(text: String, count: Int) {
         #expect(HostFacts.Processor.countInRanges(text) == count)
     }
@@ -104,10 +116,12 @@ struct DiagnosticTests {
         #expect(reply["storageEngine.name"] == #""martlet""#)
     }
 
-    @Test("sections of serverStatus can be left out", arguments: [
-        ("0", false), ("false", false), ("null", false), ("0.0", false), ("1", true), ("-1", true), (#""x""#, true),
-        ("{}", true),
-    ])
+    @Test(
+        "sections of serverStatus can be left out",
+        arguments: [
+            ("0", false), ("false", false), ("null", false), ("0.0", false), ("1", true), ("-1", true), (#""x""#, true),
+            ("{}", true),
+        ])
     func sections(value: String, isShown: Bool) async throws {
         let reply = try await server.run(#"{"serverStatus": 1, "metrics": \#(value), "locks": \#(value)}"#)
         #expect(reply.keys.contains("metrics") == isShown)
@@ -141,10 +155,12 @@ struct DiagnosticTests {
         #expect(try await server.failure(#"{"getDefaultRWConcern": 1, "inMemory": 1}"#)?.code.number == 14)
     }
 
-    @Test("connectionStatus knows nobody, and privileges when asked", arguments: [
-        ("", false), (#", "showPrivileges": 1"#, true), (#", "showPrivileges": null"#, false),
-        (#", "showPrivileges": {"$numberDecimal": "0"}"#, false),
-    ])
+    @Test(
+        "connectionStatus knows nobody, and privileges when asked",
+        arguments: [
+            ("", false), (#", "showPrivileges": 1"#, true), (#", "showPrivileges": null"#, false),
+            (#", "showPrivileges": {"$numberDecimal": "0"}"#, false),
+        ])
     func connectionStatus(argument: String, showsPrivileges: Bool) async throws {
         let reply = try await server.run(#"{"connectionStatus": 1\#(argument)}"#)
         #expect(reply["authInfo.authenticatedUsers"] == "[]")
@@ -169,16 +185,21 @@ struct DiagnosticTests {
 
 @Suite("the command line as clients see it")
 struct CommandLineTests {
-    @Test("passwords are hidden", arguments: [
-        ("postgresql://u:secret@h:5432/db", "postgresql://u:***@h:5432/db"),
-        ("--postgresql-url=postgres://u:se:cr@et@h/db", "--postgresql-url=postgres://u:***@h/db"),
-        ("postgres://h/db?user=u&password=secret&sslmode=disable", "postgres://h/db?user=u&password=***&sslmode=disable"),
-        ("host=h password=secret user=u", "host=h password=*** user=u"),
-        ("password='se cret' user=u", "password=***"),
-        ("password=a password=b", "password=*** password=***"),
-        ("postgresql://u@h:5432/db", "postgresql://u@h:5432/db"),
-        ("127.0.0.1:27017", "127.0.0.1:27017"), ("", ""), ("://", "://"), ("a://:@", "a://:***@"),
-    ])
+    @Test(
+        "passwords are hidden",
+        arguments: [
+            ("postgresql://u:secret@h:5432/db", "postgresql://u:***@h:5432/db"),
+            ("--postgresql-url=postgres://u:se:cr@et@h/db", "--postgresql-url=postgres://u:***@h/db"),
+            (
+                "postgres://h/db?user=u&password=secret&sslmode=disable",
+                "postgres://h/db?user=u&password=***&sslmode=disable"
+            ),
+            ("host=h password=secret user=u", "host=h password=*** user=u"),
+            ("password='se cret' user=u", "password=***"),
+            ("password=a password=b", "password=*** password=***"),
+            ("postgresql://u@h:5432/db", "postgresql://u@h:5432/db"),
+            ("127.0.0.1:27017", "127.0.0.1:27017"), ("", ""), ("://", "://"), ("a://:@", "a://:***@"),
+        ])
     func secrets(argument: String, shown: String) {
         #expect(CommandLineText.withoutSecrets(argument) == shown)
     }
@@ -186,7 +207,8 @@ struct CommandLineTests {
     @Test("options are told from values and flags")
     func options() async throws {
         let server = try TestServer(arguments: [
-            "martlet", "serve", "--listen", "127.0.0.1:1", "--verbose", "--postgresql-url=postgres://u:p@h/db", "--listen", "x", "--",
+            "martlet", "serve", "--listen", "127.0.0.1:1", "--verbose", "--postgresql-url=postgres://u:p@h/db",
+            "--listen", "x", "--",
         ])
         let reply = try await server.run(#"{"getCmdLineOpts": 1}"#)
         #expect(reply["argv.0"] == #""martlet""#)

@@ -1,12 +1,14 @@
 import BSON
 import CommandModel
-@testable import Commands
 import Testing
+
+@testable import Commands
 
 @Suite("hello", .timeLimit(.minutes(1)))
 struct HelloTests {
     private let server: TestServer
-    private let version = #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "0"}}"#
+    private let version =
+        #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "0"}}"#
 
     init() throws { server = try TestServer() }
 
@@ -74,29 +76,46 @@ struct HelloTests {
         #expect(reply["topologyVersion.counter"] == "1")
     }
 
-    @Test("arguments that make no sense are refused", arguments: [
-        (#""topologyVersion": 1, "maxAwaitTimeMS": 1"#, 14),
-        (#""topologyVersion": {"counter": {"$numberLong": "0"}}, "maxAwaitTimeMS": 1"#, 40414),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}}, "maxAwaitTimeMS": 1"#, 40414),
-        (#""topologyVersion": {"processId": 1, "counter": {"$numberLong": "0"}}, "maxAwaitTimeMS": 1"#, 14),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": 0}, "maxAwaitTimeMS": 1"#, 14),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "x": 0}, "maxAwaitTimeMS": 1"#, 40415),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "-1"}}"#, 31372),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "0"}}"#, 31368),
-        (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "9"}}, "maxAwaitTimeMS": 1"#, 31382),
-        (#""maxAwaitTimeMS": 1"#, 31368),
-        (#""maxAwaitTimeMS": -1"#, 51024),
-        (#""maxAwaitTimeMS": "a""#, 14),
-        (#""compression": "zlib""#, 14),
-        (#""compression": [1]"#, 14),
-        (#""helloOk": "yes""#, 14),
-        (#""saslSupportedMechs": "nodot""#, 2),
-        (#""saslSupportedMechs": {"db": "admin"}"#, 2),
-        (#""saslSupportedMechs": 123"#, 14),
-        (#""saslSupportedMechs": null"#, 14),
-        (#""readConcern": {"level": "majority"}"#, 72),
-        (#""writeConcern": {"w": 1}"#, 72),
-    ] as [(String, Int32)])
+    @Test(
+        "arguments that make no sense are refused",
+        arguments: [
+            (#""topologyVersion": 1, "maxAwaitTimeMS": 1"#, 14),
+            (#""topologyVersion": {"counter": {"$numberLong": "0"}}, "maxAwaitTimeMS": 1"#, 40414),
+            (#""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}}, "maxAwaitTimeMS": 1"#, 40414),
+            (#""topologyVersion": {"processId": 1, "counter": {"$numberLong": "0"}}, "maxAwaitTimeMS": 1"#, 14),
+            (
+                #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": 0}, "maxAwaitTimeMS": 1"#,
+                14
+            ),
+            (
+                #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "x": 0}, "maxAwaitTimeMS": 1"#,
+                40415
+            ),
+            (
+                #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "-1"}}"#,
+                31372
+            ),
+            (
+                #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "0"}}"#,
+                31368
+            ),
+            (
+                #""topologyVersion": {"processId": {"$oid": "000000000000000700000009"}, "counter": {"$numberLong": "9"}}, "maxAwaitTimeMS": 1"#,
+                31382
+            ),
+            (#""maxAwaitTimeMS": 1"#, 31368),
+            (#""maxAwaitTimeMS": -1"#, 51024),
+            (#""maxAwaitTimeMS": "a""#, 14),
+            (#""compression": "zlib""#, 14),
+            (#""compression": [1]"#, 14),
+            (#""helloOk": "yes""#, 14),
+            (#""saslSupportedMechs": "nodot""#, 2),
+            (#""saslSupportedMechs": {"db": "admin"}"#, 2),
+            (#""saslSupportedMechs": 123"#, 14),
+            (#""saslSupportedMechs": null"#, 14),
+            (#""readConcern": {"level": "majority"}"#, 72),
+            (#""writeConcern": {"w": 1}"#, 72),
+        ] as [(String, Int32)])
     func refused(arguments: String, code: Int32) async throws {
         #expect(try await server.failure(#"{"hello": 1, \#(arguments)}"#)?.code.number == code)
     }

@@ -1,8 +1,9 @@
 import BSON
 import CommandModel
-@testable import Commands
 import Logging
 import Testing
+
+@testable import Commands
 
 @Suite("the log in memory and getLog")
 struct LogTests {
@@ -51,10 +52,12 @@ struct LogTests {
         #expect(message == "a \"quoted\" \\ line\nbreak \u{1}")
     }
 
-    @Test("a moment is written in ISO 8601", arguments: [
-        (0, "1970-01-01T00:00:00.000+00:00"), (951_782_400_007, "2000-02-29T00:00:00.007+00:00"),
-        (4_102_444_799_999, "2099-12-31T23:59:59.999+00:00"),
-    ] as [(Int64, String)])
+    @Test(
+        "a moment is written in ISO 8601",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000+00:00"), (951_782_400_007, "2000-02-29T00:00:00.007+00:00"),
+            (4_102_444_799_999, "2099-12-31T23:59:59.999+00:00"),
+        ] as [(Int64, String)])
     func timestamp(milliseconds: Int64, text: String) {
         #expect(LogLine.timestamp(milliseconds) == text)
     }
@@ -87,10 +90,12 @@ struct LogTests {
         #expect(ring.snapshot(.global).totalLines == 2)
     }
 
-    @Test("getLog refuses what it does not know", arguments: [
-        (#""getLog": "rs""#, 96), (#""getLog": """#, 96), (#""getLog": 1"#, 14), (#""getLog": null"#, 40414),
-        (#""getLog": {}"#, 14), (#""getLog": "global", "unknownField": 1"#, 40415),
-    ] as [(String, Int32)])
+    @Test(
+        "getLog refuses what it does not know",
+        arguments: [
+            (#""getLog": "rs""#, 96), (#""getLog": """#, 96), (#""getLog": 1"#, 14), (#""getLog": null"#, 40414),
+            (#""getLog": {}"#, 14), (#""getLog": "global", "unknownField": 1"#, 40415),
+        ] as [(String, Int32)])
     func refused(command: String, code: Int32) async throws {
         #expect(try await TestServer().failure("{\(command)}")?.code.number == code)
     }

@@ -1,9 +1,10 @@
 import BSON
 import CommandModel
-@testable import Commands
 import NIOCore
 import Storage
 import Testing
+
+@testable import Commands
 
 @Suite("commands on sessions")
 struct SessionTests {
@@ -47,20 +48,24 @@ struct SessionTests {
         #expect(survivors(of: ids) == [ids.other, ids.none])
     }
 
-    @Test("the kill commands kill the cursors that they name", arguments: [
-        (#""killSessions": [ID]"#, ["other", "none"]),
-        (#""killSessions": [ID, null, ID], "query": {}"#, ["other", "none"]),
-        (#""killSessions": []"#, ["none"]),
-        (#""killSessions": [null]"#, ["session", "other", "none"]),
-        (#""killAllSessions": []"#, ["none"]),
-        (#""killAllSessions": [{"user": "a", "db": "b"}], "unknown": 1"#, ["session", "other", "none"]),
-        (#""killAllSessionsByPattern": []"#, ["none"]),
-        (#""killAllSessionsByPattern": [{}]"#, ["none"]),
-        (#""killAllSessionsByPattern": [{"lsid": ID}]"#, ["other", "none"]),
-        (#""killAllSessionsByPattern": [{"lsid": ID, "uid": {"$binary": {"base64": "", "subType": "00"}}}]"#,
-            ["session", "other", "none"]),
-        (#""killAllSessionsByPattern": [{"users": [{"user": "a", "db": "b"}]}]"#, ["session", "other", "none"]),
-    ])
+    @Test(
+        "the kill commands kill the cursors that they name",
+        arguments: [
+            (#""killSessions": [ID]"#, ["other", "none"]),
+            (#""killSessions": [ID, null, ID], "query": {}"#, ["other", "none"]),
+            (#""killSessions": []"#, ["none"]),
+            (#""killSessions": [null]"#, ["session", "other", "none"]),
+            (#""killAllSessions": []"#, ["none"]),
+            (#""killAllSessions": [{"user": "a", "db": "b"}], "unknown": 1"#, ["session", "other", "none"]),
+            (#""killAllSessionsByPattern": []"#, ["none"]),
+            (#""killAllSessionsByPattern": [{}]"#, ["none"]),
+            (#""killAllSessionsByPattern": [{"lsid": ID}]"#, ["other", "none"]),
+            (
+                #""killAllSessionsByPattern": [{"lsid": ID, "uid": {"$binary": {"base64": "", "subType": "00"}}}]"#,
+                ["session", "other", "none"]
+            ),
+            (#""killAllSessionsByPattern": [{"users": [{"user": "a", "db": "b"}]}]"#, ["session", "other", "none"]),
+        ])
     func kill(text: String, surviving: [String]) async throws {
         let ids = try openCursors()
         _ = try await server.run(command(text))
@@ -69,37 +74,45 @@ struct SessionTests {
         #expect(server.state.sessions.count == 2, "a killed session may be used again")
     }
 
-    @Test("lists that make no sense are refused", arguments: [
-        (#""killSessions": 1"#, 14), (#""killSessions": null"#, 40414), (#""killSessions": [1]"#, 14),
-        (#""killSessions": [[]]"#, 14), (#""killSessions": [{}]"#, 40414),
-        (#""killSessions": [{"id": null}]"#, 40414), (#""killSessions": [{"foo": 1}]"#, 40415),
-        (#""killSessions": [{"id": "a"}]"#, 14),
-        (#""killSessions": [{"id": {"$binary": {"base64": "3q3erd6t3q3erd6t3q3erQ==", "subType": "03"}}}]"#, 14),
-        (#""killSessions": [{"id": {"$binary": {"base64": "3q3erQ==", "subType": "04"}}}]"#, 207),
-        (#""killSessions": [ID, 1]"#, 14),
-        (#""endSessions": {}"#, 14), (#""endSessions": [{"id": 1}]"#, 14), (#""refreshSessions": "x""#, 14),
-        (#""killAllSessions": true"#, 14), (#""killAllSessions": null"#, 40414),
-        (#""killAllSessions": ["a"]"#, 14), (#""killAllSessions": [{}]"#, 40414),
-        (#""killAllSessions": [{"user": "a"}]"#, 40414), (#""killAllSessions": [{"user": "a", "db": null}]"#, 40414),
-        (#""killAllSessions": [{"user": 1, "db": "a"}]"#, 14),
-        (#""killAllSessions": [{"user": "a", "db": "b", "extra": 1}]"#, 40415),
-        (#""killAllSessionsByPattern": [{"lsid": 1}]"#, 14), (#""killAllSessionsByPattern": [{"x": 1}]"#, 40415),
-        (#""startSession": 1, "readConcern": {"level": "snapshot"}"#, 72),
-        (#""startSession": 1, "writeConcern": {}"#, 72),
-    ] as [(String, Int32)])
+    @Test(
+        "lists that make no sense are refused",
+        arguments: [
+            (#""killSessions": 1"#, 14), (#""killSessions": null"#, 40414), (#""killSessions": [1]"#, 14),
+            (#""killSessions": [[]]"#, 14), (#""killSessions": [{}]"#, 40414),
+            (#""killSessions": [{"id": null}]"#, 40414), (#""killSessions": [{"foo": 1}]"#, 40415),
+            (#""killSessions": [{"id": "a"}]"#, 14),
+            (#""killSessions": [{"id": {"$binary": {"base64": "3q3erd6t3q3erd6t3q3erQ==", "subType": "03"}}}]"#, 14),
+            (#""killSessions": [{"id": {"$binary": {"base64": "3q3erQ==", "subType": "04"}}}]"#, 207),
+            (#""killSessions": [ID, 1]"#, 14),
+            (#""endSessions": {}"#, 14), (#""endSessions": [{"id": 1}]"#, 14), (#""refreshSessions": "x""#, 14),
+            (#""killAllSessions": true"#, 14), (#""killAllSessions": null"#, 40414),
+            (#""killAllSessions": ["a"]"#, 14), (#""killAllSessions": [{}]"#, 40414),
+            (#""killAllSessions": [{"user": "a"}]"#, 40414),
+            (#""killAllSessions": [{"user": "a", "db": null}]"#, 40414),
+            (#""killAllSessions": [{"user": 1, "db": "a"}]"#, 14),
+            (#""killAllSessions": [{"user": "a", "db": "b", "extra": 1}]"#, 40415),
+            (#""killAllSessionsByPattern": [{"lsid": 1}]"#, 14), (#""killAllSessionsByPattern": [{"x": 1}]"#, 40415),
+            (#""startSession": 1, "readConcern": {"level": "snapshot"}"#, 72),
+            (#""startSession": 1, "writeConcern": {}"#, 72),
+        ] as [(String, Int32)])
     func refused(text: String, code: Int32) async throws {
         #expect(try await server.failure(command(text))?.code.number == code)
     }
 
-    @Test("the end of a transaction is refused as MongoDB refuses one that never began", arguments: [
-        ("", 125, false),
-        (#", "lsid": ID"#, 125, false),
-        (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}"#, 50768, false),
-        (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false"#, 251, true),
-        (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false, "writeConcern": {"w": 1}"#, 251, true),
-        (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false, "recoveryToken": {}"#, 251, true),
-        (#", "unknownField": 1"#, 40415, false),
-    ] as [(String, Int32, Bool)])
+    @Test(
+        "the end of a transaction is refused as MongoDB refuses one that never began",
+        arguments: [
+            ("", 125, false),
+            (#", "lsid": ID"#, 125, false),
+            (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}"#, 50768, false),
+            (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false"#, 251, true),
+            (
+                #", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false, "writeConcern": {"w": 1}"#, 251,
+                true
+            ),
+            (#", "lsid": ID, "txnNumber": {"$numberLong": "1"}, "autocommit": false, "recoveryToken": {}"#, 251, true),
+            (#", "unknownField": 1"#, 40415, false),
+        ] as [(String, Int32, Bool)])
     func transactions(arguments: String, code: Int32, isTransient: Bool) async throws {
         for name in ["commitTransaction", "abortTransaction"] {
             let error = try await server.failure(command(#""\#(name)": 1\#(arguments)"#))

@@ -1,8 +1,9 @@
 import BSON
 import CommandModel
-@testable import Commands
 import Logging
 import Storage
+
+@testable import Commands
 
 /// The state of a server without its sockets, and a connection to run commands on.
 struct TestServer {

@@ -9,9 +9,10 @@ import Testing
     func settings() throws {
         let options = try TestServer.options().setting("statement_timeout", "1234ms")
         let connection = try Connection.connect(options)
-        for (name, value) in [("statement_timeout", "1234ms"), ("jit", "off"), ("client_encoding", "UTF8"),
-            ("application_name", "martlet"), ("synchronous_commit", "on")]
-        {
+        for (name, value) in [
+            ("statement_timeout", "1234ms"), ("jit", "off"), ("client_encoding", "UTF8"),
+            ("application_name", "martlet"), ("synchronous_commit", "on"),
+        ] {
             let result = try connection.execute(.once("SELECT current_setting($1)", [.text(name)]))
             #expect(result.text(row: 0, column: 0) == value)
         }

@@ -70,10 +70,11 @@ import Testing
             let pid = try #require(server.postmasterPID)
             kill(pid, SIGKILL)
             var found: Int64?
-            #expect(eventually {
-                found = try? Connection.connect(options).execute(.once("SELECT a FROM t")).int8(row: 0, column: 0)
-                return found != nil && server.postmasterPID != pid
-            })
+            #expect(
+                eventually {
+                    found = try? Connection.connect(options).execute(.once("SELECT a FROM t")).int8(row: 0, column: 0)
+                    return found != nil && server.postmasterPID != pid
+                })
             #expect(found == 7 && server.crashes >= 1)
         }
     }

@@ -17,7 +17,7 @@ extension Rule {
         "Commands": ["BSON", "CommandModel", "Query", "Storage", "NIOCore", "NIOConcurrencyHelpers", "Logging"],
         "Server": [
             "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "NIOCore", "NIOPosix",
-            "NIOConcurrencyHelpers", "Logging", "ServiceLifecycle", "UnixSignals", "Foundation",
+            "NIOConcurrencyHelpers", "DequeModule", "Logging", "ServiceLifecycle", "UnixSignals", "Foundation",
         ],
         "martlet": [
             "Server", "Logging", "ArgumentParser", "Configuration", "ServiceLifecycle", "UnixSignals", "SystemPackage",

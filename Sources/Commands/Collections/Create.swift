@@ -8,46 +8,34 @@ extension CommandTable {
     @Sendable static func create(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        let namespace = try request.namespace()
-        try namespace.validateForCreation()
-        try request.forEachArgument(of: "create") { argument throws(CommandError) in
-            switch argument.key {
-            case "capped", "autoIndexId", "timeseries", "viewOn", "pipeline", "validator", "clusteredIndex",
-                "changeStreamPreAndPostImages", "encryptedFields", "expireAfterSeconds", "size", "max":
-                try argument.checkCreationOption()
-            case "validationLevel", "validationAction", "indexOptionDefaults", "storageEngine":
-                throw argument.notSupportedYet("create")
-            case "collation": try argument.checkCollation()
-            case "writeConcern", "flags", "temp": break
-            default: throw argument.unknownField()
-            }
+        let arguments = try CreateArguments(request)
+        try arguments.checkTogether(now: Int64(context.server.now))
+        if let unsupported = arguments.unsupported {
+            try await refuse(unsupported, arguments, context)
+        }
+        let options = arguments.options
+        let collection = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.collectionOrCreate(arguments.namespace, options: options).collection
         }
         // An existing collection with the same options is no error since MongoDB 7.0.
-        try await context.engine.mapped { () async throws(StorageError) in
-            _ = try await context.engine.catalog.collectionOrCreate(namespace)
+        guard collection.options == options else { throw .namespaceExists(arguments.namespace) }
+        return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
+    }
+
+    /// What exists is of another kind, whatever was asked for.
+    private static func refuse(
+        _ option: StaticString, _ arguments: CreateArguments, _ context: CommandContext
+    ) async throws(CommandError) {
+        let existing = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.collection(arguments.namespace)
         }
-        return CommandReply()
+        guard existing == nil else { throw .namespaceExists(arguments.namespace) }
+        throw CommandError(.notImplemented, "create: the option '\(option)' is not supported yet")
     }
 }
 
-extension Argument {
-    /// Options of `create` that mean something else than a plain collection: only their "no" is accepted.
-    fileprivate func checkCreationOption() throws(CommandError) {
-        switch key {
-        case "capped", "autoIndexId":
-            let flag = try lenientBool()
-            if key == "capped", flag { throw notSupportedYet("create") }
-        case "size", "max":
-            throw CommandError(.invalidOptions, "the '\(key.string)' option requires capped: true")
-        case "validator":
-            guard try document().isEmpty else { throw notSupportedYet("create") }
-        case "changeStreamPreAndPostImages":
-            guard try document().withRaw({ $0["enabled"]?.bool }) != true else { throw notSupportedYet("create") }
-        default: throw notSupportedYet("create")
-        }
-    }
-
-    func notSupportedYet(_ command: StaticString) -> CommandError {
-        CommandError(.notImplemented, "\(command): the option '\(key.string)' is not supported yet")
+extension CommandError {
+    fileprivate static func namespaceExists(_ namespace: Namespace) -> CommandError {
+        CommandError(.namespaceExists, "namespace \(namespace) already exists, but with different options")
     }
 }

@@ -9,9 +9,12 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
+        var uuid: [UInt8]?
         try request.forEachArgument(of: "drop") { argument throws(CommandError) in
             guard argument.key == "collectionUUID" else { throw argument.unknownField() }
+            uuid = try argument.ifPresent(Argument.uuid)
         }
+        try await context.engine.checkUUID(uuid, of: namespace)
         let existed = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.drop(namespace)
         }

@@ -9,19 +9,19 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         try Namespace.validate(database: request.database)
-        try request.forEachArgument(of: "dropDatabase") { argument throws(CommandError) in
-            throw argument.unknownField()
+        try request.takesNoArguments("dropDatabase")
+        try request.withCommandValue(of: "dropDatabase") { argument throws(CommandError) in
+            try argument.requireValue()
+            guard try argument.integer() == 1 else {
+                throw CommandError(ErrorCode(5_255_100), "have to pass 1 as 'dropDatabase' parameter")
+            }
         }
-        let isOne: Bool = request.body.withRaw { raw in
-            raw.first { _ in true }?.value.number?.asDouble == 1
-        }
-        guard isOne else { throw CommandError(.badValue, "have to pass 1 as db parameter") }
         guard !["admin", "config", "local"].contains(request.database) else {
             throw CommandError(.illegalOperation, "Dropping the '\(request.database)' database is prohibited.")
         }
         try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.drop(database: request.database)
         }
-        return CommandReply { $0.append("dropped", string: request.database) }
+        return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
     }
 }

@@ -9,19 +9,21 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
+        var batchSize: Int?
+        var uuid: [UInt8]?
         try request.forEachArgument(of: "listIndexes") { argument throws(CommandError) in
             switch argument.key {
-            case "cursor": _ = try argument.document()
-            case "includeBuildUUIDs", "includeIndexBuildInfo", "collectionUUID": break
+            case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil
+            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+            case "includeBuildUUIDs", "includeIndexBuildInfo": _ = try argument.ifPresent(Argument.lenientBool)
             default: throw argument.unknownField()
             }
         }
+        try await context.engine.checkUUID(uuid, of: namespace)
         try await requireCollection(namespace, context)
-        return cursorReply(.first, namespace, id: 0) { builder in
-            builder.beginDocument(index: 0)
-            builder.writeIDIndex()
-            builder.end()
-        }
+        return try listedCursorReply(
+            [Document { $0.writeIDIndex() }], batchSize: batchSize, in: namespace, request, context,
+            command: "listIndexes")
     }
 
     @Sendable static func createIndexes(
@@ -79,7 +81,7 @@ extension CommandTable {
         }
     }
 
-    private static func requireCollection(
+    static func requireCollection(
         _ namespace: Namespace, _ context: CommandContext
     ) async throws(CommandError) {
         let collection = try await context.engine.mapped { () async throws(StorageError) in

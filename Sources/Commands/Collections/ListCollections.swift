@@ -12,30 +12,25 @@ extension CommandTable {
         try Namespace.validate(database: request.database)
         var nameOnly = false
         var filter = Filter.everything
+        var batchSize: Int?
         try request.forEachArgument(of: "listCollections") { argument throws(CommandError) in
             switch argument.key {
-            case "nameOnly": nameOnly = try argument.lenientBool()
+            case "nameOnly": nameOnly = try argument.ifPresent(Argument.bool) ?? false
             case "filter":
-                if let document = try argument.documentOrNull() { filter = try Filter(compiling: document) }
-            case "authorizedCollections": _ = try argument.bool()
-            case "cursor": _ = try argument.document()
-            case "includePendingDrops": _ = try argument.lenientBool()
+                filter = try argument.ifPresent(Argument.restrictedFilter) ?? .everything
+            case "authorizedCollections": _ = try argument.ifPresent(Argument.bool)
+            case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil
+            case "includePendingDrops": _ = try argument.ifPresent(Argument.lenientBool)
             default: throw argument.unknownField()
             }
         }
         let collections = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collections(in: request.database)
         }
-        let namespace = Namespace(database: request.database, collection: "$cmd.listCollections")
-        return cursorReply(.first, namespace, id: 0) { builder in
-            var index = 0
-            for sizes in collections {
-                let entry = description(of: sizes.collection, nameOnly: nameOnly)
-                guard entry.withRaw({ filter.matches($0) }) else { continue }
-                builder.append(index: index, .document(entry))
-                index += 1
-            }
-        }
+        let entries = collections.map { description(of: $0.collection, nameOnly: nameOnly) }
+            .filter { $0.withRaw { filter.matches($0) } }
+        return try listedCursorReply(
+            entries, batchSize: batchSize, request, context, command: "listCollections")
     }
 
     private static func description(of collection: Collection, nameOnly: Bool) -> Document {

@@ -13,35 +13,49 @@ extension CommandTable {
         var filter = Filter.everything
         try request.forEachArgument(of: "listDatabases") { argument throws(CommandError) in
             switch argument.key {
-            case "nameOnly": nameOnly = try argument.lenientBool()
-            case "filter": filter = try Filter(compiling: argument.document())
-            case "authorizedDatabases": _ = try argument.bool()
+            case "nameOnly": nameOnly = try argument.ifPresent(Argument.lenientBool) ?? false
+            case "filter":
+                filter = try argument.ifPresent(Argument.restrictedFilter) ?? .everything
+            case "authorizedDatabases": _ = try argument.ifPresent(Argument.bool)
             default: throw argument.unknownField()
             }
         }
-        let databases = try await context.engine.mapped { () async throws(StorageError) in
+        let stored = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.databases()
         }
         return CommandReply { builder in
             var total: Int64 = 0
             var index = 0
             builder.beginArray("databases")
-            for database in databases {
-                let entry = Document { entry in
-                    entry.append("name", string: database.name)
-                    guard !nameOnly else { return }
-                    entry.append("sizeOnDisk", int64: database.size)
-                    entry.append("empty", bool: false)
-                }
+            for (name, size) in withSystemDatabases(stored) {
+                let entry = description(of: name, size: size, nameOnly: nameOnly)
                 guard entry.withRaw({ filter.matches($0) }) else { continue }
                 builder.append(index: index, .document(entry))
                 index += 1
-                total += database.size
+                total += size
             }
             builder.end()
             guard !nameOnly else { return }
             builder.append("totalSize", int64: total)
             builder.append("totalSizeMb", int64: total / (1024 * 1024))
         }
+    }
+
+    private static func description(of name: String, size: Int64, nameOnly: Bool) -> Document {
+        Document { entry in
+            entry.append("name", string: name)
+            guard !nameOnly else { return }
+            entry.append("sizeOnDisk", int64: size)
+            entry.append("empty", bool: false)
+        }
+    }
+
+    /// Every member of a replica set has these three, and clients look for them; here they may hold nothing.
+    private static func withSystemDatabases(_ stored: [DatabaseSizes]) -> [(name: String, size: Int64)] {
+        var all = stored.map { (name: $0.name, size: $0.size) }
+        for name in ["admin", "config", "local"] where !stored.contains(where: { $0.name == name }) {
+            all.append((name, 0))
+        }
+        return all.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 }

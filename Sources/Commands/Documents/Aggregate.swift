@@ -85,18 +85,25 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         var pipeline: CountPipeline?
         var hasCursor = false
+        var hint = Hint.none
+        var uuid: [UInt8]?
         try request.forEachArgument(of: "aggregate") { argument throws(CommandError) in
             switch argument.key {
-            case "pipeline": pipeline = try CountPipeline(argument.array())
+            case "pipeline": if !argument.isOmitted { pipeline = try CountPipeline(argument.array()) }
             case "cursor":
+                // A count is one document: any size of a batch but zero holds it.
+                guard let size = try argument.ifPresent(Argument.cursorBatchSize) else { return }
                 hasCursor = true
-                _ = try argument.document()
-            case "explain": throw CommandError(.notImplemented, "aggregate: explain is not supported yet")
-            case "allowDiskUse", "bypassDocumentValidation": _ = try argument.lenientBool()
-            case "hint": try argument.checkHint()
+                guard size != 0 else {
+                    throw CommandError(.notImplemented, "aggregate: a batchSize of 0 is not supported yet")
+                }
+            case "explain", "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
+            case "allowDiskUse", "bypassDocumentValidation", "includeQueryStatsMetrics":
+                _ = try argument.ifPresent(Argument.lenientBool)
+            case "hint": hint = try argument.hint()
             case "collation": try argument.checkCollation()
-            case "let": _ = try argument.document()
-            case "fromMongos", "needsMerge", "collectionUUID", "includeQueryStatsMetrics": break
+            case "let": try argument.checkVariables()
+            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
             default: throw argument.unknownField()
             }
         }
@@ -108,10 +115,13 @@ extension CommandTable {
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let namespace = try request.namespace()
         let (engine, counted) = (context.engine, query)
+        try await engine.checkUUID(uuid, of: namespace)
+        let usedHint = hint
         context.server.counters.countCommand()
         let count =
-            try await engine.withCollection(namespace) { collection async throws(StorageError) in
-                try await engine.count(counted, in: collection)
+            try await engine.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
+                try usedHint.check()
+                return try await engine.count(counted, in: collection)
             } ?? 0
         return cursorReply(.first, namespace, id: 0) { builder in
             guard count > 0 else { return }

@@ -9,6 +9,9 @@ internal import Storage
 struct DeleteStatement {
     var filter = Document.empty
     var isMulti = false
+    var hint = Hint.none
+
+    init() {}
 
     init(_ document: Document) throws(CommandError) {
         var hasFilter = false
@@ -18,14 +21,14 @@ struct DeleteStatement {
                 let argument = Argument(command: "delete.deletes", key: field.key, value: field.value)
                 switch field.key {
                 case "q":
-                    hasFilter = true
-                    filter = try argument.document()
+                    guard let document = try argument.ifPresent(Argument.document) else { continue }
+                    (filter, hasFilter) = (document, true)
                 case "limit":
-                    hasLimit = true
-                    isMulti = try Self.isUnlimited(argument)
-                case "hint": try argument.checkHint()
+                    guard let isUnlimited = try argument.ifPresent(Argument.isUnlimited) else { continue }
+                    (isMulti, hasLimit) = (isUnlimited, true)
+                case "hint": hint = try argument.hint()
                 case "collation": try argument.checkCollation()
-                case "sampleId": break
+                case "sampleId": _ = try argument.ifPresent(Argument.uuid)
                 default: throw argument.unknownField()
                 }
             }
@@ -34,13 +37,15 @@ struct DeleteStatement {
         guard hasLimit else { throw .missingField("delete.deletes.limit") }
     }
 
-    private static func isUnlimited(_ argument: Argument) throws(CommandError) -> Bool {
-        switch try argument.integer() {
+}
+
+extension Argument {
+    fileprivate func isUnlimited() throws(CommandError) -> Bool {
+        switch try integer() {
         case 0: return true
         case 1: return false
         case let limit:
-            throw CommandError(
-                .failedToParse, "The limit field in delete objects must be 0 or 1. Got \(limit)")
+            throw CommandError(.failedToParse, "The limit field in delete objects must be 0 or 1. Got \(limit)")
         }
     }
 }
@@ -50,12 +55,13 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        let (list, isOrdered) = try writeStatements("delete", "deletes", request)
+        let arguments = try writeStatements("delete", "deletes", request)
         var statements: [DeleteStatement] = []
-        for document in list { statements.append(try DeleteStatement(document)) }
+        for document in arguments.list { statements.append(try DeleteStatement(document)) }
 
+        try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
-        var errors = WriteErrors(isOrdered: isOrdered)
+        var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var removed: Int64 = 0
         for (index, statement) in statements.enumerated() where !errors.mustStop {
             context.server.counters.countDelete()
@@ -66,6 +72,7 @@ extension CommandTable {
             }
         }
         _ = context.server.clock.tick()
+        if request.shared.isUnacknowledged { return CommandReply() }
         return CommandReply { builder in
             builder.append("n", int32: Int32(truncatingIfNeeded: removed))
             errors.write(into: &builder)
@@ -73,13 +80,14 @@ extension CommandTable {
         }
     }
 
-    private static func run(
+    static func run(
         _ statement: DeleteStatement, on namespace: Namespace, _ deadline: Deadline, _ context: CommandContext
     ) async throws(CommandError) -> Int64 {
         let engine = context.engine
         let operation = DocumentOperation(
             on: namespace, filter: try Filter(compiling: statement.filter), action: .delete)
         return try await engine.withCollection(namespace) { collection async throws(StorageError) in
+            try statement.hint.check()
             if statement.isMulti {
                 return try await engine.modifyMany(operation, in: collection, deadline: deadline).matched
             }

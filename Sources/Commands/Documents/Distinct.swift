@@ -12,14 +12,19 @@ extension CommandTable {
         let namespace = try request.namespace()
         var key: String?
         var filter = Filter.everything
+        var hint = Hint.none
+        var uuid: [UInt8]?
         try request.forEachArgument(of: "distinct") { argument throws(CommandError) in
             switch argument.key {
-            case "key": key = try argument.string()
+            case "key": key = try argument.ifPresent(Argument.distinctPath)
             case "query":
-                if let document = try argument.documentOrNull() { filter = try Filter(compiling: document) }
-            case "hint": try argument.checkHint()
+                if let document = try argument.ifPresent(Argument.document) {
+                    filter = try Filter(compiling: document)
+                }
+            case "hint": hint = try argument.hint()
             case "collation": try argument.checkCollation()
-            case "collectionUUID", "includeQueryStatsMetrics": break
+            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+            case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
             default: throw argument.unknownField()
             }
         }
@@ -28,15 +33,31 @@ extension CommandTable {
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let collector = DistinctCollector(path: key)
         let engine = context.engine
+        try await engine.checkUUID(uuid, of: namespace)
+        let usedHint = hint
         context.server.counters.countCommand()
         let found =
             try await engine.withCollection(namespace) { collection async throws(StorageError) in
-                try await engine.distinct(query, into: collector, in: collection)
+                try usedHint.check()
+                return try await engine.distinct(query, into: collector, in: collection)
             } ?? collector
+        let values = found.values.sorted { left, right in
+            left.withRaw { left in right.withRaw { right in left.compare(to: right) < 0 } }
+        }
         return CommandReply { builder in
             builder.beginArray("values")
-            for (index, value) in found.values.enumerated() { builder.append(index: index, value) }
+            for (index, value) in values.enumerated() { builder.append(index: index, value) }
             builder.end()
         }
+    }
+}
+
+extension Argument {
+    fileprivate func distinctPath() throws(CommandError) -> String {
+        let path = try string()
+        guard !path.utf8.contains(0) else {
+            throw CommandError(ErrorCode(31032), "The path '\(name)' must not contain a null byte")
+        }
+        return path
     }
 }

@@ -13,6 +13,7 @@ extension CommandTable {
         let inner = try innerRequest(request)
         try request.forEachArgument(of: "explain") { argument throws(CommandError) in
             guard argument.key == "verbosity" else { throw argument.unknownField() }
+            guard !argument.isOmitted else { return }
             guard ["queryPlanner", "executionStats", "allPlansExecution"].contains(try argument.string()) else {
                 throw CommandError(
                     .badValue, "Enumeration value for field 'explain.verbosity' is not a valid value.")

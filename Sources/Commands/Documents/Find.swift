@@ -13,7 +13,10 @@ struct FindArguments {
     var filter: Document?
     var projection: Document?
     var sort: Document?
-    var naturalHint: Bool?
+    var hint = Hint.none
+    var uuid: [UInt8]?
+    private var isTailable = false
+    private var awaitsData = false
     var skip = 0
     /// nil means all.
     var limit: Int?
@@ -25,53 +28,55 @@ struct FindArguments {
         namespace = try request.namespace()
         var taken = self
         try request.forEachArgument(of: "find") { argument throws(CommandError) in try taken.take(argument) }
+        try taken.checkConsistency()
         self = taken
     }
 
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
+        // Unlike elsewhere a null is no way to leave it out.
         case "filter": filter = try argument.document()
-        case "projection": projection = try argument.document()
-        case "sort": sort = try argument.document()
-        case "skip": skip = Int(clamping: try argument.nonNegativeInteger())
-        case "limit": takeLimit(try argument.integerOrNull() ?? 0)
-        case "batchSize": batchSize = Int(clamping: try argument.nonNegativeInteger())
-        case "singleBatch":
-            // A negative limit may have said so before.
-            if try argument.lenientBool() { isSingleBatch = true }
-        case "noCursorTimeout": noCursorTimeout = try argument.lenientBool()
-        case "hint": try takeHint(argument)
+        case "projection": projection = try argument.ifPresent(Argument.document)
+        case "sort": sort = try argument.ifPresent(Argument.document)
+        case "skip": skip = Int(clamping: try argument.ifPresent(Argument.nonNegativeInteger) ?? 0)
+        case "limit":
+            let count = Int(clamping: try argument.ifPresent(Argument.nonNegativeInteger) ?? 0)
+            limit = count == 0 ? nil : count
+        case "batchSize":
+            batchSize = try argument.ifPresent(Argument.nonNegativeInteger).map { Int(clamping: $0) } ?? batchSize
+        case "singleBatch": isSingleBatch = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "noCursorTimeout": noCursorTimeout = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "tailable": isTailable = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "awaitData": awaitsData = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "hint": hint = try argument.hint()
         case "collation": try argument.checkCollation()
-        case "let": _ = try argument.document()
-        case "allowDiskUse", "allowPartialResults", "awaitData", "oplogReplay":
-            _ = try argument.lenientBool()
-        case "tailable":
-            guard try argument.lenientBool() else { return }
-            throw CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection")
-        case "returnKey", "showRecordId":
-            guard try argument.lenientBool() else { return }
-            throw CommandError(.notImplemented, "\(argument.key.string) is not supported yet")
-        case "min", "max":
-            guard try !argument.document().isEmpty else { return }
-            throw CommandError(.notImplemented, "\(argument.key.string) is not supported yet")
-        case "readOnce", "requestResumeToken", "resumeAfter", "startAt", "isTimeseriesNamespace", "collectionUUID",
-            "includeQueryStatsMetrics", "term", "querySettings":
-            break
+        case "let": try argument.checkVariables()
+        case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+        default: try Self.check(argument)
+        }
+    }
+
+    /// What changes nothing here, and what cannot be done.
+    private static func check(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        // Sorts stay in memory and are bounded; there are no shards to be partial; the rest is deprecated or a
+        // matter of caches and statistics.
+        case "allowDiskUse", "allowPartialResults", "oplogReplay", "readOnce", "includeQueryStatsMetrics":
+            _ = try argument.ifPresent(Argument.lenientBool)
+        case "returnKey", "showRecordId", "requestResumeToken", "isTimeseriesNamespace":
+            try argument.refuseIfSet("find")
+        case "min", "max", "resumeAfter", "startAt", "querySettings": try argument.refuseUnlessEmpty("find")
+        case "term": try argument.ignoreInternalLong()
         default: throw argument.unknownField()
         }
     }
 
-    /// A negative limit is an old way to say "one batch only".
-    private mutating func takeLimit(_ value: Int64) {
-        if value < 0 { isSingleBatch = true }
-        let count = Int(clamping: value.magnitude)
-        limit = count == 0 ? nil : count
-    }
-
-    private mutating func takeHint(_ argument: Argument) throws(CommandError) {
-        try argument.checkHint()
-        guard let direction = argument.value.document?["$natural"]?.number else { return }
-        naturalHint = direction.asDouble < 0
+    private func checkConsistency() throws(CommandError) {
+        guard !awaitsData || isTailable else {
+            throw CommandError(.failedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
+        }
+        guard isTailable else { return }
+        throw CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection")
     }
 
     func query(_ request: CommandRequest) throws(CommandError) -> FindQuery {
@@ -81,11 +86,21 @@ struct FindArguments {
             query.projection = try Projection(compiling: projection, filter: query.filter)
         }
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort) }
+        try apply(hint, to: &query)
         query.skip = skip
         query.limit = limit
-        query.naturalDescending = naturalHint ?? false
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         return query
+    }
+
+    /// A hint decides in which order documents come that no sort puts in order.
+    private func apply(_ hint: Hint, to query: inout FindQuery) throws(CommandError) {
+        switch hint {
+        case .natural(let isDescending): query.naturalDescending = isDescending
+        case .id where query.sort == nil:
+            query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) })
+        case .id, .none, .unknown: break
+        }
     }
 }
 
@@ -95,9 +110,11 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
         let query = try arguments.query(request)
+        try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
         let found = try await context.engine.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
+            try arguments.hint.check()
             if let key = query.singleKey {
                 return try await findOne(key, query, in: collection, arguments, context)
             }
@@ -156,11 +173,5 @@ extension FindQuery {
     var singleKey: ByteBuffer? {
         guard case .points(let values) = filter.identity.shape, values.count == 1, skip == 0 else { return nil }
         return DocumentKey.encode(values[0])
-    }
-}
-
-extension Argument {
-    func integerOrNull() throws(CommandError) -> Int64? {
-        value.type == .null ? nil : try integer()
     }
 }

@@ -14,6 +14,7 @@ struct FindAndModifyArguments {
     var returnsNew = false
     var isUpsert = false
     var arrayFilters: [Document] = []
+    var hint = Hint.none
 
     init(_ request: CommandRequest) throws(CommandError) {
         var taken = FindAndModifyArguments()
@@ -28,23 +29,22 @@ struct FindAndModifyArguments {
 
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        case "query": filter = try argument.documentOrNull() ?? .empty
-        case "sort": sort = try argument.documentOrNull()
-        case "fields": fields = try argument.documentOrNull()
-        case "remove": removes = try argument.lenientBool()
-        case "new": returnsNew = try argument.lenientBool()
-        case "upsert": isUpsert = try argument.lenientBool()
-        case "update":
-            guard argument.value.container != nil else {
-                throw CommandError(.failedToParse, "Update argument must be either an object or an array")
-            }
-            update = Value(copying: argument.value)
-        case "arrayFilters": arrayFilters = try argument.documents()
-        case "hint": try argument.checkHint()
+        case "query": filter = try argument.ifPresent(Argument.document) ?? .empty
+        case "sort": sort = try argument.ifPresent(Argument.document)
+        case "fields": fields = try argument.ifPresent(Argument.document)
+        case "remove": removes = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "new": returnsNew = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "upsert": isUpsert = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "update": update = try argument.updateArgument()
+        case "arrayFilters": arrayFilters = try argument.ifPresent(Argument.documents) ?? []
+        case "hint": hint = try argument.hint()
         case "collation": try argument.checkCollation()
-        case "let": _ = try argument.document()
-        case "bypassDocumentValidation": _ = try argument.lenientBool()
-        case "encryptionInformation", "sampleId", "bypassEmptyTsReplacement": break
+        case "let": try argument.checkVariables()
+        // Nothing validates documents so far.
+        case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
+        case "encryptionInformation": try argument.refuseUnlessEmpty("findAndModify")
+        case "bypassEmptyTsReplacement": try argument.refuseIfSet("findAndModify")
+        case "sampleId": _ = try argument.ifPresent(Argument.uuid)
         default: throw argument.unknownField()
         }
     }
@@ -75,6 +75,7 @@ struct FindAndModifyArguments {
         guard let update, !removes else {
             return DocumentOperation(on: namespace, filter: filter, action: .delete, wantsImages: true)
         }
+        try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert)
         return DocumentOperation(
@@ -97,7 +98,8 @@ extension CommandTable {
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let engine = context.engine
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> DocumentOutcome in
-            try await engine.modifyOne(operation, in: collection, sort: sort, deadline: deadline)
+            try arguments.hint.check()
+            return try await engine.modifyOne(operation, in: collection, sort: sort, deadline: deadline)
         }
         let outcome =
             arguments.isUpsert
@@ -136,12 +138,5 @@ extension CommandTable {
         }
         request.shared.writeUnsatisfiedConcern(into: &reply.builder)
         return reply
-    }
-}
-
-extension Argument {
-    /// An object, or null for none.
-    func documentOrNull() throws(CommandError) -> Document? {
-        value.type == .null || value.type == .undefined ? nil : try document()
     }
 }

@@ -14,21 +14,22 @@ struct GetMoreArguments {
         let id: Int64? = try request.body.withRaw { raw throws(CommandError) in
             var fields = raw.makeIterator()
             guard let first = fields.next() else { return nil }
-            guard let id = first.value.int64 else {
-                throw Argument(command: "getMore", key: first.key, value: first.value).wrongType(expected: "long")
-            }
-            return id
+            let argument = Argument(command: "getMore", key: first.key, value: first.value)
+            return try argument.ifPresent(Argument.long)
         }
-        cursorID = id ?? 0
+        guard let id else { throw .missingField("getMore.getMore") }
+        cursorID = id
         var collection: String?
         var batchSize: Int?
         try request.forEachArgument(of: "getMore") { argument throws(CommandError) in
             switch argument.key {
-            case "collection": collection = try argument.string()
+            case "collection": collection = try argument.ifPresent(Argument.string)
             case "batchSize":
-                let size = Int(clamping: try argument.nonNegativeInteger())
+                let size = Int(clamping: try argument.ifPresent(Argument.nonNegativeInteger) ?? 0)
                 batchSize = size == 0 ? nil : size
-            case "term", "lastKnownCommittedOpTime", "includeQueryStatsMetrics": break
+            case "term": try argument.ignoreInternalLong()
+            case "lastKnownCommittedOpTime": _ = try argument.ifPresent(Argument.document)
+            case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
             default: throw argument.unknownField()
             }
         }
@@ -105,7 +106,7 @@ extension CommandTable {
                 ErrorCode(50738),
                 "Cannot run getMore on cursor \(arguments.cursorID), which was created in another session")
         }
-        guard request.shared.maxTimeMilliseconds == 0 else {
+        guard request.shared.timeLimit == nil else {
             throw CommandError(.badValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
         }
     }

@@ -12,8 +12,9 @@ extension CommandTable {
         var ids: [Int64]?
         try request.forEachArgument(of: "killCursors") { argument throws(CommandError) in
             guard argument.key == "cursors" else { throw argument.unknownField() }
+            guard !argument.isOmitted else { return }
             var list: [Int64] = []
-            for element in try argument.array() {
+            for element in try argument.array() where !element.value.isNullish {
                 guard let id = element.value.int64 else {
                     throw CommandError.wrongType(
                         "killCursors.cursors.\(element.key.string)", element.value, expected: "long")

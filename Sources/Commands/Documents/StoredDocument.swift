@@ -6,20 +6,25 @@ internal import NIOCore
 ///
 /// What the client sent is otherwise kept byte for byte, but for a top-level Timestamp(0, 0), which stands for "now".
 enum StoredDocument {
-    static func prepare(_ document: Document, _ server: ServerState) throws(CommandError) -> Document {
+    static func prepare(
+        _ document: Document, _ server: ServerState, keepsEmptyTimestamps: Bool = false
+    ) throws(CommandError) -> Document {
         guard document.count <= ServerLimits.documentBytesMax else {
             throw CommandError(
-                .badValue,
+                .bsonObjectTooLarge,
                 "object to insert too large. size in bytes: \(document.count), "
                     + "max size: \(ServerLimits.documentBytesMax)"
             )
         }
-        let needsRewrite = try document.withRaw { raw throws(CommandError) in try check(raw) }
-        return needsRewrite ? rewritten(document, server) : document
+        let found = try document.withRaw { raw throws(CommandError) in try check(raw) }
+        let fillsTimestamps = found.hasEmptyTimestamp && !keepsEmptyTimestamps
+        guard fillsTimestamps || !found.beginsWithID else { return document }
+        return rewritten(document, server, fillsTimestamps: fillsTimestamps)
     }
 
-    /// - Returns: whether `_id` is missing or not first, or a timestamp is to be filled in.
-    private static func check(_ document: RawDocument) throws(CommandError) -> Bool {
+    private static func check(
+        _ document: RawDocument
+    ) throws(CommandError) -> (beginsWithID: Bool, hasEmptyTimestamp: Bool) {
         var idPosition = -1
         var hasEmptyTimestamp = false
         var position = 0
@@ -32,7 +37,7 @@ enum StoredDocument {
             }
             position += 1
         }
-        return idPosition != 0 || hasEmptyTimestamp
+        return (idPosition == 0, hasEmptyTimestamp)
     }
 
     static func checkID(_ id: RawValue) throws(CommandError) {
@@ -50,7 +55,7 @@ enum StoredDocument {
         }
     }
 
-    private static func rewritten(_ document: Document, _ server: ServerState) -> Document {
+    private static func rewritten(_ document: Document, _ server: ServerState, fillsTimestamps: Bool) -> Document {
         document.withRaw { raw in
             var builder = DocumentBuilder(reserving: document.count + 24)
             if let id = raw["_id"] {
@@ -59,7 +64,7 @@ enum StoredDocument {
                 builder.append("_id", objectID: server.newObjectID())
             }
             for field in raw where !(field.key == "_id") {
-                if field.value.timestamp == 0 {
+                if fillsTimestamps, field.value.timestamp == 0 {
                     builder.header(.timestamp, field.key)
                     builder.appendPayload(server.clock.tick())
                 } else {

@@ -14,38 +14,43 @@ struct UpdateStatement {
     var isUpsert = false
     var arrayFilters: [Document] = []
     var sort: Document?
+    var hint = Hint.none
+    var hasConstants = false
+
+    init() {}
 
     init(_ document: Document) throws(CommandError) {
-        var hasFilter = false
+        var filter: Document?
         try document.withRaw { raw throws(CommandError) in
             for field in raw {
                 let argument = Argument(command: "update.updates", key: field.key, value: field.value)
-                if field.key == "q" { hasFilter = true }
-                try take(argument)
+                if field.key == "q" {
+                    filter = try argument.ifPresent(Argument.document)
+                } else {
+                    try take(argument)
+                }
             }
         }
-        guard hasFilter else { throw .missingField("update.updates.q") }
+        guard let filter else { throw .missingField("update.updates.q") }
+        self.filter = filter
         guard update != nil else { throw .missingField("update.updates.u") }
     }
 
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        case "q": filter = try argument.document()
-        case "u":
-            guard argument.value.container != nil else {
-                throw CommandError(.failedToParse, "Update argument must be either an object or an array")
-            }
-            update = Value(copying: argument.value)
-        case "c": throw CommandError(.notImplemented, "update with constants ('c') is not supported")
-        case "multi": isMulti = try argument.lenientBool()
-        case "upsert": isUpsert = try argument.lenientBool()
-        case "arrayFilters": arrayFilters = try argument.documents()
-        case "sort": sort = try argument.document()
-        case "hint": try argument.checkHint()
+        case "u": update = try argument.updateArgument()
+        case "c": hasConstants = try argument.ifPresent(Argument.document) != nil
+        case "multi": isMulti = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "upsert": isUpsert = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "arrayFilters": arrayFilters = try argument.ifPresent(Argument.documents) ?? []
+        case "sort": sort = try argument.ifPresent(Argument.document)
+        case "hint": hint = try argument.hint()
         case "collation": try argument.checkCollation()
-        case "upsertSupplied", "sampleId", "allowShardKeyUpdatesWithoutFullShardKeyInQuery",
-            "includeQueryStatsMetrics":
-            break
+        case "upsertSupplied": try argument.refuseIfSet("update")
+        case "sampleId": _ = try argument.ifPresent(Argument.uuid)
+        // Both say nothing about what to do: there are no shards, and no such statistics are kept.
+        case "allowShardKeyUpdatesWithoutFullShardKeyInQuery", "includeQueryStatsMetrics":
+            _ = try argument.ifPresent(Argument.lenientBool)
         default: throw argument.unknownField()
         }
     }
@@ -54,6 +59,7 @@ struct UpdateStatement {
         on namespace: Namespace, wantsImages: Bool = false, _ server: ServerState
     ) throws(CommandError) -> DocumentOperation {
         guard let update else { throw .missingField("update.updates.u") }
+        try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: hasConstants)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert)
         return DocumentOperation(
@@ -67,12 +73,14 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        let (list, isOrdered) = try writeStatements("update", "updates", request)
+        let arguments = try writeStatements("update", "updates", request)
+        guard !arguments.keepsEmptyTimestamps else { throw .emptyTimestampsNotKept("update") }
         var statements: [UpdateStatement] = []
-        for document in list { statements.append(try UpdateStatement(document)) }
+        for document in arguments.list { statements.append(try UpdateStatement(document)) }
 
+        try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
-        var errors = WriteErrors(isOrdered: isOrdered)
+        var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var matched: Int64 = 0
         var modified: Int64 = 0
         var upserted: [(index: Int, id: Value)] = []
@@ -91,6 +99,7 @@ extension CommandTable {
             }
         }
         _ = context.server.clock.tick()
+        if request.shared.isUnacknowledged { return CommandReply() }
         return CommandReply { builder in
             builder.append("n", int32: Int32(truncatingIfNeeded: matched))
             writeUpserted(upserted, into: &builder)
@@ -100,7 +109,7 @@ extension CommandTable {
         }
     }
 
-    private static func run(
+    static func run(
         _ statement: UpdateStatement, on namespace: Namespace, _ deadline: Deadline, _ context: CommandContext
     ) async throws(CommandError) -> WriteTally {
         let engine = context.engine
@@ -110,6 +119,7 @@ extension CommandTable {
             throw CommandError(.failedToParse, "Cannot specify sort with multi=true")
         }
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
+            try statement.hint.check()
             if statement.isMulti {
                 return try await engine.modifyMany(operation, in: collection, deadline: deadline)
             }

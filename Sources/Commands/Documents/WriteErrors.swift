@@ -40,6 +40,9 @@ extension DocumentBuilder {
 }
 
 extension SharedArguments {
+    /// Nobody wants to hear what became of the write.
+    var isUnacknowledged: Bool { writeConcern?.isUnacknowledged ?? false }
+
     /// The write is done, but one member cannot give what the write concern demands.
     func writeUnsatisfiedConcern(into builder: inout DocumentBuilder) {
         guard let error = writeConcern?.unsatisfied else { return }
@@ -56,25 +59,5 @@ func checkWriteBatchSize(_ count: Int) throws(CommandError) {
         throw CommandError(
             .invalidLength,
             "Write batch sizes must be between 1 and \(ServerLimits.writeBatchMax). Got \(count) operations.")
-    }
-}
-
-extension CommandError {
-    static func missingField(_ name: String) -> CommandError {
-        CommandError(.idlMissingField, "BSON field '\(name)' is missing but a required field")
-    }
-}
-
-extension Argument {
-    /// An array of documents, as the body holds it when the client sends no document sequence.
-    func documents() throws(CommandError) -> [Document] {
-        var documents: [Document] = []
-        for element in try array() {
-            guard let document = element.value.document else {
-                throw CommandError.wrongType("\(name).\(element.key.string)", element.value, expected: "object")
-            }
-            documents.append(Document(copying: document))
-        }
-        return documents
     }
 }

@@ -38,6 +38,7 @@ extension CommandTable {
 
     static let documentCommands: [Entry] = [
         entry("aggregate", "counts documents; other pipelines are refused", stable: true, aggregate),
+        entry("bulkWrite", "writes to several collections", adminOnly: true, stable: true, bulkWrite),
         entry("count", "counts documents that match a query", stable: true, count),
         entry("delete", "removes documents", stable: true, delete),
         entry("distinct", "the distinct values of a field", stable: true, distinct),
@@ -52,7 +53,13 @@ extension CommandTable {
     ]
 
     static let collectionCommands: [Entry] = [
+        entry(
+            "cloneCollectionAsCapped", "refused: there are no capped collections yet",
+            cloneCollectionAsCapped),
+        entry("collMod", "changes the options of a collection", stable: true, collMod),
         entry("collStats", "sizes of a collection", collStats),
+        entry(
+            "convertToCapped", "refused: there are no capped collections yet", convertToCapped),
         entry("create", "creates a collection", stable: true, create),
         entry("createIndexes", "creates indexes: only _id_ so far", stable: true, createIndexes),
         entry("dataSize", "bytes of a collection's documents", dataSize),
@@ -66,5 +73,7 @@ extension CommandTable {
         entry("listIndexes", "the indexes of a collection", stable: true, listIndexes),
         entry("renameCollection", "renames a collection", adminOnly: true, renameCollection),
         entry("validate", "checks the documents of a collection", validate),
+        entry(
+            "validateDBMetadata", "checks the catalog against an API version", validateDBMetadata),
     ]
 }

@@ -20,7 +20,8 @@ struct ServerAccount: Equatable {
         }
         guard setpriv != nil else {
             throw EmbeddedServerError(
-                "cannot start PostgreSQL", because: "it does not run as root, and setpriv, which would start it as "
+                "cannot start PostgreSQL",
+                because: "it does not run as root, and setpriv, which would start it as "
                     + "another user, is not installed",
                 remedy: "Install util-linux, or start Martlet as an ordinary user.")
         }

@@ -95,8 +95,8 @@ package struct SortPattern: Sendable {
         guard fields.count <= fieldsMax else {
             throw CommandError(ErrorCode(13103), "too many compound keys")
         }
-        var names: Set<String> = []
-        for field in fields where !names.insert(field.path).inserted {
+        var names: Set<[UInt8]> = []
+        for field in fields where !names.insert(Array(field.path.utf8)).inserted {
             throw CommandError(ErrorCode(7_472_500), "$sort key must not contain duplicate keys (\(field.path))")
         }
     }

@@ -76,10 +76,9 @@ struct Dispatcher: Sendable {
                 .apiStrictError,
                 "Provided apiStrict:true, but the command \(entry.name) is not in API Version 1")
         }
-        if request.shared.isInTransaction, !["commitTransaction", "abortTransaction"].contains(entry.name) {
-            throw CommandError(
-                .operationNotSupportedInTransaction, "multi-document transactions are not supported yet")
-        }
+        try refuseInTransaction(request.shared, entry)
+        try checkTransactionNumber(request.shared, entry)
+        try ConcernSupport(of: entry.name).check(request.shared, command: entry.name)
         switch request.shared.readConcern?.level {
         case .snapshot?, .serializable?:
             throw CommandError(
@@ -87,6 +86,37 @@ struct Dispatcher: Sendable {
         default: break
         }
     }
+
+    private func refuseInTransaction(
+        _ shared: SharedArguments, _ entry: CommandTable.Entry
+    ) throws(CommandError) {
+        guard shared.isInTransaction, !["commitTransaction", "abortTransaction"].contains(entry.name) else { return }
+        guard shared.writeConcern == nil else {
+            throw CommandError(
+                .invalidOptions, "writeConcern is not allowed within a multi-statement transaction")
+        }
+        throw CommandError(
+            .operationNotSupportedInTransaction, "multi-document transactions are not supported yet")
+    }
+
+    /// A number without `autocommit` marks a write that may be sent twice; other commands have no use for it.
+    private func checkTransactionNumber(
+        _ shared: SharedArguments, _ entry: CommandTable.Entry
+    ) throws(CommandError) {
+        guard shared.transactionNumber != nil, !shared.isInTransaction else { return }
+        guard Self.numberedCommands.contains(entry.name) else {
+            throw CommandError(
+                .notARetryableWriteCommand,
+                "txnNumber may only be provided for multi-document transactions and retryable write commands. "
+                    + "autocommit:false was not provided, and \(entry.name) is not a retryable write command.")
+        }
+    }
+
+    /// The retryable writes, and what ends transactions, which says more about a number than this.
+    private static let numberedCommands: Set = [
+        "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "commitTransaction",
+        "abortTransaction",
+    ]
 
     private func failure(_ error: CommandError, _ body: Document) -> CommandReply {
         context.logger.debug(

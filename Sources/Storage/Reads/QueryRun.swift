@@ -24,6 +24,14 @@ package struct QueryRun: Sendable {
         limitRemaining = query.limit
     }
 
+    /// Reads documents that are all known already, as those of a catalog list.
+    package init(over documents: [Document], in namespace: Namespace) {
+        query = FindQuery(filter: .everything)
+        collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
+        skipRemaining = 0
+        sorted = Deque(documents)
+    }
+
     /// Fills a batch, on a database thread.
     package mutating func fill(
         _ batch: inout ReplyBatch, on connection: Connection, deadline: Deadline

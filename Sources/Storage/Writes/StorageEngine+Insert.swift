@@ -20,10 +20,10 @@ extension StorageEngine {
         _ documents: [Document], into collection: Collection, isOrdered: Bool
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         let refused = try await general.withConnection { connection throws(StorageError) in
+            let insert = BulkInsert(documents, into: collection, isOrdered: isOrdered)
             do throws(PostgresError) {
-                return try BulkInsert(documents, into: collection, isOrdered: isOrdered).run(on: connection)
+                return try connection.repeatingRefused { () throws(PostgresError) in try insert.run(on: connection) }
             } catch {
-                _ = connection.restoreIdle()
                 throw .postgres(error)
             }
         }

@@ -33,10 +33,12 @@ internal import Postgres
 /// lane goes through the steps again, alone responsible for its own writes, because the others are committed. After
 /// ``optimisticRoundsMax`` lost races the lane is read `FOR UPDATE`, so that it must win.
 ///
-/// Plain inserts need no lane: they are sent blind with `ON CONFLICT DO NOTHING`, and no row means DuplicateKey.
+/// Plain inserts need no lane: they join the store step blind, with `ON CONFLICT DO NOTHING`, and no row means
+/// DuplicateKey.
 ///
-/// Locks are taken only in the store step, always in the order of (table, key), so two groups cannot deadlock on
-/// documents.
+/// Locks are taken in the order of (table, key) only, inserts and lanes together, so two groups do not deadlock on
+/// documents. (In a locked round an insert into a gap can still come after the lock of a later row; PostgreSQL breaks
+/// such a deadlock, and the loser's writes are tried one by one.)
 struct WriteBatch {
     struct Lane {
         let collection: Collection
@@ -46,6 +48,11 @@ struct WriteBatch {
         var loaded: Document?
         var store: Store = .nothing
         var outcomes: [Result<DocumentOutcome, StorageError>] = []
+
+        var storesNothing: Bool {
+            if case .nothing = store { return true }
+            return false
+        }
     }
 
     enum Store {
@@ -53,6 +60,14 @@ struct WriteBatch {
         case insert(Document)
         case update(Document, version: UInt32)
         case delete(version: UInt32)
+    }
+
+    /// One write of the store step.
+    enum Step: Equatable {
+        /// A position in ``inserts``.
+        case insert(Int)
+        /// A position in ``lanes``.
+        case lane(Int)
     }
 
     static let optimisticRoundsMax = 3
@@ -138,6 +153,26 @@ struct WriteBatch {
         case (nil, let version?): .delete(version: version)
         case (nil, nil): .nothing  // inserted and removed within the group
         }
+    }
+
+    /// The writes of the store step in lock order. Of one key, the plain insert comes first.
+    var steps: [Step] {
+        var steps: [Step] = []
+        steps.reserveCapacity(inserts.count + lanes.count)
+        var insert = 0
+        for (index, lane) in lanes.enumerated() {
+            while insert < inserts.count, !precedes(lane, requests[inserts[insert]]) {
+                steps.append(.insert(insert))
+                insert += 1
+            }
+            if !lane.storesNothing { steps.append(.lane(index)) }
+        }
+        steps += (insert..<inserts.count).map { .insert($0) }
+        return steps
+    }
+
+    private func precedes(_ lane: Lane, _ request: WriteRequest) -> Bool {
+        Self.precedes(lane.collection, lane.key, request.collection, request.key)
     }
 
     /// The transaction is committed: gives the answers of the plain inserts and of all lanes but the `lost` ones,

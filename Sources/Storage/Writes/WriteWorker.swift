@@ -8,9 +8,6 @@ internal import SQL
 package struct WriteWorker: DatabaseWorker {
     package typealias Request = WriteRequest
 
-    /// Attempts of one write whose transaction PostgreSQL refused for a passing reason.
-    static let attemptsMax = 10
-
     package init() {}
 
     package func run(_ requests: [WriteRequest], on connection: Connection) {
@@ -48,7 +45,7 @@ package struct WriteWorker: DatabaseWorker {
         if error.category == .connection { return fail(requests, with: error) }
         if requests.count > 1 {
             for request in requests { execute([request], on: connection, attempt: attempt) }
-        } else if error.isPassing, attempt < Self.attemptsMax {
+        } else if error.isPassing, attempt < Backoff.attemptsMax {
             Backoff.pause(attempt: attempt)
             execute(requests, on: connection, attempt: attempt + 1)
         } else {
@@ -59,25 +56,18 @@ package struct WriteWorker: DatabaseWorker {
     private func runRound(
         _ batch: inout WriteBatch, on connection: Connection
     ) throws(PostgresError) -> [(request: Int, result: Result<DocumentOutcome, StorageError>)] {
-        enqueueLoads(batch, on: connection)
-        for insert in batch.plainInserts {
-            connection.enqueue(
-                Statement(insert.collection.sql.insert, [.bytea(insert.key), .bytea(insert.document.buffer)]))
-        }
-        // Nothing to compute between load and store: the commit travels with the inserts, one round trip in all.
-        if batch.lanes.isEmpty { connection.enqueueSync() }
-        try receiveLoads(&batch, from: connection)
-        var insertedRows: [Bool] = []
-        for _ in batch.inserts.indices { insertedRows.append(try connection.next().affectedRows > 0) }
-        var lost: Set<Int> = []
+        // A group of plain inserts has nothing to load, and so takes one round trip in all.
         if !batch.lanes.isEmpty {
+            enqueueLoads(batch, on: connection)
+            try receiveLoads(&batch, from: connection)
             batch.fold()
-            enqueueStores(batch, on: connection)
-            connection.enqueueSync()
-            lost = try receiveStores(batch, from: connection)
         }
+        let steps = batch.steps
+        for step in steps { connection.enqueue(batch.statement(of: step)) }
+        connection.enqueueSync()
+        let (inserted, lost) = try receiveStores(steps, of: batch, from: connection)
         try connection.nextSync()
-        return batch.committed(insertedRows: insertedRows, lost: lost)
+        return batch.committed(insertedRows: inserted, lost: lost)
     }
 
     private func enqueueLoads(_ batch: WriteBatch, on connection: Connection) {
@@ -97,39 +87,43 @@ package struct WriteWorker: DatabaseWorker {
         }
     }
 
-    private func enqueueStores(_ batch: WriteBatch, on connection: Connection) {
-        for lane in batch.lanes {
-            let sql = lane.collection.sql
-            switch lane.store {
-            case .nothing: continue
-            case .insert(let document):
-                connection.enqueue(Statement(sql.insert, [.bytea(lane.key), .bytea(document.buffer)]))
-            case .update(let document, let version):
-                connection.enqueue(
-                    Statement(sql.update, [.bytea(lane.key), .bytea(document.buffer), .xid(version)]))
-            case .delete(let version):
-                connection.enqueue(Statement(sql.delete, [.bytea(lane.key), .xid(version)]))
+    private func receiveStores(
+        _ steps: [WriteBatch.Step], of batch: WriteBatch, from connection: Connection
+    ) throws(PostgresError) -> (inserted: [Bool], lost: Set<Int>) {
+        var inserted = [Bool](repeating: false, count: batch.inserts.count)
+        var lost: Set<Int> = []
+        for step in steps {
+            let tookEffect = try connection.next().affectedRows > 0
+            switch step {
+            case .insert(let position): inserted[position] = tookEffect
+            case .lane(let index): if !tookEffect { lost.insert(index) }
             }
         }
-    }
-
-    private func receiveStores(
-        _ batch: WriteBatch, from connection: Connection
-    ) throws(PostgresError) -> Set<Int> {
-        var lost: Set<Int> = []
-        for (index, lane) in batch.lanes.enumerated() {
-            if case .nothing = lane.store { continue }
-            if try connection.next().affectedRows == 0 { lost.insert(index) }
-        }
-        return lost
+        return (inserted, lost)
     }
 }
 
 extension WriteBatch {
-    var plainInserts: [(collection: Collection, key: ByteBuffer, document: Document)] {
-        inserts.compactMap { index in
-            guard case .insert(let document) = requests[index].kind else { return nil }
-            return (requests[index].collection, requests[index].key, document)
+    fileprivate func statement(of step: Step) -> Statement {
+        switch step {
+        case .insert(let position): statement(of: requests[inserts[position]])
+        case .lane(let index): statement(of: lanes[index])
+        }
+    }
+
+    private func statement(of request: WriteRequest) -> Statement {
+        guard case .insert(let document) = request.kind else { preconditionFailure("a lane's write among the inserts") }
+        return Statement(request.collection.sql.insert, [.bytea(request.key), .bytea(document.buffer)])
+    }
+
+    private func statement(of lane: Lane) -> Statement {
+        let sql = lane.collection.sql
+        switch lane.store {
+        case .nothing: preconditionFailure("a step of a lane that stores nothing")
+        case .insert(let document): return Statement(sql.insert, [.bytea(lane.key), .bytea(document.buffer)])
+        case .update(let document, let version):
+            return Statement(sql.update, [.bytea(lane.key), .bytea(document.buffer), .xid(version)])
+        case .delete(let version): return Statement(sql.delete, [.bytea(lane.key), .xid(version)])
         }
     }
 

@@ -1,0 +1,111 @@
+internal import CommandModel
+
+extension CreateArguments {
+    /// Which options exclude each other.
+    ///
+    /// - Parameter now: seconds since 1970; nothing can expire before that.
+    func checkTogether(now: Int64) throws(CommandError) {
+        try checkClustered()
+        try checkCapped()
+        try checkTimeseries()
+        try checkView()
+        try checkExpiry(now: now)
+        try checkSystemName()
+    }
+
+    /// What is asked for and not there yet.
+    var unsupported: StaticString? {
+        if viewOn != nil { return "viewOn" }
+        if timeseries != nil { return "timeseries" }
+        if isCapped { return "capped" }
+        if case .specification? = clusteredIndex { return "clusteredIndex" }
+        if hasEncryptedFields { return "encryptedFields" }
+        if hasValidator { return "validator" }
+        if hasCollation { return "collation" }
+        return preImages == true ? "changeStreamPreAndPostImages" : nil
+    }
+
+    private func checkClustered() throws(CommandError) {
+        guard let clusteredIndex else { return }
+        if isCapped { throw CommandError(ErrorCode(6_049_200), "a clustered collection cannot be capped") }
+        guard case .specification = clusteredIndex else { return }
+        if max != nil { throw CommandError(ErrorCode(6_049_204), "a clustered collection does not support 'max'") }
+        if viewOn != nil { throw CommandError(ErrorCode(6_026_500), "a view has no clustered index") }
+        if hasIDIndex { throw Self.conflict("clusteredIndex", "idIndex") }
+    }
+
+    private func checkCapped() throws(CommandError) {
+        if isCapped, size == nil {
+            throw CommandError(.invalidOptions, "the 'size' field is required when 'capped' is true")
+        }
+        guard isCapped || (size == nil && max == nil) else {
+            throw CommandError(
+                .invalidOptions,
+                "the 'capped' field needs to be true when either the 'size' or 'max' fields are present")
+        }
+    }
+
+    private func checkTimeseries() throws(CommandError) {
+        guard timeseries != nil else { return }
+        let others: [(Bool, StaticString)] = [
+            (isCapped, "capped"), (clusteredIndex != nil, "clusteredIndex"), (viewOn != nil, "viewOn"),
+            (hasPipeline, "pipeline"), (hasValidator, "validator"), (hasValidationLevel, "validationLevel"),
+            (hasValidationAction, "validationAction"), (hasIDIndex, "idIndex"),
+            (preImages != nil, "changeStreamPreAndPostImages"),
+        ]
+        for (isPresent, other) in others where isPresent { throw Self.conflict("timeseries", other) }
+    }
+
+    private func checkView() throws(CommandError) {
+        guard viewOn != nil else {
+            if hasPipeline { throw CommandError(.invalidOptions, "'pipeline' requires 'viewOn' to also be specified") }
+            return
+        }
+        if hasIDIndex { throw Self.conflict("viewOn", "idIndex") }
+        if preImages == true { throw Self.conflict("viewOn", "changeStreamPreAndPostImages") }
+        if viewOn == namespace.collection {
+            throw CommandError(ErrorCode(5, "GraphContainsCycle"), "View cycle detected: \(namespace)")
+        }
+    }
+
+    private func checkExpiry(now: Int64) throws(CommandError) {
+        guard let expireAfterSeconds else { return }
+        var isClustered = false
+        if case .specification? = clusteredIndex { isClustered = true }
+        guard timeseries != nil || isClustered else {
+            throw CommandError(
+                .invalidOptions, "'expireAfterSeconds' is only supported on time series and clustered collections")
+        }
+        guard (0...now).contains(expireAfterSeconds) else {
+            throw CommandError(
+                .invalidOptions, "'expireAfterSeconds' must be from 0 to the seconds since 1970: \(expireAfterSeconds)")
+        }
+    }
+
+    private func checkSystemName() throws(CommandError) {
+        let isBucket = namespace.collection.utf8.starts(with: "system.buckets.".utf8)
+        guard timeseries == nil || !isBucket else { return }
+        try SystemCollections.check(namespace)
+    }
+
+    private static func conflict(_ one: StaticString, _ other: StaticString) -> CommandError {
+        CommandError(.invalidOptions, "'\(one)' is not allowed with '\(other)'")
+    }
+}
+
+enum SystemCollections {
+    /// Refuses the system collections that a client may not create.
+    static func check(_ namespace: Namespace) throws(CommandError) {
+        let name = namespace.collection
+        guard name.utf8.starts(with: "system.".utf8), !names.contains(name) else { return }
+        guard !name.utf8.starts(with: "system.buckets.".utf8) else {
+            throw CommandError(.illegalOperation, "\(namespace) holds the buckets of a time series")
+        }
+        throw CommandError(.invalidNamespace, "Invalid system namespace: \(namespace)")
+    }
+
+    private static let names: Set<String> = [
+        "system.healthlog", "system.js", "system.keys", "system.profile", "system.roles", "system.sessions",
+        "system.users", "system.version", "system.views",
+    ]
+}

@@ -1,0 +1,130 @@
+internal import BSON
+internal import CommandModel
+
+/// The arguments of `create`, each checked by itself; `CreateArguments+Rules` checks them against each other.
+struct CreateArguments {
+    let namespace: Namespace
+    var isCapped = false
+    var size: Int64?
+    var max: Int64?
+    var clusteredIndex: ClusteredIndexArgument?
+    var timeseries: TimeseriesArgument?
+    var viewOn: String?
+    var hasPipeline = false
+    var hasValidator = false
+    var hasValidationLevel = false
+    var hasValidationAction = false
+    var hasIDIndex = false
+    var hasEncryptedFields = false
+    var hasCollation = false
+    var preImages: Bool?
+    var expireAfterSeconds: Int64?
+    /// What the catalog keeps: the options that stand beside a plain collection, in a fixed order.
+    private(set) var kept: [String: Value] = [:]
+
+    init(_ request: CommandRequest) throws(CommandError) {
+        namespace = try request.namespace()
+        try namespace.validateForCreation()
+        try request.forEachArgument(of: "create") { argument throws(CommandError) in
+            // A clustered index is the one option whose null is an error.
+            if argument.isOmitted, Self.isOptional(argument.key) { return }
+            try take(argument)
+        }
+    }
+
+    private static func isOptional(_ key: RawKey) -> Bool {
+        switch key {
+        case "capped", "size", "max", "timeseries", "viewOn", "pipeline", "validator", "validationLevel",
+            "validationAction", "idIndex", "collation", "storageEngine", "indexOptionDefaults",
+            "changeStreamPreAndPostImages", "expireAfterSeconds", "encryptedFields", "autoIndexId", "temp", "flags":
+            true
+        default: false
+        }
+    }
+
+    private mutating func take(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "capped": isCapped = try argument.lenientBool()
+        case "size": size = try argument.cappedSize()
+        case "max": max = try argument.cappedMax()
+        case "clusteredIndex": clusteredIndex = try ClusteredIndexArgument(argument)
+        case "timeseries": timeseries = try TimeseriesArgument(argument)
+        case "viewOn": viewOn = try argument.viewSource()
+        case "pipeline":
+            try argument.checkViewPipeline()
+            hasPipeline = true
+        case "idIndex":
+            try argument.checkIDIndex()
+            hasIDIndex = true
+        case "encryptedFields":
+            try argument.checkEncryptedFields()
+            hasEncryptedFields = true
+        case "collation": hasCollation = try !argument.validateCollation()
+        case "changeStreamPreAndPostImages": preImages = try argument.preImagesEnabled()
+        case "expireAfterSeconds": expireAfterSeconds = try argument.integer()
+        case "autoIndexId", "temp": _ = try argument.lenientBool()
+        case "flags": _ = try argument.integer()
+        default: try takeKept(argument)
+        }
+    }
+
+    private mutating func takeKept(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "validator": hasValidator = try argument.checkValidator(of: namespace)
+        case "validationLevel":
+            try argument.checkValidationLevel()
+            hasValidationLevel = true
+        case "validationAction":
+            try argument.checkValidationAction()
+            hasValidationAction = true
+        case "storageEngine": try argument.checkStorageEngine()
+        case "indexOptionDefaults": try argument.checkIndexOptionDefaults()
+        default: throw argument.unknownField()
+        }
+        if argument.value.document?.isEmpty != true { kept[argument.key.string] = Value(copying: argument.value) }
+    }
+
+    /// As `listCollections` shows them. Two collections with the same options have the same bytes.
+    var options: Document {
+        Document { builder in
+            for name in ["storageEngine", "indexOptionDefaults", "validationLevel", "validationAction"]
+                as [StaticString]
+            {
+                if let value = kept["\(name)"] { builder.append(name, value) }
+            }
+        }
+    }
+}
+
+extension Argument {
+    /// Bytes of a capped collection.
+    func cappedSize() throws(CommandError) -> Int64 {
+        let size = try integer()
+        guard (1...(1 << 50)).contains(size) else {
+            throw CommandError(
+                .badValue, "BSON field '\(key.string)' value must be >= 1 and <= \(1 << 50), actual value '\(size)'")
+        }
+        return size
+    }
+
+    /// Documents of a capped collection; zero and less mean any number.
+    func cappedMax() throws(CommandError) -> Int64 {
+        let max = try integer()
+        guard max <= Int64(Int32.max) else {
+            throw CommandError(
+                .badValue, "max in a capped collection has to be < 2^31 or not set, actual value '\(max)'")
+        }
+        return max
+    }
+
+    fileprivate func checkEncryptedFields() throws(CommandError) {
+        var fields: RawDocument?
+        try forEachField(named: "create.encryptedFields") { option throws(CommandError) in
+            if option.key == "fields" { fields = option.isOmitted ? nil : try option.array() }
+        }
+        guard let fields else { throw .missingField("create.encryptedFields.fields") }
+        for field in fields where field.value.type != .null && field.value.document == nil {
+            throw CommandError.wrongType("create.encryptedFields.fields", field.value, expected: "object")
+        }
+    }
+}

@@ -1,0 +1,151 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+internal import Storage
+
+// https://www.mongodb.com/docs/manual/reference/command/bulkWrite/
+
+extension CommandTable {
+    @Sendable static func bulkWrite(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let arguments = try BulkWriteArguments(request)
+        var run = BulkWriteRun(arguments, request, context)
+        await run.runAll()
+        _ = context.server.clock.tick()
+        let results = run.results.sorted()
+        var reply = try listedCursorReply(
+            (0..<results.list.count).lazy.map { results.document(at: $0) },
+            batchSize: arguments.batchSize, request, context, command: "bulkWrite")
+        results.writeTotals(into: &reply.builder)
+        request.shared.writeUnsatisfiedConcern(into: &reply.builder)
+        return reply
+    }
+}
+
+/// Runs the operations in their order.
+private struct BulkWriteRun {
+    private(set) var results: BulkWriteResults
+    private let arguments: BulkWriteArguments
+    private let deadline: Deadline
+    private let context: CommandContext
+
+    init(_ arguments: BulkWriteArguments, _ request: CommandRequest, _ context: CommandContext) {
+        self.arguments = arguments
+        self.context = context
+        deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
+    }
+
+    mutating func runAll() async {
+        var position = 0
+        while position < arguments.operations.count, !results.mustStop {
+            if case .insert = arguments.operations[position].action {
+                let end = endOfInserts(from: position)
+                await insert(position..<end)
+                position = end
+            } else {
+                await modify(at: position)
+                position += 1
+            }
+        }
+    }
+
+    /// Consecutive inserts into one collection travel as one batch.
+    private func endOfInserts(from start: Int) -> Int {
+        let target = arguments.operations[start].target
+        var end = start + 1
+        while end < arguments.operations.count, arguments.operations[end].target == target,
+            case .insert = arguments.operations[end].action
+        {
+            end += 1
+        }
+        return end
+    }
+
+    private mutating func insert(_ range: Range<Int>) async {
+        let target = arguments.namespaces[arguments.operations[range.lowerBound].target]
+        var documents: [Document] = []
+        var positions: [Int] = []
+        var refused: (index: Int, error: CommandError)?
+        for index in range {
+            guard case .insert(let document) = arguments.operations[index].action else { continue }
+            do throws(CommandError) {
+                documents.append(try prepared(document))
+                positions.append(index)
+            } catch {
+                // Whatever stands before it is stored first, and may fail itself.
+                refused = (index, error)
+                if arguments.isOrdered { break }
+                results.addError(error, at: index)
+            }
+        }
+        context.server.counters.countInserts(range.count)
+        await store(documents, positions, in: target)
+        if arguments.isOrdered, let refused, !results.mustStop { results.addError(refused.error, at: refused.index) }
+    }
+
+    private func prepared(_ document: Document) throws(CommandError) -> Document {
+        guard document.count <= ServerLimits.documentBytesMax else {
+            throw CommandError(
+                .bsonObjectTooLarge,
+                "object to insert too large. size in bytes: \(document.count), "
+                    + "max size: \(ServerLimits.documentBytesMax)")
+        }
+        return try StoredDocument.prepare(document, context.server)
+    }
+
+    private mutating func store(_ documents: [Document], _ positions: [Int], in target: BulkWriteNamespace) async {
+        do throws(CommandError) {
+            try await context.engine.checkUUID(target.uuid, of: target.namespace)
+            let errors = try await CommandTable.store(
+                documents, in: target.namespace, isOrdered: arguments.isOrdered, context)
+            var failures = errors[...]
+            for (index, position) in positions.enumerated() {
+                if let failure = failures.first, failure.index == index {
+                    results.addError(failure.error, at: position)
+                    if results.mustStop { return }
+                    failures.removeFirst()
+                } else {
+                    results.addInsert(at: position)
+                }
+            }
+        } catch {
+            for position in positions where !results.mustStop { results.addError(error, at: position) }
+        }
+    }
+
+    private mutating func modify(at index: Int) async {
+        let operation = arguments.operations[index]
+        let target = arguments.namespaces[operation.target]
+        var isUpdate = false
+        do throws(CommandError) {
+            if case .update = operation.action { isUpdate = true }
+            if let refusal = operation.refusal { try await check(refusal, target.namespace) }
+            try await context.engine.checkUUID(target.uuid, of: target.namespace)
+            switch operation.action {
+            case .insert: return
+            case .update(let statement):
+                context.server.counters.countUpdate()
+                let tally = try await CommandTable.run(statement, on: target.namespace, deadline, context)
+                results.addUpdate(tally, at: index)
+            case .delete(let statement):
+                context.server.counters.countDelete()
+                let removed = try await CommandTable.run(statement, on: target.namespace, deadline, context)
+                results.addDelete(removed, at: index)
+            }
+        } catch {
+            results.addError(error, at: index, isUpdate: isUpdate)
+        }
+    }
+
+    private func check(
+        _ refusal: BulkWriteOperation.Refusal, _ namespace: Namespace
+    ) async throws(CommandError) {
+        guard refusal.needsCollection else { throw refusal.error }
+        let collection = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.collection(namespace)
+        }
+        if collection != nil { throw refusal.error }
+    }
+}

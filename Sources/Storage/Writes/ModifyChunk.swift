@@ -1,0 +1,135 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+internal import Postgres
+internal import Query
+internal import SQL
+
+/// One chunk of a multi-document write: reads rows from a position, applies the operation to those that match, stores
+/// them by compare-and-swap in one transaction.
+///
+/// The rows are stored in the order of their keys, not as they were read: the lock order of ``WriteBatch``, so that
+/// the two do not deadlock.
+struct ModifyChunk {
+    static let rowsMax = 1_000
+    static let bytesMax = 16 * 1024 * 1024
+
+    /// Where a chunk begins, and how many rows it may read.
+    struct Start: Sendable {
+        let position: ScanPlan.Position?
+        let rows: Int
+
+        /// Few: the rows' size is not known yet.
+        static let first = Start(position: nil, rows: 64)
+    }
+
+    struct Result: Sendable {
+        var tally = WriteTally()
+        /// Documents that someone else changed meanwhile; their lanes decide.
+        var lostKeys: [ByteBuffer] = []
+        /// nil when this was the last.
+        var next: Start?
+        /// The first document that could not be updated ends the statement; those before it are stored.
+        var error: CommandError?
+    }
+
+    private struct Change {
+        let key: ByteBuffer
+        let statement: Statement
+    }
+
+    private let operation: DocumentOperation
+    private let collection: Collection
+    private let start: Start
+
+    init(_ operation: DocumentOperation, in collection: Collection, from start: Start) {
+        self.operation = operation
+        self.collection = collection
+        self.start = start
+    }
+
+    func run(on connection: Connection) throws(StorageError) -> Result {
+        do throws(PostgresError) {
+            return try connection.repeatingRefused { () throws(PostgresError) in try attempt(on: connection) }
+        } catch {
+            throw .postgres(error)
+        }
+    }
+
+    private func attempt(on connection: Connection) throws(PostgresError) -> Result {
+        let rows = try connection.execute(plan.writeStatement)
+        var result = Result()
+        var changes: [Change] = []
+        var position: ScanPlan.Position?
+        var bytesRead = 0
+        var bytesStored = 0
+        for row in 0..<rows.rowCount where result.error == nil && bytesStored < Self.bytesMax {
+            position = rows.int8(row: row, column: 0).map { .rid($0) }
+            bytesRead += rows.bytes(row: row, column: 3)?.count ?? 0
+            guard let change = apply(row, of: rows, &result) else { continue }
+            bytesStored += change.statement.parameters.reduce(0) { $0 + $1.byteCount }
+            changes.append(change)
+        }
+        if let position, rows.rowCount >= start.rows || bytesStored >= Self.bytesMax {
+            result.next = Start(position: position, rows: nextRows(bytesRead / max(rows.rowCount, 1)))
+        }
+        try store(changes, on: connection, &result)
+        return result
+    }
+
+    private var plan: ScanPlan {
+        var plan = ScanPlan(collection, order: .insertion(descending: false))
+        plan.narrow(by: operation.filter.identity)
+        plan.after = start.position
+        plan.rowLimit = start.rows
+        return plan
+    }
+
+    /// As many rows as make up ``bytesMax``, growing at most fourfold at once.
+    private func nextRows(_ rowBytes: Int) -> Int {
+        max(1, min(Self.bytesMax / max(rowBytes, 1), start.rows * 4, Self.rowsMax))
+    }
+
+    private func apply(_ row: Int, of rows: borrowing StatementResult, _ result: inout Result) -> Change? {
+        guard let keyBytes = rows.bytes(row: row, column: 1), let version = rows.uint32(row: row, column: 2),
+            let document = rows.bytes(row: row, column: 3).flatMap(RawDocument.init),
+            operation.filter.matches(document)
+        else { return nil }
+        let key = ByteBuffer(bytes: keyBytes)
+        do throws(CommandError) {
+            switch try operation.apply(to: document).0 {
+            case .unchanged:
+                result.tally.matched += 1
+                return nil
+            case .store(let updated):
+                return Change(
+                    key: key,
+                    statement: Statement(
+                        collection.sql.update, [.bytea(key), .bytea(updated.buffer), .xid(version)]))
+            case .remove:
+                return Change(key: key, statement: Statement(collection.sql.delete, [.bytea(key), .xid(version)]))
+            }
+        } catch {
+            result.error = error
+            return nil
+        }
+    }
+
+    private func store(
+        _ changes: [Change], on connection: Connection, _ result: inout Result
+    ) throws(PostgresError) {
+        guard !changes.isEmpty else { return }
+        let changes = changes.sorted { compare($0.key, $1.key) < 0 }
+        for change in changes { connection.enqueue(change.statement) }
+        connection.enqueueSync()
+        for change in changes {
+            if try connection.next().affectedRows > 0 {
+                result.tally.matched += 1
+                result.tally.modified += 1
+            } else {
+                result.lostKeys.append(change.key)
+            }
+        }
+        try connection.nextSync()
+    }
+}
