@@ -119,6 +119,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "CommandModelTests", dependencies: ["CommandModel", "BSON", nioCore], swiftSettings: settings),
+        .testTarget(
             name: "QueryTests", dependencies: ["Query", "BSON", "CommandModel", nioCore], swiftSettings: settings),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "SQL", "CLibPQ", nioCore, logging],

@@ -10,7 +10,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serve clients until SIGTERM or SIGINT.",
         discussion:
             """
-            Prints one line 'ready mongodb://HOST:PORT/' when commands are accepted; everything else goes to the log on \
+            Prints one line 'ready mongodb://HOST:PORT/' when commands are accepted; all else goes to the log on \
             standard error.
             """
     )

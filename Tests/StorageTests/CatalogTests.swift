@@ -152,7 +152,7 @@ extension DatabaseTests {
             var sizes: [(Storage.Collection, Int64)] = []
             for round in 0..<times {
                 let before = acknowledged()
-                _ = try await eventually { acknowledged() > before + 20 }
+                try #require(try await eventually { acknowledged() > before + 20 })
                 let target = namespace("away\(round)")
                 try await store.engine.catalog.rename(namespace(), to: target, dropTarget: false)
                 let collection = try #require(await store.engine.catalog.collection(target))
@@ -190,13 +190,13 @@ extension DatabaseTests {
                     defer { isOver.update { $0 = true } }
                     for round in 0..<30 {
                         let before = lastAcknowledged.value.count
-                        _ = try await eventually { lastAcknowledged.value.count > before + 10 }
+                        try #require(try await eventually { lastAcknowledged.value.count > before + 10 })
                         _ = try await theirs.engine.catalog.drop(namespace("c\(round % 3)"))
                         if round % 2 == 0 { _ = try await theirs.collection("c\(round % 3)") }
                     }
                     // What is acknowledged from here on must be there in the end.
                     lastAcknowledged.update { $0 = [:] }
-                    _ = try await eventually { lastAcknowledged.value.count > 100 }
+                    try #require(try await eventually { lastAcknowledged.value.count > 100 })
                 }
                 try await group.waitForAll()
             }

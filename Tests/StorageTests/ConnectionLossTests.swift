@@ -50,7 +50,7 @@ extension DatabaseTests {
                     let killer = try store.connect()
                     for _ in 0..<15 {
                         let before = acknowledged.value.count
-                        #expect(try await eventually { acknowledged.value.count > before + 50 })
+                        try #require(try await eventually { acknowledged.value.count > before + 50 })
                         #expect(try Self.terminate(beside: killer) > 0)
                     }
                 }

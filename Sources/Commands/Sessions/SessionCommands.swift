@@ -10,7 +10,7 @@ extension CommandTable {
         entry("endSessions", "ends sessions and their cursors", stable: true, withoutConcerns(endSessions)),
         entry("killAllSessions", "kills the cursors of all sessions", withoutConcerns(killAllSessions)),
         entry(
-            "killAllSessionsByPattern", "kills the cursors of some sessions", withoutConcerns(killAllSessionsByPattern)),
+            "killAllSessionsByPattern", "kills cursors of some sessions", withoutConcerns(killAllSessionsByPattern)),
         entry("killSessions", "kills the cursors of sessions", withoutConcerns(killSessions)),
         entry("refreshSessions", "keeps sessions alive", stable: true, withoutConcerns(refreshSessions)),
         entry("startSession", "makes a session", withoutConcerns(startSession)),

@@ -68,6 +68,7 @@ struct Dispatcher: Sendable {
     }
 
     private func check(_ request: CommandRequest, _ entry: CommandTable.Entry) throws(CommandError) {
+        try refuseInTransaction(request.shared, entry)
         if entry.isAdminOnly, request.database != "admin" {
             throw CommandError(.unauthorized, "\(entry.name) may only be run against the admin database.")
         }
@@ -76,7 +77,6 @@ struct Dispatcher: Sendable {
                 .apiStrictError,
                 "Provided apiStrict:true, but the command \(entry.name) is not in API Version 1")
         }
-        try refuseInTransaction(request.shared, entry)
         try checkTransactionNumber(request.shared, entry)
         try ConcernSupport(of: entry.name).check(request.shared, command: entry.name)
         switch request.shared.readConcern?.level {

@@ -54,6 +54,7 @@ extension ScanPlan {
         case .range(let low, let high):
             guard let type = (low ?? high)?.value.type else { return }
             let bracket = KeyEncoder.bracket(of: type)
+            leavesOutBound = [low, high].contains { $0 != nil && $0.flatMap(Self.bound) == nil }
             lower = low.flatMap(Self.bound) ?? Bound(key: ByteBuffer(bytes: [bracket.first]), isInclusive: true)
             upper = high.flatMap(Self.bound) ?? Bound(key: ByteBuffer(bytes: [bracket.end]), isInclusive: false)
         }

@@ -77,12 +77,9 @@ package struct QueryRun: Sendable {
                 countReturned()
                 isDone = limitRemaining == 0
             }
-            if isDone || batch.isFull {
-                position = row.position
-                return false
-            }
-            if plan.rowLimit != nil { position = row.position }
-            return true
+            // The row after this one may not fit any more, so each one taken is noted at once.
+            position = row.position
+            return !isDone && !batch.isFull
         }
         // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
         isExhausted =

@@ -36,6 +36,8 @@ package struct ScanPlan: Sendable {
     package var lower: Bound?
     package var upper: Bound?
     package var after: Position?
+    /// A bound of the query could not be a bound of keys: the rows are more than the query asks for.
+    package internal(set) var leavesOutBound = false
     /// Set when every row counts, so that PostgreSQL may stop by itself.
     package var rowLimit: Int?
 

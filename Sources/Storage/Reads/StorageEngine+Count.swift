@@ -11,7 +11,8 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
         let total = try await general.withConnection { connection throws(StorageError) in
-            if query.filter.matchesEverything || query.filter.identity.isExact {
+            let isExact = query.filter.identity.isExact && !query.scanPlan(collection).leavesOutBound
+            if query.filter.matchesEverything || isExact {
                 return try Self.countBySQL(query, collection, on: connection)
             }
             return try Self.countByScan(query, collection, on: connection)
