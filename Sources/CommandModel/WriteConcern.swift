@@ -83,7 +83,8 @@ package struct WriteConcern: Sendable, Equatable {
         guard !number.isNaN, count >= 0, count <= 50 else {
             throw CommandError(
                 .failedToParse,
-                "w has to be a non-negative number and not greater than 50; found: \(number.isNaN ? "NaN" : "\(count)")")
+                "w has to be a non-negative number and not greater than 50; found: \(number.isNaN ? "NaN" : "\(count)")"
+            )
         }
         return .members(Int(count))
     }

@@ -58,7 +58,8 @@ struct ConcernTests {
     @Test(
         "a command takes the concerns that mean something to it",
         arguments: [
-            ("find", #""readConcern":{"level":"linearizable"}"#, nil), ("count", #""readConcern":{"level":"majority"}"#, nil),
+            ("find", #""readConcern":{"level":"linearizable"}"#, nil),
+            ("count", #""readConcern":{"level":"majority"}"#, nil),
             ("count", #""readConcern":{"level":"snapshot"}"#, 72), ("insert", #""readConcern":{"level":"local"}"#, nil),
             ("insert", #""readConcern":{"level":"majority"}"#, 72), ("find", #""writeConcern":{}"#, 72),
             ("update", #""writeConcern":{"w":1}"#, nil), ("killCursors", #""writeConcern":null"#, nil),

@@ -52,7 +52,8 @@ struct SharedArgumentsTests {
     @Test(
         "a read preference has one of five modes",
         arguments: [
-            (#"{"mode":"nearest"}"#, nil), (#"{"mode":"first"}"#, 9), (#"{"mode":1}"#, 14), ("{}", 4), (#""nearest""#, 14),
+            (#"{"mode":"nearest"}"#, nil), (#"{"mode":"first"}"#, 9), (#"{"mode":1}"#, 14), ("{}", 4),
+            (#""nearest""#, 14),
         ] as [(String, Int32?)])
     func readPreference(json: String, code: Int32?) throws {
         #expect(try refusal(#"{"ping":1,"$readPreference":\#(json)}"#) == code)

@@ -57,7 +57,7 @@ struct DiagnosticTests {
     @Test("buildInfo names the compatible version and our own")
     func buildInfo() async throws {
         let reply = try await server.run(#"{"buildInfo": 1}"#)
-        #expect(reply["version"] == #""7.0.0""#)
+        #expect(reply["version"] == #""8.0.0""#)
         #expect(reply["versionArray"] == "[7,0,0,0]")
         #expect(reply["martlet"] == #"{"version":"1.2.3","postgresql":"15.0"}"#)
         #expect(reply["modules"] == "[]")

@@ -38,7 +38,7 @@ struct HelloTests {
         #expect(reply["maxMessageSizeBytes"] == "48000000")
         #expect(reply["maxWriteBatchSize"] == "100000")
         #expect(reply["logicalSessionTimeoutMinutes"] == "30")
-        #expect(reply["maxWireVersion"] == "21")
+        #expect(reply["maxWireVersion"] == "25")
         #expect(reply["readOnly"] == "false")
         for name in ["maxBsonObjectSize", "connectionId", "minWireVersion"] { #expect(reply.type(at: name) == .int32) }
         #expect(reply["compression"] == nil)

@@ -103,7 +103,7 @@ struct ParameterTests {
     @Test("the facts have the types that drivers read")
     func facts() async throws {
         let reply = try await server.run(#"{"getParameter": "*"}"#)
-        #expect(reply["featureCompatibilityVersion.version"] == #""7.0""#)
+        #expect(reply["featureCompatibilityVersion.version"] == #""8.0""#)
         #expect(reply.type(at: "authenticationMechanisms") == .array)
         #expect(reply.type(at: "cursorTimeoutMillis") == .int64)
         #expect(reply["localLogicalSessionTimeoutMinutes"] == "30")

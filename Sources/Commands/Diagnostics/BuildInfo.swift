@@ -5,9 +5,9 @@ internal import CommandModel
 
 /// The version of MongoDB whose commands and answers drivers and tools may expect. Our own is under `martlet`.
 enum CompatibleVersion {
-    static let parts: [Int32] = [7, 0, 0, 0]
-    static let text = "7.0.0"
-    static let feature = "7.0"
+    static let parts: [Int32] = [8, 0, 0, 0]
+    static let text = "8.0.0"
+    static let feature = "8.0"
 }
 
 extension CommandTable {

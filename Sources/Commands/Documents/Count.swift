@@ -28,7 +28,8 @@ extension CommandTable {
         }
     }
 
-    private static func countQuery(_ request: CommandRequest) throws(CommandError) -> (FindQuery, Hint, uuid: [UInt8]?) {
+    private static func countQuery(_ request: CommandRequest) throws(CommandError) -> (FindQuery, Hint, uuid: [UInt8]?)
+    {
         var filter = Filter.everything
         var (skip, limit) = (0, Int64(0))
         var hint = Hint.none

@@ -75,6 +75,6 @@ package enum ServerLimits {
     package static let writeBatchMax = 100_000
     package static let sessionTimeoutMinutes: Int32 = 30
     package static let minWireVersion: Int32 = 0
-    /// MongoDB 7.0; 25 (8.0) promises the bulkWrite command.
-    package static let maxWireVersion: Int32 = 21
+    /// MongoDB 8.0, which promises the bulkWrite command.
+    package static let maxWireVersion: Int32 = 25
 }
