@@ -44,14 +44,16 @@ package struct Application {
     ///
     /// - Parameter onReady: gets `HOST:PORT` once commands are accepted.
     package static func start(
-        _ settings: ApplicationSettings, logger: Logger, onReady: @escaping @Sendable (String) -> Void
+        _ settings: ApplicationSettings, log: ServerLog, onReady: @escaping @Sendable (String) -> Void
     ) async throws(StartFailure) -> Application {
+        let logger = log.logger
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let listener = try await bind(settings, loops)
         let backend = try await startBackend(settings.location, logger)
         let state = ServerState(
-            engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock())
+            engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring)
         let server = Server(listener: listener, state: state, logger: logger) { address in
+            log.ring.finishStartup()
             onReady(
                 "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)"
             )

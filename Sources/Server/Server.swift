@@ -86,7 +86,8 @@ final class Server: Service {
         let context = CommandContext(
             server: state, connection: ConnectionInfo(id: id, remoteAddress: remote), logger: logger)
         let session = Session(
-            connection, dispatcher: Dispatcher(table: .standard, context: context), activity: activity, logger: logger)
+            connection, dispatcher: Dispatcher(table: .standard, context: context), activity: activity,
+            requests: state.requests, logger: logger)
         await session.run()
         logger.debug("connection closed")
     }

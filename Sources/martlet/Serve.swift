@@ -22,7 +22,7 @@ struct Serve: AsyncParsableCommand {
         guard let level = Logger.Level(rawValue: settings.logLevel) else {
             throw ValidationError("--log-level does not know '\(settings.logLevel)'")
         }
-        let logger = ServerLog.bootstrap(level: level, json: settings.logFormat == "json")
+        let log = ServerLog.bootstrap(level: level, json: settings.logFormat == "json")
         do {
             let application = try await Application.start(
                 ApplicationSettings(
@@ -31,7 +31,7 @@ struct Serve: AsyncParsableCommand {
                         ?? .embedded(dataDirectory: settings.dataDirectory),
                     advertisedHost: settings.advertiseHost, replicaSetName: settings.replicaSetName,
                     version: Martlet.version, arguments: CommandLine.arguments),
-                logger: logger
+                log: log
             ) { address in
                 // Not print(): whoever waits for the line reads a pipe, and print() would keep it in a buffer.
                 FileHandle.standardOutput.write(Data("ready mongodb://\(address)/\n".utf8))

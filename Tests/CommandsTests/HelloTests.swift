@@ -116,8 +116,6 @@ struct HelloTests {
             (#""saslSupportedMechs": {"db": "admin"}"#, 2),
             (#""saslSupportedMechs": 123"#, 14),
             (#""saslSupportedMechs": null"#, 14),
-            (#""readConcern": {"level": "majority"}"#, 72),
-            (#""writeConcern": {"w": 1}"#, 72),
         ] as [(String, Int32)])
     func refused(arguments: String, code: Int32) async throws {
         #expect(try await server.failure(#"{"hello": 1, \#(arguments)}"#)?.code.number == code)

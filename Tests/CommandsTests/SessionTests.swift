@@ -92,8 +92,6 @@ struct SessionTests {
             (#""killAllSessions": [{"user": 1, "db": "a"}]"#, 14),
             (#""killAllSessions": [{"user": "a", "db": "b", "extra": 1}]"#, 40415),
             (#""killAllSessionsByPattern": [{"lsid": 1}]"#, 14), (#""killAllSessionsByPattern": [{"x": 1}]"#, 40415),
-            (#""startSession": 1, "readConcern": {"level": "snapshot"}"#, 72),
-            (#""startSession": 1, "writeConcern": {}"#, 72),
         ] as [(String, Int32)])
     func refused(text: String, code: Int32) async throws {
         #expect(try await server.failure(command(text))?.code.number == code)

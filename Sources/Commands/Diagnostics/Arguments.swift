@@ -40,19 +40,3 @@ extension RawValue {
         }
     }
 }
-
-extension CommandTable {
-    /// For commands that read and write no documents: they know no write concern, and no read concern but `local`.
-    static func withoutConcerns(_ handler: @escaping Handler) -> Handler {
-        { request, context throws(CommandError) in
-            if let level = request.shared.readConcern?.level, level != .local {
-                throw CommandError(
-                    .invalidOptions, "Command \(request.name) does not support read concern '\(level.rawValue)'")
-            }
-            guard request.shared.writeConcern == nil else {
-                throw CommandError(.invalidOptions, "Command \(request.name) does not support writeConcern")
-            }
-            return try await handler(request, context)
-        }
-    }
-}

@@ -16,15 +16,20 @@ final class Session {
     private let stream: MessageStream
     private let dispatcher: Dispatcher
     private let activity: Activity
+    private let requests: RequestCounters
     private let logger: Logger
     private let compression = CompressionContext()
     private var lastRequestID: Int32 = 0
 
-    init(_ connection: AcceptedConnection, dispatcher: Dispatcher, activity: Activity, logger: Logger) {
+    init(
+        _ connection: AcceptedConnection, dispatcher: Dispatcher, activity: Activity, requests: RequestCounters,
+        logger: Logger
+    ) {
         channel = connection.channel
         stream = connection.stream
         self.dispatcher = dispatcher
         self.activity = activity
+        self.requests = requests
         self.logger = logger
     }
 
@@ -74,7 +79,9 @@ final class Session {
         if operation.flags.contains(.exhaustAllowed), Dispatcher.isHandshake(operation.body) {
             return await streamHello(operation.body, request.envelope)
         }
+        requests.begin(bytes: message.frame.readableBytes)
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
+        requests.end(bytes: request.envelope.expectsReply ? reply.builder.count : 0, isFailure: reply.isFailure)
         if request.envelope.expectsReply {
             await write(reply, to: request.envelope, [], Self.mayCompress(operation.body))
         }

@@ -1,15 +1,22 @@
+internal import Commands
 internal import Foundation
 package import Logging
 
-/// The log on standard error: as text lines, or as one JSON object per line.
-package enum ServerLog {
-    package static func bootstrap(level: Logger.Level, json: Bool) -> Logger {
+/// The log: on standard error as text lines or as one JSON object per line, and its end in memory for `getLog`.
+package struct ServerLog: Sendable {
+    package let logger: Logger
+    let ring: LogRing
+
+    /// To be called once, before anything logs.
+    package static func bootstrap(level: Logger.Level, json: Bool) -> ServerLog {
+        let ring = LogRing(baseLevel: level)
         LoggingSystem.bootstrap { label in
-            var handler: any LogHandler = json ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
+            var output: any LogHandler = json ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
+            // The handler before it decides, by the level that `setParameter` can change.
+            output.logLevel = .trace
+            return RecordingLogHandler(label: label, ring: ring, next: output)
         }
-        return Logger(label: "martlet")
+        return ServerLog(logger: Logger(label: "martlet"), ring: ring)
     }
 }
 

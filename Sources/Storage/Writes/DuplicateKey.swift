@@ -14,7 +14,7 @@ extension CommandError {
                 builder.append("_id", id)
                 builder.end()
             }
-            let shown = Document { $0.append("_id", id) }.extendedJSON(.relaxed)
+            let shown = Document { $0.append("_id", id) }.withRaw { ShellText.of($0) }
             return CommandError(
                 .duplicateKey,
                 "E11000 duplicate key error collection: \(namespace) index: _id_ dup key: \(shown)",

@@ -1,0 +1,83 @@
+import BSON
+import CommandModel
+import Testing
+
+@testable import Commands
+
+/// Arguments that commands about documents share: hints, variables, updates.
+@Suite("Arguments of document commands")
+struct DocumentArgumentTests {
+    /// Gives `json` as the argument `find.x` to `body`; the number of the error it throws, or nil.
+    private func refusal(_ json: String, _ body: (Argument) throws(CommandError) -> Void) throws -> Int32? {
+        try Document(extendedJSON: #"{"x":\#(json)}"#).withRaw { raw in
+            guard let field = raw.first(where: { _ in true }) else { return -1 }
+            do throws(CommandError) {
+                try body(Argument(command: "find", key: field.key, value: field.value))
+                return nil
+            } catch { return error.code.number }
+        }
+    }
+
+    @Test(
+        "a hint names the index on _id, the natural order, or something that is not there",
+        arguments: [
+            (#""_id_""#, nil), (#"{"_id":1.0}"#, nil), (#"{"$natural":-1}"#, nil), ("{}", nil),
+            (#""$natural""#, 2), (#"{"_id":-1}"#, 2), (#"{"a":1}"#, 2), (#"{"_id":1,"a":1}"#, 2),
+            (#"{"$natural":0}"#, 2), (#"{"$natural":true}"#, 2), (#"{"$natural":1,"a":1}"#, 2),
+            (#"{"$natural":{"$numberDouble":"NaN"}}"#, 2), ("null", 9), ("1", 9),
+        ] as [(String, Int32?)])
+    func hint(json: String, code: Int32?) throws {
+        #expect(try refusal(json) { argument throws(CommandError) in try argument.checkHint() } == code)
+    }
+
+    @Test("a missing index matters only where there is a collection")
+    func missingIndex() throws {
+        #expect(try refusal(#""no_such_index""#) { argument throws(CommandError) in _ = try argument.hint() } == nil)
+    }
+
+    @Test(
+        "variables are constants under proper names",
+        arguments: [
+            ("{}", nil), ("null", nil), (#"{"a":1,"bC_2":[{"x":"y"}],"ä":null}"#, nil), ("[]", 14),
+            (#"{"":1}"#, 16867), (#"{"A":1}"#, 9), (#"{"_a":1}"#, 9), (#"{"a b":1}"#, 9), (#"{"a":"$x"}"#, 238),
+            (#"{"a":{"$add":[1,2]}}"#, 238), (#"{"a":[{"b":"$$ROOT"}]}"#, 238),
+        ] as [(String, Int32?)])
+    func variables(json: String, code: Int32?) throws {
+        #expect(try refusal(json) { argument throws(CommandError) in try argument.checkVariables() } == code)
+    }
+
+    @Test(
+        "a collation is checked before it is refused",
+        arguments: [
+            ("{}", nil), ("null", nil), (#"{"locale":"simple"}"#, nil), (#"{"locale":"de"}"#, 238),
+            (#"{"strength":1}"#, 40414), (#"{"locale":"de","strength":9}"#, 2), (#""de""#, 14),
+        ] as [(String, Int32?)])
+    func collation(json: String, code: Int32?) throws {
+        #expect(try refusal(json) { argument throws(CommandError) in try argument.checkCollation() } == code)
+    }
+
+    @Test(
+        "a pipeline consists of stages that make sense in an update",
+        arguments: [
+            ("[]", nil), (#"[{"$set":{"a":1}},{"$unset":"b"}]"#, nil), (#"[{"$match":{}}]"#, 72),
+            (#"[{"set":1}]"#, 40324), (#"[{"$set":{},"$unset":"a"}]"#, 40323), ("[1]", 14), (#"{"$set":{"a":1}}"#, nil),
+        ] as [(String, Int32?)])
+    func pipeline(json: String, code: Int32?) throws {
+        let found = try refusal(json) { argument throws(CommandError) in
+            try UpdateModification.check(argument.updateArgument(), arrayFilters: [], hasConstants: false)
+        }
+        #expect(found == code)
+    }
+
+    @Test("array filters do not go with a pipeline, constants with nothing else")
+    func companions() throws {
+        let filtered = try refusal("[]") { argument throws(CommandError) in
+            try UpdateModification.check(argument.updateArgument(), arrayFilters: [.empty], hasConstants: true)
+        }
+        #expect(filtered == 9)
+        let constants = try refusal("{}") { argument throws(CommandError) in
+            try UpdateModification.check(argument.updateArgument(), arrayFilters: [], hasConstants: true)
+        }
+        #expect(constants == 51198)
+    }
+}
