@@ -54,6 +54,12 @@ package struct RawDocument {
         self[RawKey(key)]
     }
 
+    /// Of a command: its name and what it is about.
+    package var firstElement: RawElement? {
+        var elements = makeIterator()
+        return elements.next()
+    }
+
     /// The number of elements: a walk over the document.
     package var elementCount: Int {
         var count = 0

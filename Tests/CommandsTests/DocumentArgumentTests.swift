@@ -10,7 +10,7 @@ struct DocumentArgumentTests {
     /// Gives `json` as the argument `find.x` to `body`; the number of the error it throws, or nil.
     private func refusal(_ json: String, _ body: (Argument) throws(CommandError) -> Void) throws -> Int32? {
         try Document(extendedJSON: #"{"x":\#(json)}"#).withRaw { raw in
-            guard let field = raw.first(where: { _ in true }) else { return -1 }
+            guard let field = raw.firstElement else { return -1 }
             do throws(CommandError) {
                 try body(Argument(command: "find", key: field.key, value: field.value))
                 return nil

@@ -65,7 +65,7 @@ extension CommandTable {
     @Sendable static func dataSize(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        let full: String? = request.body.withRaw { raw in raw.first { _ in true }?.value.string }
+        let full: String? = request.body.withRaw { raw in raw.firstElement?.value.string }
         guard let full, let dot = full.firstIndex(of: ".") else {
             throw CommandError(.invalidNamespace, "dataSize takes the full name of a collection")
         }

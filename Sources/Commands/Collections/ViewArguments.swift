@@ -29,7 +29,7 @@ extension Argument {
     }
 
     private static func checkViewStage(_ stage: RawDocument) throws(CommandError) {
-        guard stage.elementCount == 1, let field = stage.first(where: { _ in true }) else {
+        guard stage.elementCount == 1, let field = stage.firstElement else {
             throw CommandError(
                 ErrorCode(40_323), "A pipeline stage specification object must contain exactly one field.")
         }

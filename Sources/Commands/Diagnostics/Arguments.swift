@@ -22,9 +22,6 @@ extension CommandRequest {
 }
 
 extension Argument {
-    /// MongoDB takes a null for an optional argument as if it were not there, and for a required one as missing.
-    var isOmitted: Bool { value.type == .null || value.type == .undefined }
-
     func requireValue() throws(CommandError) {
         if isOmitted { throw .missingField(name) }
     }

@@ -24,7 +24,7 @@ private struct CountPipeline {
     }
 
     private mutating func take(_ stage: RawDocument) throws(CommandError) {
-        guard stage.elementCount == 1, let field = stage.first(where: { _ in true }) else {
+        guard stage.elementCount == 1, let field = stage.firstElement else {
             throw CommandError(
                 ErrorCode(40323), "A pipeline stage specification object must contain exactly one field.")
         }

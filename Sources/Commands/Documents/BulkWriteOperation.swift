@@ -76,7 +76,7 @@ struct BulkWriteOperation {
         try forEachField(of: raw, "bulkWrite.ops.update") { argument throws(CommandError) in
             switch argument.key {
             case "filter": filter = try argument.ifPresent(Argument.document)
-            case "updateMods": statement.update = try argument.updateModification()
+            case "updateMods": statement.update = try argument.updateArgument()
             case "multi": statement.isMulti = try argument.ifPresent(Argument.bool) ?? false
             case "upsert": statement.isUpsert = try argument.ifPresent(Argument.bool) ?? false
             case "upsertSupplied": _ = try argument.ifPresent(Argument.bool)
@@ -124,13 +124,6 @@ struct BulkWriteOperation {
 }
 
 extension Argument {
-    fileprivate func updateModification() throws(CommandError) -> Value {
-        guard value.container != nil else {
-            throw CommandError(.failedToParse, "Update argument must be either an object or an array")
-        }
-        return Value(copying: value)
-    }
-
     /// `hint` and `collation`: of the wrong type they are malformed; naming what is not there they are the operation's
     /// error.
     fileprivate func planningRefusal() throws(CommandError) -> BulkWriteOperation.Refusal? {

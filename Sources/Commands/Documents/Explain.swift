@@ -47,7 +47,7 @@ extension CommandTable {
     /// The command that is explained, in the database of the outer one.
     private static func innerRequest(_ request: CommandRequest) throws(CommandError) -> CommandRequest {
         let body: Document? = request.body.withRaw { raw in
-            raw.first { _ in true }?.value.document.map(Document.init(copying:))
+            raw.firstElement?.value.document.map(Document.init(copying:))
         }
         guard let body else { throw CommandError(.typeMismatch, "explain takes a command as an object") }
         let named = Document { builder in

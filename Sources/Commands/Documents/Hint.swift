@@ -29,7 +29,7 @@ extension Argument {
         guard let pattern = value.document else {
             throw CommandError(.failedToParse, "Hint must be a string or an object")
         }
-        guard let first = pattern.first(where: { _ in true }) else { return .none }
+        guard let first = pattern.firstElement else { return .none }
         if let natural = pattern["$natural"] { return try Self.natural(natural, of: pattern) }
         let isID = first.key == "_id" && pattern.elementCount == 1 && first.value.number?.asInt64Exact == 1
         return isID ? .id : .unknown

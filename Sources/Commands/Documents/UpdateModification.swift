@@ -33,7 +33,7 @@ enum UpdateModification {
         guard let stage = value.document else {
             throw CommandError(.typeMismatch, "Each element of the 'pipeline' array must be an object")
         }
-        guard stage.elementCount == 1, let field = stage.first(where: { _ in true }) else {
+        guard stage.elementCount == 1, let field = stage.firstElement else {
             throw CommandError(
                 ErrorCode(40323), "A pipeline stage specification object must contain exactly one field.")
         }

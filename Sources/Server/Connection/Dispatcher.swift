@@ -44,7 +44,7 @@ struct Dispatcher: Sendable {
     /// Whether a command may be the first message of a client, in the legacy format.
     static func isHandshake(_ body: Document) -> Bool {
         body.withRaw { raw in
-            guard let name = raw.first(where: { _ in true })?.key else { return false }
+            guard let name = raw.firstElement?.key else { return false }
             return name == "hello" || name == "isMaster" || name == "ismaster"
         }
     }

@@ -83,7 +83,8 @@ final class Session {
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
         requests.end(bytes: request.envelope.expectsReply ? reply.builder.count : 0, isFailure: reply.isFailure)
         if request.envelope.expectsReply {
-            await write(reply, to: request.envelope, [], Self.mayCompress(operation.body))
+            let mayCompress = request.envelope.compressor != nil && Self.mayCompress(operation.body)
+            await write(reply, to: request.envelope, [], mayCompress)
         }
         return true
     }
@@ -153,7 +154,7 @@ final class Session {
 
     private static func mayCompress(_ body: Document) -> Bool {
         body.withRaw { raw in
-            guard let name = raw.first(where: { _ in true })?.key else { return false }
+            guard let name = raw.firstElement?.key else { return false }
             return Compressor.mayCompress(command: name)
         }
     }
