@@ -8,7 +8,8 @@ package enum SchemaSQL {
 
     /// In ascending order, without gaps. Append only: a migration that was released is never edited.
     package static let migrations: [Migration] = [
-        Migration(version: 1, name: "catalog", text: text(PackageResources._001_catalog_sql))
+        Migration(version: 1, name: "catalog", text: text(PackageResources._001_catalog_sql)),
+        Migration(version: 2, name: "sessions", text: text(PackageResources._002_sessions_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

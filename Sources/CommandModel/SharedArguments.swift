@@ -5,6 +5,9 @@ package struct SharedArguments: Sendable {
     package var database = "admin"
     package var sessionID: LogicalSessionID?
     package var transactionNumber: Int64?
+    /// The numbers of the statements, for retries: given one by one, or from the first.
+    private var statementNumbers: [Int32]?
+    private var firstStatementNumber: Int32 = 0
     package var startsTransaction = false
     /// `autocommit: false` marks every statement of a multi-document transaction.
     package var isInTransaction = false
@@ -55,6 +58,7 @@ package struct SharedArguments: Sendable {
         case "readConcern": readConcern = try ReadConcern(field.value)
         case "writeConcern": writeConcern = try WriteConcern(field.value)
         case "$readPreference": readPreference = try Self.readPreferenceMode(field)
+        case "stmtId", "stmtIds": try takeStatementNumbers(field)
         case "maxTimeMS": timeLimit = try Self.timeLimit(field.value)
         case "apiVersion", "apiStrict", "apiDeprecationErrors": try takeAPI(field)
         case "$clusterTime":
@@ -80,6 +84,27 @@ package struct SharedArguments: Sendable {
             }
             startsTransaction = true
         }
+    }
+
+    private mutating func takeStatementNumbers(_ field: RawElement) throws(CommandError) {
+        if field.key == "stmtId" {
+            guard let number = field.value.int32 else { throw Self.wrong(field, "int") }
+            firstStatementNumber = number
+            return
+        }
+        guard let array = field.value.array else { throw Self.wrong(field, "array") }
+        var numbers: [Int32] = []
+        for element in array {
+            guard let number = element.value.int32 else { throw Self.wrong(element, "int") }
+            numbers.append(number)
+        }
+        statementNumbers = numbers
+    }
+
+    /// The number of the statement at a position of its command.
+    package func statementNumber(at position: Int) -> Int32 {
+        if let statementNumbers, statementNumbers.indices.contains(position) { return statementNumbers[position] }
+        return firstStatementNumber &+ Int32(clamping: position)
     }
 
     private mutating func takeAPI(_ field: RawElement) throws(CommandError) {

@@ -5,8 +5,8 @@ extension CommandError {
     /// The one place where PostgreSQL's answer becomes the client's. PostgreSQL's own text goes to the log, not to the
     /// client.
     ///
-    /// No label says that a write may be retried: until a retried write is recognized as such, an invitation to retry
-    /// one whose commit is unknown would apply it twice.
+    /// Lost connections are told as changes of the primary: on these drivers look again where the primary is, wait for
+    /// it, and retry what may be retried.
     package init(_ error: PostgresError) {
         switch error.category {
         case .cancelled: self = .timeLimitExceeded
@@ -15,8 +15,12 @@ extension CommandError {
             self.init(.namespaceNotFound, "the collection was dropped while the operation ran")
         case .readOnly:
             self.init(.notWritablePrimary, "PostgreSQL accepts no writes: it is read-only or a standby")
+        case .connection where error.kind == .poolClosed:
+            self.init(.shutdownInProgress, "the server is shutting down")
+        case .connection where error.mayHaveTakenEffect:
+            self.init(.interruptedByReplicaStateChange, "the connection to PostgreSQL was lost during the operation")
         case .connection:
-            self.init(.hostUnreachable, "the connection to PostgreSQL was lost or could not be made")
+            self.init(.notWritablePrimary, "PostgreSQL cannot be reached now")
         case .resources where error.kind == .queueFull:
             self.init(
                 .ingressRequestRateLimitExceeded, "too many operations are waiting for PostgreSQL",

@@ -63,7 +63,7 @@ struct CollectionArgumentTests {
             #""clusteredIndex": false"#, #""capped": true, "size": {"$numberDecimal": "1.5"}"#,
         ])
     func createAccepts(_ options: String) async throws {
-        #expect(try await server.failure(#"{"create": "c", \#(options)}"#)?.code == .hostUnreachable)
+        #expect(try await server.failure(#"{"create": "c", \#(options)}"#)?.code == .notWritablePrimary)
     }
 
     @Test("what create keeps has the same bytes whatever the order of the arguments")
@@ -80,7 +80,7 @@ struct CollectionArgumentTests {
     @Test(
         "system collections",
         arguments: [
-            ("system.views", 6), ("system.js", 6), ("system.other", 73), ("system.buckets.x", 20), ("a$b", 73),
+            ("system.views", 10107), ("system.js", 10107), ("system.other", 73), ("system.buckets.x", 20), ("a$b", 73),
         ])
     func systemNames(_ name: String, code: Int32) async throws {
         #expect(try await server.failure(#"{"create": "\#(name)"}"#)?.code.number == code)
@@ -90,10 +90,10 @@ struct CollectionArgumentTests {
         "arguments of the other commands",
         arguments: [
             (#"{"listCollections": 1, "cursor": {"batchSize": -1}}"#, 2),
-            (#"{"listCollections": 1, "cursor": {"batchSize": {"$numberDecimal": "-0.5"}}}"#, 6),
+            (#"{"listCollections": 1, "cursor": {"batchSize": {"$numberDecimal": "-0.5"}}}"#, 10107),
             (#"{"listCollections": 1, "cursor": {"size": 1}}"#, 40_415),
             (#"{"listCollections": 1, "cursor": 1}"#, 14), (#"{"listCollections": 1, "nameOnly": 1}"#, 14),
-            (#"{"listCollections": 1, "nameOnly": null, "filter": null, "cursor": null}"#, 6),
+            (#"{"listCollections": 1, "nameOnly": null, "filter": null, "cursor": null}"#, 10107),
             (#"{"listDatabases": 1, "filter": {"$or": [{"name": {"$near": [0, 0]}}]}}"#, 5_626_500),
             (#"{"renameCollection": "a.b", "to": "a.b"}"#, 20), (#"{"renameCollection": "a.b"}"#, 40_414),
             (#"{"renameCollection": "a.system.js", "to": "a.c"}"#, 20),

@@ -179,7 +179,7 @@ extension DatabaseTests {
                             let code = await errorCode {
                                 try await ours.engine.withCollectionCreated(namespace(name)) {
                                     collection throws(StorageError) in
-                                    try await ours.engine.insert(document, into: collection)
+                                    _ = try await ours.engine.insert(document, into: collection)
                                 }
                             }
                             if code == nil { lastAcknowledged.update { $0["\(task)-\(id)"] = id } }

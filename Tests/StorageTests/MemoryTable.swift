@@ -71,7 +71,7 @@ struct MemoryTable {
         while !batch.isFinished, batch.round < WriteBatch.roundsMax {
             load(&batch)
             // A locked row cannot be changed by anybody else.
-            if !batch.locksRows { interfering(&self, batch.round) }
+            if batch.reading == .optimistic { interfering(&self, batch.round) }
             answers.merge(store(&batch)) { first, _ in first }
         }
         return answers

@@ -62,8 +62,8 @@ extension DatabaseTests {
                         .description
                 case .one(let operation, let sort):
                     let outcome = try await engine.modifyOne(operation, in: collection, sort: sort, deadline: .never)
-                    let images = [outcome.before, outcome.after].map { $0?.text ?? "-" }
-                    return "\(outcome.matched) \(outcome.modified) \(outcome.upsertedID != nil) \(images)"
+                    return "\(outcome.matched) \(outcome.modified) \(outcome.upsertedID != nil) "
+                        + (outcome.image?.text ?? "-")
                 case .many(let operation):
                     let tally = try await engine.modifyMany(operation, in: collection, deadline: .never)
                     return "\(tally.matched) \(tally.modified)"

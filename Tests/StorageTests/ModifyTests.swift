@@ -27,14 +27,14 @@ extension DatabaseTests {
             let updated = try await engine.modify(
                 .update(#"{"_id": 1}"#, #"{"$inc": {"n": 5}}"#, images: true), in: collection)
             #expect(updated.matched && updated.modified)
-            #expect(updated.before?.text == #"{"_id":1,"n":0}"# && updated.after?.text == #"{"_id":1,"n":5}"#)
+            #expect(updated.image?.text == #"{"_id":1,"n":0}"#)
             let unmatched = try await engine.modify(
                 .update(#"{"_id": 1, "n": 0}"#, #"{"$inc": {"n": 5}}"#), in: collection)
             #expect(!unmatched.matched && !unmatched.modified)
             let unchanged = try await engine.modify(.update(#"{"_id": 1}"#, #"{"$set": {"n": 5}}"#), in: collection)
             #expect(unchanged.matched && !unchanged.modified)
             let removed = try await engine.modify(.delete(#"{"_id": 2}"#, images: true), in: collection)
-            #expect(removed.matched && removed.before?.text == #"{"_id":2,"n":0}"#)
+            #expect(removed.matched && removed.image?.text == #"{"_id":2,"n":0}"#)
             #expect(try await engine.texts(of: collection) == [#"{"_id":0,"n":0}"#, #"{"_id":1,"n":5}"#])
         }
 

@@ -83,7 +83,7 @@ extension DatabaseTests {
             let outcomes = try await outcomes(80) { task in
                 try .update(#"{"state": "new"}"#, "{\"$set\": {\"state\": \(task)}}", images: true)
             }
-            let taken = outcomes.compactMap { $0.after?.int("_id") }
+            let taken = outcomes.compactMap { $0.image?.int("_id") }
             #expect(taken.count == 60 && Set(taken).count == 60)
             #expect(outcomes.count { !$0.matched } == 20)
         }

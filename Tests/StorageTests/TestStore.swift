@@ -27,6 +27,7 @@ final class TestStore: Sendable {
         self.database = database
         var keyed = database.setting("plan_cache_mode", "force_generic_plan")
         keyed = keyed.setting("enable_seqscan", "off").setting("enable_bitmapscan", "off")
+        keyed = keyed.setting("lock_timeout", "30ms")
         readers = try DatabasePool(
             worker: PointReadWorker(),
             options: PoolOptions(
@@ -39,7 +40,8 @@ final class TestStore: Sendable {
         general = try DatabasePool(
             worker: GeneralWorker(),
             options: PoolOptions(
-                name: "general", connection: database, threadCount: sizes.general, routing: .shared(.eager),
+                name: "general", connection: database.setting("lock_timeout", "30ms"), threadCount: sizes.general,
+                routing: .shared(.eager),
                 batchMax: 1))
         engine = StorageEngine(readers: readers, writers: writers, general: general)
     }
@@ -98,13 +100,13 @@ extension DocumentOperation {
         DocumentOperation(
             on: StorageTests.namespace(collection), filter: try Filter(compiling: json(filter)),
             action: .update(try UpdateProgram(compiling: .document(json(update)), multi: multi, isUpsert: upsert)),
-            upsertID: upsert ? ObjectID(high: 7, low: 9) : nil, wantsImages: images)
+            upsertID: upsert ? ObjectID(high: 7, low: 9) : nil, image: images ? .before : .none)
     }
 
     static func delete(_ filter: String, images: Bool = false) throws -> DocumentOperation {
         DocumentOperation(
             on: StorageTests.namespace(), filter: try Filter(compiling: json(filter)), action: .delete,
-            wantsImages: images)
+            image: images ? .before : .none)
     }
 }
 

@@ -10,6 +10,7 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try BulkWriteArguments(request)
+        if arguments.operations.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
         var run = BulkWriteRun(arguments, request, context)
         await run.runAll()
         _ = context.server.clock.tick()
@@ -19,6 +20,7 @@ extension CommandTable {
             batchSize: arguments.batchSize, request, context, command: "bulkWrite")
         results.writeTotals(into: &reply.builder)
         request.shared.writeUnsatisfiedConcern(into: &reply.builder)
+        reply.append(repeatedOf: context.guarded)
         return reply
     }
 }
@@ -29,9 +31,11 @@ private struct BulkWriteRun {
     private let arguments: BulkWriteArguments
     private let deadline: Deadline
     private let context: CommandContext
+    private let request: CommandRequest
 
     init(_ arguments: BulkWriteArguments, _ request: CommandRequest, _ context: CommandContext) {
         self.arguments = arguments
+        self.request = request
         self.context = context
         deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
@@ -98,8 +102,9 @@ private struct BulkWriteRun {
     private mutating func store(_ documents: [Document], _ positions: [Int], in target: BulkWriteNamespace) async {
         do throws(CommandError) {
             try await context.engine.checkUUID(target.uuid, of: target.namespace)
+            let numbers = positions.map { request.shared.statementNumber(at: $0) }
             let errors = try await CommandTable.store(
-                documents, in: target.namespace, isOrdered: arguments.isOrdered, context)
+                documents, numbers, in: target.namespace, isOrdered: arguments.isOrdered, context)
             var failures = errors[...]
             for (index, position) in positions.enumerated() {
                 if let failure = failures.first, failure.index == index {
@@ -118,6 +123,7 @@ private struct BulkWriteRun {
     private mutating func modify(at index: Int) async {
         let operation = arguments.operations[index]
         let target = arguments.namespaces[operation.target]
+        let number = request.shared.statementNumber(at: index)
         var isUpdate = false
         do throws(CommandError) {
             if case .update = operation.action { isUpdate = true }
@@ -127,11 +133,11 @@ private struct BulkWriteRun {
             case .insert: return
             case .update(let statement):
                 context.server.counters.countUpdate()
-                let tally = try await CommandTable.run(statement, on: target.namespace, deadline, context)
+                let tally = try await CommandTable.run(statement, number, on: target.namespace, deadline, context)
                 results.addUpdate(tally, at: index)
             case .delete(let statement):
                 context.server.counters.countDelete()
-                let removed = try await CommandTable.run(statement, on: target.namespace, deadline, context)
+                let removed = try await CommandTable.run(statement, number, on: target.namespace, deadline, context)
                 results.addDelete(removed, at: index)
             }
         } catch {

@@ -12,6 +12,15 @@ struct BulkWriteOperation {
         case delete(DeleteStatement)
     }
 
+    /// It may write more than one document.
+    var isMulti: Bool {
+        switch action {
+        case .insert: false
+        case .update(let statement): statement.isMulti
+        case .delete(let statement): statement.isMulti
+        }
+    }
+
     struct Refusal {
         var error: CommandError
         /// Where there is no collection nothing is looked for, neither documents nor the hinted index.

@@ -58,6 +58,7 @@ extension CommandTable {
         let arguments = try writeStatements("delete", "deletes", request)
         var statements: [DeleteStatement] = []
         for document in arguments.list { statements.append(try DeleteStatement(document)) }
+        if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("limit=0") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
@@ -66,22 +67,26 @@ extension CommandTable {
         for (index, statement) in statements.enumerated() where !errors.mustStop {
             context.server.counters.countDelete()
             do throws(CommandError) {
-                removed += try await run(statement, on: namespace, deadline, context)
+                let number = request.shared.statementNumber(at: index)
+                removed += try await run(statement, number, on: namespace, deadline, context)
             } catch {
                 errors.add(error, at: index)
             }
         }
         _ = context.server.clock.tick()
         if request.shared.isUnacknowledged { return CommandReply() }
-        return CommandReply { builder in
+        var reply = CommandReply { builder in
             builder.append("n", int32: Int32(truncatingIfNeeded: removed))
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
+        reply.append(repeatedOf: context.guarded)
+        return reply
     }
 
     static func run(
-        _ statement: DeleteStatement, on namespace: Namespace, _ deadline: Deadline, _ context: CommandContext
+        _ statement: DeleteStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
+        _ context: CommandContext
     ) async throws(CommandError) -> Int64 {
         let engine = context.engine
         let operation = DocumentOperation(
@@ -91,7 +96,10 @@ extension CommandTable {
             if statement.isMulti {
                 return try await engine.modifyMany(operation, in: collection, deadline: deadline).matched
             }
-            return try await engine.modifyOne(operation, in: collection, deadline: deadline).matched ? 1 : 0
+            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
+                WriteTally(
+                    try await engine.modifyOne(operation, in: collection, claim: claim, deadline: deadline))
+            }.matched
         } ?? 0
     }
 }

@@ -73,14 +73,14 @@ struct FindAndModifyArguments {
     func operation(on namespace: Namespace, _ server: ServerState) throws(CommandError) -> DocumentOperation {
         let filter = try Filter(compiling: filter)
         guard let update, !removes else {
-            return DocumentOperation(on: namespace, filter: filter, action: .delete, wantsImages: true)
+            return DocumentOperation(on: namespace, filter: filter, action: .delete, image: .before)
         }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert)
         return DocumentOperation(
             on: namespace, filter: filter, action: .update(program),
-            upsertID: isUpsert ? server.newObjectID() : nil, wantsImages: true)
+            upsertID: isUpsert ? server.newObjectID() : nil, image: returnsNew ? .after : .before)
     }
 }
 
@@ -97,33 +97,44 @@ extension CommandTable {
         }
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let engine = context.engine
-        let body = { @Sendable (collection: Collection) async throws(StorageError) -> DocumentOutcome in
+        let number = request.shared.statementNumber(at: 0)
+        let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try arguments.hint.check()
-            return try await engine.modifyOne(operation, in: collection, sort: sort, deadline: deadline)
+            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
+                WriteTally(
+                    try await engine.modifyOne(
+                        operation, in: collection, sort: sort, claim: claim, deadline: deadline))
+            }
         }
-        let outcome =
+        let tally =
             arguments.isUpsert
             ? try await engine.withCollectionCreated(namespace, body)
-            : try await engine.withCollection(namespace, body) ?? DocumentOutcome()
+            : try await engine.withCollection(namespace, body) ?? WriteTally()
         context.server.counters.countCommand()
         _ = context.server.clock.tick()
-        return try reply(outcome, arguments, projection, request)
+        var reply = try reply(tally, arguments, projection, request)
+        if let guarded = context.guarded, !guarded.identity.recordsEverything,
+            let number = guarded.repeatedStatements.first
+        {
+            reply.builder.append("retriedStmtId", int32: number)
+        }
+        return reply
     }
 
     private static func reply(
-        _ outcome: DocumentOutcome, _ arguments: FindAndModifyArguments, _ projection: Projection?,
+        _ tally: WriteTally, _ arguments: FindAndModifyArguments, _ projection: Projection?,
         _ request: CommandRequest
     ) throws(CommandError) -> CommandReply {
         var reply = CommandReply { builder in
             builder.beginDocument("lastErrorObject")
-            builder.append("n", int32: outcome.matched || outcome.upsertedID != nil ? 1 : 0)
+            builder.append("n", int32: tally.matched > 0 || tally.upsertedID != nil ? 1 : 0)
             if !arguments.removes {
-                builder.append("updatedExisting", bool: outcome.matched)
-                if let id = outcome.upsertedID { builder.append("upserted", id) }
+                builder.append("updatedExisting", bool: tally.matched > 0)
+                if let id = tally.upsertedID { builder.append("upserted", id) }
             }
             builder.end()
         }
-        if let image = arguments.returnsNew ? outcome.after : outcome.before {
+        if let image = tally.image {
             try image.withRaw { raw throws(CommandError) in
                 reply.builder.beginDocument("value")
                 if let projection {

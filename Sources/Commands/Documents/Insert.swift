@@ -24,7 +24,8 @@ extension CommandTable {
                 errors.add(error, at: index)
             }
         }
-        let refused = try await store(documents, in: namespace, isOrdered: arguments.isOrdered, context)
+        let numbers = positions.map { request.shared.statementNumber(at: $0) }
+        let refused = try await store(documents, numbers, in: namespace, isOrdered: arguments.isOrdered, context)
         for (index, error) in refused { errors.add(error, at: positions[index]) }
         let stored =
             documents.count
@@ -32,25 +33,32 @@ extension CommandTable {
         context.server.counters.countInserts(arguments.list.count)
         _ = context.server.clock.tick()
         if request.shared.isUnacknowledged { return CommandReply() }
-        return CommandReply { builder in
+        var reply = CommandReply { builder in
             builder.append("n", int32: Int32(stored))
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
+        reply.append(repeatedOf: context.guarded)
+        return reply
     }
 
+    /// - Parameter numbers: of the documents in their command.
     /// - Returns: the errors by the documents' positions, ascending; only the first when `isOrdered`.
     static func store(
-        _ documents: [Document], in namespace: Namespace, isOrdered: Bool, _ context: CommandContext
+        _ documents: [Document], _ numbers: [Int32], in namespace: Namespace, isOrdered: Bool,
+        _ context: CommandContext
     ) async throws(CommandError) -> [(index: Int, error: CommandError)] {
         guard !documents.isEmpty else { return [] }
         let engine = context.engine
         return try await engine.withCollectionCreated(namespace) { collection async throws(StorageError) in
             guard documents.count == 1 else {
-                return try await engine.insert(documents, into: collection, isOrdered: isOrdered)
+                return try await engine.insert(
+                    documents, into: collection, isOrdered: isOrdered, guarded: context.guarded, statements: numbers)
             }
             do throws(StorageError) {
-                try await engine.insert(documents[0], into: collection)
+                _ = try await engine.once(context.guarded, statement: numbers[0]) { claim async throws(StorageError) in
+                    WriteTally(try await engine.insert(documents[0], into: collection, claim: claim))
+                }
                 return []
             } catch {
                 guard case .command(let refusal) = error else { throw error }

@@ -56,7 +56,7 @@ struct UpdateStatement {
     }
 
     func operation(
-        on namespace: Namespace, wantsImages: Bool = false, _ server: ServerState
+        on namespace: Namespace, _ server: ServerState
     ) throws(CommandError) -> DocumentOperation {
         guard let update else { throw .missingField("update.updates.u") }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: hasConstants)
@@ -64,7 +64,7 @@ struct UpdateStatement {
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert)
         return DocumentOperation(
             on: namespace, filter: try Filter(compiling: filter), action: .update(program),
-            upsertID: isUpsert ? server.newObjectID() : nil, wantsImages: wantsImages)
+            upsertID: isUpsert ? server.newObjectID() : nil)
     }
 }
 
@@ -77,6 +77,7 @@ extension CommandTable {
         guard !arguments.keepsEmptyTimestamps else { throw .emptyTimestampsNotKept("update") }
         var statements: [UpdateStatement] = []
         for document in arguments.list { statements.append(try UpdateStatement(document)) }
+        if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
@@ -87,7 +88,8 @@ extension CommandTable {
         for (index, statement) in statements.enumerated() where !errors.mustStop {
             context.server.counters.countUpdate()
             do throws(CommandError) {
-                let tally = try await run(statement, on: namespace, deadline, context)
+                let number = request.shared.statementNumber(at: index)
+                let tally = try await run(statement, number, on: namespace, deadline, context)
                 matched += tally.matched
                 modified += tally.modified
                 if let id = tally.upsertedID {
@@ -100,17 +102,20 @@ extension CommandTable {
         }
         _ = context.server.clock.tick()
         if request.shared.isUnacknowledged { return CommandReply() }
-        return CommandReply { builder in
+        var reply = CommandReply { builder in
             builder.append("n", int32: Int32(truncatingIfNeeded: matched))
             writeUpserted(upserted, into: &builder)
             builder.append("nModified", int32: Int32(truncatingIfNeeded: modified))
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
+        reply.append(repeatedOf: context.guarded)
+        return reply
     }
 
     static func run(
-        _ statement: UpdateStatement, on namespace: Namespace, _ deadline: Deadline, _ context: CommandContext
+        _ statement: UpdateStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
+        _ context: CommandContext
     ) async throws(CommandError) -> WriteTally {
         let engine = context.engine
         let operation = try statement.operation(on: namespace, context.server)
@@ -123,8 +128,11 @@ extension CommandTable {
             if statement.isMulti {
                 return try await engine.modifyMany(operation, in: collection, deadline: deadline)
             }
-            return WriteTally(
-                try await engine.modifyOne(operation, in: collection, sort: sort, deadline: deadline))
+            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
+                WriteTally(
+                    try await engine.modifyOne(
+                        operation, in: collection, sort: sort, claim: claim, deadline: deadline))
+            }
         }
         if statement.isUpsert { return try await engine.withCollectionCreated(namespace, body) }
         return try await engine.withCollection(namespace, body) ?? WriteTally()

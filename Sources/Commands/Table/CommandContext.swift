@@ -9,6 +9,8 @@ package struct CommandContext: Sendable {
     package let server: ServerState
     package let connection: ConnectionInfo
     package let logger: Logger
+    /// Recognizes the statements of a numbered command that were done before.
+    package var guarded: StatementGuard?
 
     package init(server: ServerState, connection: ConnectionInfo, logger: Logger) {
         self.server = server

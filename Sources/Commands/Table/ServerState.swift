@@ -11,6 +11,9 @@ package final class ServerState: Sendable {
     package let clock: ClusterClock
     package let objectIDs = ObjectIDGenerator()
     package let sessions = SessionRegistry()
+    package let turns = SessionTurns()
+    /// How long the reply to an application's idempotency key is kept.
+    package let idempotencyKeyLifetimeSeconds: Int32
     package let counters = OperationCounters()
     package let requests = RequestCounters()
     package let topology = Topology()
@@ -23,8 +26,10 @@ package final class ServerState: Sendable {
 
     /// - Parameter log: the ring that the process's log handlers write into.
     package init(
-        engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing()
+        engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing(),
+        idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600
     ) {
+        self.idempotencyKeyLifetimeSeconds = idempotencyKeyLifetimeSeconds
         self.log = log
         self.engine = engine
         self.identity = identity

@@ -1,38 +1,66 @@
 package import CommandModel
 internal import NIOConcurrencyHelpers
 package import NIOCore
+package import Storage
 
-/// The logical sessions that clients have used: bookkeeping for `endSessions` and the time-out of 30 minutes.
+/// The logical sessions that clients have used: for `endSessions`, the time-out of 30 minutes, and the newest number
+/// that each has given to a write.
 package final class SessionRegistry: Sendable {
     package static let sessionsMax = 1_000_000
     package static let idleMax = TimeAmount.minutes(30)
 
-    private let lastUse = NIOLockedValueBox<[LogicalSessionID: NIODeadline]>([:])
+    private struct Entry {
+        var lastUse: NIODeadline
+        var newestNumber: Int64?
+    }
+
+    private let entries = NIOLockedValueBox<[LogicalSessionID: Entry]>([:])
 
     package init() {}
 
-    package var all: Set<LogicalSessionID> { Set(lastUse.withLockedValue { $0.keys }) }
+    package var all: Set<LogicalSessionID> { Set(entries.withLockedValue { $0.keys }) }
 
-    package var count: Int { lastUse.withLockedValue { $0.count } }
+    package var count: Int { entries.withLockedValue { $0.count } }
 
     package func touch(_ id: LogicalSessionID, now: NIODeadline = .now()) {
-        lastUse.withLockedValue { sessions in
+        entries.withLockedValue { entries in
+            guard entries[id] == nil else {
+                entries[id]?.lastUse = now
+                return
+            }
             // A flood of ids must not fill the memory; a session that is not noted here works all the same.
-            if sessions.count < Self.sessionsMax || sessions[id] != nil { sessions[id] = now }
+            if entries.count < Self.sessionsMax { entries[id] = Entry(lastUse: now) }
         }
     }
 
+    /// Whether a command may have come before, here or through another server: only a number that is newer than one
+    /// that came here is certainly new.
+    ///
+    /// - Throws: TransactionTooOld (225).
+    package func mayHaveSeen(_ identity: RetryIdentity) throws(CommandError) -> Bool {
+        let newest = entries.withLockedValue { entries -> Int64? in
+            guard let entry = entries[identity.session] else { return nil }
+            if entry.newestNumber ?? .min < identity.number {
+                entries[identity.session]?.newestNumber = identity.number
+            }
+            return entry.newestNumber
+        }
+        guard let newest else { return true }
+        guard identity.number >= newest else { throw .transactionTooOld(identity.number, newest: newest) }
+        return identity.number == newest
+    }
+
     package func end(_ ids: some Sequence<LogicalSessionID>) {
-        lastUse.withLockedValue { sessions in
-            for id in ids { sessions[id] = nil }
+        entries.withLockedValue { entries in
+            for id in ids { entries[id] = nil }
         }
     }
 
     /// - Returns: the sessions whose time was over; their cursors are to be killed.
     package func reap(now: NIODeadline = .now()) -> Set<LogicalSessionID> {
-        lastUse.withLockedValue { sessions in
-            let expired = Set(sessions.filter { now - $0.value >= Self.idleMax }.keys)
-            for id in expired { sessions[id] = nil }
+        entries.withLockedValue { entries in
+            let expired = Set(entries.filter { now - $0.value.lastUse >= Self.idleMax }.keys)
+            for id in expired { entries[id] = nil }
             return expired
         }
     }

@@ -21,6 +21,10 @@ package final class Backend: Sendable {
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
 
+    /// Longer than another server's group of writes takes, far shorter than a client's transaction may: such a lock is
+    /// not waited for on a database thread.
+    static let lockTimeoutMilliseconds = 30
+
     private init(
         embedded: EmbeddedServer?, version: String, connection: ConnectionOptions, sizes: PoolSizes
     ) throws(PostgresError) {
@@ -34,12 +38,16 @@ package final class Backend: Sendable {
         writers = try DatabasePool(
             worker: WriteWorker(),
             options: PoolOptions(
-                name: "writers", connection: connection.forKeyLookups(application: "martlet-writers"),
+                name: "writers",
+                connection: connection.forKeyLookups(application: "martlet-writers")
+                    .setting("lock_timeout", "\(Self.lockTimeoutMilliseconds)ms"),
                 threadCount: sizes.writers, routing: .lanes, batchMax: 128))
         general = try DatabasePool(
             worker: GeneralWorker(),
             options: PoolOptions(
-                name: "general", connection: connection.named("martlet-general"),
+                name: "general",
+                connection: connection.named("martlet-general")
+                    .setting("lock_timeout", "\(Self.lockTimeoutMilliseconds)ms"),
                 threadCount: sizes.general, routing: .shared(.eager), batchMax: 1))
         engine = StorageEngine(readers: readers, writers: writers, general: general)
     }

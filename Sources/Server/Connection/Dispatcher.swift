@@ -21,8 +21,10 @@ struct Dispatcher: Sendable {
             let entry = try lookUp(request)
             try check(request, entry)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
-            return success(try await entry.handler(request, context))
+            return success(try await RetryableWrite.run(entry, request, context))
         } catch {
+            // Drivers ask at once who is primary now; the watch over PostgreSQL finds out when it is back.
+            if error.code == .notWritablePrimary { context.server.topology.setWritable(false) }
             return failure(error, body)
         }
     }
@@ -104,7 +106,7 @@ struct Dispatcher: Sendable {
         _ shared: SharedArguments, _ entry: CommandTable.Entry
     ) throws(CommandError) {
         guard shared.transactionNumber != nil, !shared.isInTransaction else { return }
-        guard Self.numberedCommands.contains(entry.name) else {
+        guard RetryableWrite.commands.contains(entry.name) || Self.endsTransaction(entry) else {
             throw CommandError(
                 .notARetryableWriteCommand,
                 "txnNumber may only be provided for multi-document transactions and retryable write commands. "
@@ -112,11 +114,10 @@ struct Dispatcher: Sendable {
         }
     }
 
-    /// The retryable writes, and what ends transactions, which says more about a number than this.
-    private static let numberedCommands: Set = [
-        "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "commitTransaction",
-        "abortTransaction",
-    ]
+    /// What ends transactions says more about a number than this.
+    private static func endsTransaction(_ entry: CommandTable.Entry) -> Bool {
+        entry.name == "commitTransaction" || entry.name == "abortTransaction"
+    }
 
     private func failure(_ error: CommandError, _ body: Document) -> CommandReply {
         context.logger.debug(

@@ -36,7 +36,7 @@ package final class Catalog: Sendable {
     ) async throws(StorageError) -> (collection: Collection, isNew: Bool) {
         if let cached = cached(namespace) { return (cached, false) }
         try Self.checkForCreation(namespace)
-        let (collection, isNew) = try await pool.withConnection { connection throws(StorageError) in
+        let (collection, isNew) = try await change { connection throws(StorageError) in
             try CatalogSQL.create(namespace, options: options, on: connection)
         }
         return (remember(collection), isNew)
@@ -45,7 +45,7 @@ package final class Catalog: Sendable {
     /// - Returns: whether there was such a collection.
     package func drop(_ namespace: Namespace) async throws(StorageError) -> Bool {
         defer { forget(namespace) }
-        return try await pool.withConnection { connection throws(StorageError) in
+        return try await change { connection throws(StorageError) in
             try CatalogSQL.drop(namespace, on: connection)
         }
     }
@@ -57,7 +57,7 @@ package final class Catalog: Sendable {
             forget(source)
             forget(target)
         }
-        try await pool.withConnection { connection throws(StorageError) in
+        try await change { connection throws(StorageError) in
             try CatalogSQL.rename(source, to: target, dropTarget: dropTarget, on: connection)
         }
     }
@@ -78,6 +78,17 @@ package final class Catalog: Sendable {
     package func databases() async throws(StorageError) -> [DatabaseSizes] {
         try await pool.withConnection { connection throws(StorageError) in
             try CatalogSQL.databases(on: connection)
+        }
+    }
+
+    /// Runs DDL: again after a deadlock, and until no transaction holds what it needs.
+    private func change<R: Sendable>(
+        _ work: @escaping @Sendable (Connection) throws(StorageError) -> R
+    ) async throws(StorageError) -> R {
+        try await LockPatience.wait { (_) async throws(StorageError) in
+            try await self.pool.withConnection { connection throws(StorageError) in
+                try connection.repeatingRefused { () throws(StorageError) in try work(connection) }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package import BSON
 package import CommandModel
 package import NIOCore
+internal import SQL
 
 /// A catalog entry: what is needed to read and write a collection, with the SQL for it made once.
 package final class Collection: Sendable {
@@ -30,10 +31,11 @@ package struct CollectionSQL: Sendable {
     let readVersion: String
     let readVersionMany: String
     let readLocked: String
-    let insert: String
+    let readUnlocked: String
+    let insert: RecordedSQL
     let insertMany: String
-    let update: String
-    let delete: String
+    let update: RecordedSQL
+    let delete: RecordedSQL
     let deleteMany: String
     let count: String
 
@@ -44,7 +46,8 @@ package struct CollectionSQL: Sendable {
         readVersion = "SELECT id, xmin, doc FROM \(table) WHERE id = $1"
         readVersionMany = "SELECT id, xmin, doc FROM \(table) WHERE id = ANY($1)"
         readLocked = "SELECT id, xmin, doc FROM \(table) WHERE id = $1 FOR UPDATE"
-        insert = "INSERT INTO \(table) (id, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+        readUnlocked = "SELECT id, xmin, doc FROM \(table) WHERE id = $1 FOR UPDATE SKIP LOCKED"
+        insert = RecordedSQL("INSERT INTO \(table) (id, doc) VALUES ($1, $2) ON CONFLICT DO NOTHING", parameters: 2)
         // The ORDER BY gives the rows their rid in the order of the client's array.
         insertMany = """
             INSERT INTO \(table) (id, doc) \
@@ -52,9 +55,30 @@ package struct CollectionSQL: Sendable {
             ON CONFLICT DO NOTHING RETURNING id
             """
         // xmin is the transaction that wrote the version which was read: a compare-and-swap without a version column.
-        update = "UPDATE \(table) SET doc = $2 WHERE id = $1 AND xmin = $3"
-        delete = "DELETE FROM \(table) WHERE id = $1 AND xmin = $2"
+        update = RecordedSQL("UPDATE \(table) SET doc = $2 WHERE id = $1 AND xmin = $3", parameters: 3)
+        delete = RecordedSQL("DELETE FROM \(table) WHERE id = $1 AND xmin = $2", parameters: 2)
         deleteMany = "DELETE FROM \(table) WHERE id = ANY($1)"
         count = "SELECT count(*) FROM \(table)"
+    }
+}
+
+/// A write of one document: alone, and with recordings that depend on its effect.
+struct RecordedSQL: Sendable {
+    let plain: String
+    private let withOne: String
+    private let withMany: String
+
+    init(_ text: String, parameters: Int) {
+        plain = text
+        withOne = GuardSQL.recordingOne(after: text, first: parameters + 1)
+        withMany = GuardSQL.recordingMany(after: text, first: parameters + 1)
+    }
+
+    func statement(_ parameters: [Parameter], recording claims: [ClaimedResult] = []) -> Statement {
+        switch claims.count {
+        case 0: Statement(plain, parameters)
+        case 1: Statement(withOne, parameters + claims.parameters)
+        default: Statement(withMany, parameters + claims.parameters)
+        }
     }
 }

@@ -16,11 +16,41 @@ struct BulkInsert {
     private let keys: [ByteBuffer]
     private let collection: Collection
     private let isOrdered: Bool
+    private let claim: Claim?
 
-    init(_ documents: [Document], into collection: Collection, isOrdered: Bool) {
+    /// The claim of a command for all its documents that are not stored yet.
+    struct Claim: Sendable {
+        private let claim: StatementClaim
+        /// The numbers of the documents, ascending.
+        private let statements: [Int32]
+
+        init(_ claim: StatementClaim, statements: [Int32]) {
+            self.claim = claim
+            self.statements = statements
+        }
+
+        /// What is to be recorded when the first `count` documents are stored but the refused ones; nil for nothing.
+        func result(storing count: Int, but refused: [Int]) -> ClaimedResult? {
+            let refused = Set(refused)
+            var runs: [Range<Int32>] = []
+            for position in 0..<count where !refused.contains(position) {
+                let statement = statements[position]
+                if let last = runs.last, last.upperBound == statement {
+                    runs[runs.count - 1] = last.lowerBound..<statement &+ 1
+                } else {
+                    runs.append(statement..<statement &+ 1)
+                }
+            }
+            if runs.isEmpty { return nil }
+            return ClaimedResult(claim, runs.map { .inserts(first: $0.lowerBound, count: Int32($0.count)) })
+        }
+    }
+
+    init(_ documents: [Document], into collection: Collection, isOrdered: Bool, claim: Claim? = nil) {
         self.documents = documents
         self.collection = collection
         self.isOrdered = isOrdered
+        self.claim = claim
         keys = documents.map { document in document.withRaw { DocumentKey.ofDocument($0) } }
     }
 
@@ -33,15 +63,20 @@ struct BulkInsert {
                     collection.sql.insertMany,
                     [.byteaArray(Array(keys[chunk])), .byteaArray(documents[chunk].map(\.buffer))]))
         }
-        if !isOrdered { connection.enqueueSync() }
+        // What has to be done behind the inserts depends on their results.
+        let isBlind = !isOrdered && claim == nil
+        if isBlind { connection.enqueueSync() }
         var refused: [Int] = []
         for chunk in chunks { refused += Self.missing(in: try connection.next(), of: keys, chunk) }
-        if isOrdered {
-            if let first = refused.first { try undo(after: first, refused, on: connection) }
-            connection.enqueueSync()
+        if isOrdered, let first = refused.first {
+            try undo(after: first, refused, on: connection)
+            refused = [first]
         }
+        let stored = isOrdered ? refused.first ?? documents.count : documents.count
+        if let result = claim?.result(storing: stored, but: refused) { connection.enqueue([result].statement) }
+        if !isBlind { connection.enqueueSync() }
         try connection.nextSync()
-        return isOrdered ? Array(refused.prefix(1)) : refused
+        return refused
     }
 
     private func undo(after first: Int, _ refused: [Int], on connection: Connection) throws(PostgresError) {

@@ -16,17 +16,23 @@ package struct DocumentOperation: Sendable {
     package let action: Action
     /// The object id for an upserted document that names none; nil when nothing is to be inserted on no match.
     package let upsertID: ObjectID?
-    /// Keep the documents before and after for findAndModify.
-    package let wantsImages: Bool
+    /// What findAndModify wants to see.
+    package let image: Image
+
+    package enum Image: Sendable {
+        case none
+        case before
+        case after
+    }
 
     package init(
-        on namespace: Namespace, filter: Filter, action: Action, upsertID: ObjectID? = nil, wantsImages: Bool = false
+        on namespace: Namespace, filter: Filter, action: Action, upsertID: ObjectID? = nil, image: Image = .none
     ) {
         self.namespace = namespace
         self.filter = filter
         self.action = action
         self.upsertID = upsertID
-        self.wantsImages = wantsImages
+        self.image = image
     }
 
     /// The state of a document after the operation; nil means that there is none.
@@ -44,7 +50,7 @@ package struct DocumentOperation: Sendable {
         guard current == nil else { throw .duplicateID(in: namespace, document: document) }
         let outcome = DocumentOutcome(
             upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
-            after: wantsImages ? document : nil)
+            image: image == .after ? document : nil)
         return (.store(document), outcome)
     }
 
@@ -55,18 +61,22 @@ package struct DocumentOperation: Sendable {
     }
 
     private func applyMatched(_ current: RawDocument) throws(CommandError) -> (Effect, DocumentOutcome) {
-        let before = wantsImages ? Document(copying: current) : nil
         switch action {
         case .delete:
-            return (.remove, DocumentOutcome(matched: true, modified: true, before: before))
+            return (.remove, DocumentOutcome(matched: true, modified: true, image: image(of: current)))
         case .update(let program):
             guard let updated = try program.apply(to: current, filter: filter) else {
-                return (.unchanged, DocumentOutcome(matched: true, before: before, after: before))
+                return (.unchanged, DocumentOutcome(matched: true, image: image(of: current)))
             }
-            let outcome = DocumentOutcome(
-                matched: true, modified: true, before: before, after: wantsImages ? updated : nil)
-            return (.store(updated), outcome)
+            let shown = image == .after ? updated : image(of: current)
+            return (.store(updated), DocumentOutcome(matched: true, modified: true, image: shown))
         }
+    }
+}
+
+extension DocumentOperation {
+    private func image(of current: RawDocument) -> Document? {
+        image == .none ? nil : Document(copying: current)
     }
 }
 
@@ -76,18 +86,16 @@ package struct DocumentOutcome: Sendable {
     package var modified = false
     /// `_id` of the document that an upsert inserted.
     package var upsertedID: Value?
-    package var before: Document?
-    package var after: Document?
+    /// The document before or after, as the operation wanted it.
+    package var image: Document?
 
     package init(
-        matched: Bool = false, modified: Bool = false, upsertedID: Value? = nil, before: Document? = nil,
-        after: Document? = nil
+        matched: Bool = false, modified: Bool = false, upsertedID: Value? = nil, image: Document? = nil
     ) {
         self.matched = matched
         self.modified = modified
         self.upsertedID = upsertedID
-        self.before = before
-        self.after = after
+        self.image = image
     }
 }
 

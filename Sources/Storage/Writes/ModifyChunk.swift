@@ -104,10 +104,10 @@ struct ModifyChunk {
             case .store(let updated):
                 return Change(
                     key: key,
-                    statement: Statement(
-                        collection.sql.update, [.bytea(key), .bytea(updated.buffer), .xid(version)]))
+                    statement: collection.sql.update.statement(
+                        [.bytea(key), .bytea(updated.buffer), .xid(version)]))
             case .remove:
-                return Change(key: key, statement: Statement(collection.sql.delete, [.bytea(key), .xid(version)]))
+                return Change(key: key, statement: collection.sql.delete.statement([.bytea(key), .xid(version)]))
             }
         } catch {
             result.error = error
@@ -122,14 +122,20 @@ struct ModifyChunk {
         let changes = changes.sorted { compare($0.key, $1.key) < 0 }
         for change in changes { connection.enqueue(change.statement) }
         connection.enqueueSync()
-        for change in changes {
-            if try connection.next().affectedRows > 0 {
-                result.tally.matched += 1
-                result.tally.modified += 1
-            } else {
-                result.lostKeys.append(change.key)
+        var stored: Int64 = 0
+        var lost: [ByteBuffer] = []
+        do throws(PostgresError) {
+            for change in changes {
+                if try connection.next().affectedRows > 0 { stored += 1 } else { lost.append(change.key) }
             }
+            try connection.nextSync()
+        } catch {
+            // A client's transaction holds one of the rows: the lanes know how to wait for it.
+            guard error.state == .lockNotAvailable, connection.restoreIdle() else { throw error }
+            (stored, lost) = (0, changes.map(\.key))
         }
-        try connection.nextSync()
+        result.tally.matched += stored
+        result.tally.modified += stored
+        result.lostKeys += lost
     }
 }

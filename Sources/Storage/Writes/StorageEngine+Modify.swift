@@ -9,6 +9,8 @@ package struct WriteTally: Sendable {
     package var matched: Int64 = 0
     package var modified: Int64 = 0
     package var upsertedID: Value?
+    /// The document that findAndModify shows.
+    package var image: Document?
 
     package init() {}
 
@@ -21,6 +23,7 @@ package struct WriteTally: Sendable {
         if outcome.matched { matched += 1 }
         if outcome.modified { modified += 1 }
         upsertedID = upsertedID ?? outcome.upsertedID
+        image = image ?? outcome.image
     }
 }
 
@@ -31,13 +34,17 @@ extension StorageEngine {
     /// through the lane of its document, which checks the filter once more against the newest version. A candidate
     /// that does not match any more makes the scan start over.
     package func modifyOne(
-        _ operation: DocumentOperation, in collection: Collection, sort: SortPattern? = nil, deadline: Deadline
+        _ operation: DocumentOperation, in collection: Collection, sort: SortPattern? = nil,
+        claim: StatementClaim? = nil, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
-        if let key = operation.onlyKey { return try await write(key, .modify(operation), in: collection) }
+        if let key = operation.onlyKey {
+            return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
+        }
         while true {
             guard let key = try await firstMatch(of: operation.filter, in: collection, sort: sort, deadline: deadline)
-            else { return try await upsert(operation, into: collection) }
-            let outcome = try await write(key, .modify(operation.withoutUpsert), in: collection)
+            else { return try await upsert(operation, into: collection, claim: claim, deadline: deadline) }
+            let outcome = try await write(
+                key, .modify(operation.withoutUpsert), in: collection, claim: claim, deadline: deadline)
             if outcome.matched { return outcome }
             if deadline.hasPassed { throw .command(.timeLimitExceeded) }
         }
@@ -49,7 +56,8 @@ extension StorageEngine {
     ) async throws(StorageError) -> WriteTally {
         // Of one document at most: its lane does that, and settles the race of two upserts.
         if let key = operation.onlyKey {
-            return WriteTally(try await write(key, .modify(operation), in: collection))
+            return WriteTally(
+                try await write(key, .modify(operation), in: collection, claim: nil, deadline: deadline))
         }
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
@@ -60,26 +68,28 @@ extension StorageEngine {
             tally.matched += chunk.tally.matched
             tally.modified += chunk.tally.modified
             for key in chunk.lostKeys {
-                tally.add(try await write(key, .modify(operation.withoutUpsert), in: collection))
+                tally.add(
+                    try await write(
+                        key, .modify(operation.withoutUpsert), in: collection, claim: nil, deadline: deadline))
             }
             if let error = chunk.error { throw .command(error) }
             if deadline.hasPassed { throw .command(.timeLimitExceeded) }
             start = chunk.next
         }
-        if tally.matched == 0 { tally.add(try await upsert(operation, into: collection)) }
+        if tally.matched == 0 {
+            tally.add(try await upsert(operation, into: collection, claim: nil, deadline: deadline))
+        }
         return tally
     }
 
+    /// Nothing matched: the operation goes through the lane of the document that it would insert.
     private func upsert(
-        _ operation: DocumentOperation, into collection: Collection
+        _ operation: DocumentOperation, into collection: Collection, claim: StatementClaim?, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
         let document: Document?
         do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let document else { return DocumentOutcome() }
-        try await insert(document, into: collection)
-        return DocumentOutcome(
-            upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
-            after: operation.wantsImages ? document : nil)
+        guard let key = document?.withRaw({ DocumentKey.ofDocument($0) }) else { return DocumentOutcome() }
+        return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
     }
 
     private func firstMatch(
@@ -108,6 +118,6 @@ extension DocumentOperation {
     }
 
     var withoutUpsert: DocumentOperation {
-        DocumentOperation(on: namespace, filter: filter, action: action, wantsImages: wantsImages)
+        DocumentOperation(on: namespace, filter: filter, action: action, image: image)
     }
 }

@@ -33,8 +33,16 @@ internal import Postgres
 /// lane goes through the steps again, alone responsible for its own writes, because the others are committed. After
 /// ``optimisticRoundsMax`` lost races the lane is read `FOR UPDATE`, so that it must win.
 ///
-/// Plain inserts need no lane: they join the store step blind, with `ON CONFLICT DO NOTHING`, and no row means
-/// DuplicateKey.
+/// An insert that is alone with its key needs no lane: it joins the store step blind, with `ON CONFLICT DO NOTHING`, and
+/// no row means DuplicateKey.
+///
+/// A write that carries a claim (``GuardState``) is recorded by the very statement that stores its document, and only if
+/// that takes effect: a lane that loses its race records nothing. A claim that is refused ends the transaction; the
+/// writes of the group are then tried one by one, and the refused one alone fails.
+///
+/// A document may be locked by a client's transaction, for seconds. The group must not wait for that, so a lock wait is
+/// cut short (`lock_timeout`), and the group starts over *warily*: it locks what is free and leaves the rest out. Those
+/// writes are answered "locked", and come again, warily, until the transaction is over.
 ///
 /// Locks are taken in the order of (table, key) only, inserts and lanes together, so two groups do not deadlock on
 /// documents. (In a locked round an insert into a gap can still come after the lock of a later row; PostgreSQL breaks
@@ -47,12 +55,25 @@ struct WriteBatch {
         var version: UInt32?
         var loaded: Document?
         var store: Store = .nothing
+        var recordings: [ClaimedResult] = []
         var outcomes: [Result<DocumentOutcome, StorageError>] = []
+        /// Another transaction holds the document: nothing is done to it in this group.
+        var isBlocked = false
 
         var storesNothing: Bool {
-            if case .nothing = store { return true }
+            if case .nothing = store { return recordings.isEmpty }
             return false
         }
+    }
+
+    /// How the present versions are read.
+    enum Reading: Equatable {
+        /// Without locks: the store step finds out who was faster.
+        case optimistic
+        /// With locks, waiting for them.
+        case locking
+        /// With locks on what is not locked by others; a second, plain read tells an absent document from a locked one.
+        case wary
     }
 
     enum Store {
@@ -72,6 +93,7 @@ struct WriteBatch {
 
     static let optimisticRoundsMax = 3
     static let roundsMax = 32
+    static let optimisticOnlyRoundsMax = 10_000
 
     /// The lanes that are not committed yet, in lock order.
     private(set) var lanes: [Lane] = []
@@ -79,15 +101,25 @@ struct WriteBatch {
     private(set) var inserts: [Int] = []
     private(set) var round = 0
     let requests: [WriteRequest]
+    private let strategy: WriteStrategy
+    private let isWary: Bool
 
-    init(_ requests: [WriteRequest]) {
+    init(_ requests: [WriteRequest], strategy: WriteStrategy = .hybrid, isWary: Bool = false) {
         self.requests = requests
+        self.strategy = strategy
+        self.isWary = isWary || requests.contains(where: \.meetsLocks)
+        formLanes()
+        lanes.sort { Self.precedes($0.collection, $0.key, $1.collection, $1.key) }
+        inserts.sort {
+            let (left, right) = (requests[$0], requests[$1])
+            return Self.precedes(left.collection, left.key, right.collection, right.key)
+        }
+    }
+
+    private mutating func formLanes() {
         var laneOf: [LaneKey: Int] = [:]
+        laneOf.reserveCapacity(requests.count)
         for (index, request) in requests.enumerated() {
-            guard case .modify = request.kind else {
-                inserts.append(index)
-                continue
-            }
             let laneKey = LaneKey(collection: request.collection.number, key: request.key)
             if let lane = laneOf[laneKey] {
                 lanes[lane].requests.append(index)
@@ -96,14 +128,24 @@ struct WriteBatch {
                 lanes.append(Lane(collection: request.collection, key: request.key, requests: [index]))
             }
         }
-        lanes.sort { Self.precedes($0.collection, $0.key, $1.collection, $1.key) }
-        inserts.sort {
-            let (left, right) = (requests[$0], requests[$1])
-            return Self.precedes(left.collection, left.key, right.collection, right.key)
+        // A lane that is nothing but one insert is none.
+        lanes.removeAll { lane in
+            guard lane.requests.count == 1, case .insert = requests[lane.requests[0]].kind else { return false }
+            inserts.append(lane.requests[0])
+            return true
         }
     }
 
-    var locksRows: Bool { round >= Self.optimisticRoundsMax }
+    var reading: Reading {
+        if isWary { return .wary }
+        switch strategy {
+        case .hybrid: return round >= Self.optimisticRoundsMax ? .locking : .optimistic
+        case .optimistic: return .optimistic
+        case .pessimistic: return .locking
+        }
+    }
+
+    var hasRoundsLeft: Bool { round < (strategy == .optimistic ? Self.optimisticOnlyRoundsMax : Self.roundsMax) }
     var isFinished: Bool { lanes.isEmpty && inserts.isEmpty }
 
     mutating func loaded(lane: Int, version: UInt32, document: Document) {
@@ -111,9 +153,12 @@ struct WriteBatch {
         lanes[lane].loaded = document
     }
 
+    /// Another transaction has locked the lane's document.
+    mutating func blocked(lane: Int) { lanes[lane].isBlocked = true }
+
     /// Applies the writes of every lane to what was loaded.
     mutating func fold() {
-        for index in lanes.indices { fold(lane: index) }
+        for index in lanes.indices where !lanes[index].isBlocked { fold(lane: index) }
     }
 
     private mutating func fold(lane index: Int) {
@@ -121,29 +166,40 @@ struct WriteBatch {
         var isChanged = false
         var outcomes: [Result<DocumentOutcome, StorageError>] = []
         outcomes.reserveCapacity(lanes[index].requests.count)
-        for request in lanes[index].requests {
-            guard case .modify(let operation) = requests[request].kind else { continue }
+        var recordings: [ClaimedResult] = []
+        for position in lanes[index].requests {
+            let request = requests[position]
             do throws(CommandError) {
-                let (effect, outcome) = try Self.apply(operation, to: current)
+                let (effect, outcome) = try Self.apply(request, to: current)
                 switch effect {
                 case .unchanged: break
                 case .store(let document): (current, isChanged) = (document, true)
                 case .remove: (current, isChanged) = (nil, true)
                 }
+                if let recording = request.recording(of: outcome) { recordings.append(recording) }
                 outcomes.append(.success(outcome))
             } catch {
                 outcomes.append(.failure(.command(error)))
             }
         }
         lanes[index].outcomes = outcomes
+        lanes[index].recordings = recordings
         lanes[index].store = isChanged ? Self.store(current, over: lanes[index].version) : .nothing
     }
 
     private static func apply(
-        _ operation: DocumentOperation, to current: Document?
+        _ request: WriteRequest, to current: Document?
     ) throws(CommandError) -> (DocumentOperation.Effect, DocumentOutcome) {
-        guard let current else { return try operation.apply(to: nil) }
-        return try current.withRaw { raw throws(CommandError) in try operation.apply(to: raw) }
+        switch request.kind {
+        case .insert(let document):
+            guard current == nil else {
+                throw .duplicateID(in: request.collection.namespace, document: document)
+            }
+            return (.store(document), .inserted)
+        case .modify(let operation):
+            guard let current else { return try operation.apply(to: nil) }
+            return try current.withRaw { raw throws(CommandError) in try operation.apply(to: raw) }
+        }
     }
 
     private static func store(_ document: Document?, over version: UInt32?) -> Store {
@@ -182,12 +238,14 @@ struct WriteBatch {
     ) -> [(request: Int, result: Result<DocumentOutcome, StorageError>)] {
         var answers: [(request: Int, result: Result<DocumentOutcome, StorageError>)] = []
         for (position, request) in inserts.enumerated() {
-            answers.append((request, insertedRows[position] ? .success(DocumentOutcome()) : duplicate(request)))
+            answers.append((request, insertedRows[position] ? .success(.inserted) : duplicate(request)))
         }
         inserts = []
         var remaining: [Lane] = []
         for (index, lane) in lanes.enumerated() {
-            if lost.contains(index) {
+            if lane.isBlocked {
+                answers += lane.requests.map { ($0, .failure(.postgres(.lockedByTransaction))) }
+            } else if lost.contains(index) {
                 remaining.append(Lane(collection: lane.collection, key: lane.key, requests: lane.requests))
             } else {
                 answers += zip(lane.requests, lane.outcomes).map { ($0, $1) }
@@ -199,7 +257,7 @@ struct WriteBatch {
     }
 
     private func duplicate(_ request: Int) -> Result<DocumentOutcome, StorageError> {
-        guard case .insert(let document) = requests[request].kind else { return .success(DocumentOutcome()) }
+        guard case .insert(let document) = requests[request].kind else { return .success(.inserted) }
         return .failure(.command(.duplicateID(in: requests[request].collection.namespace, document: document)))
     }
 
@@ -209,6 +267,41 @@ struct WriteBatch {
         if left.number != right.number { return left.number < right.number }
         return leftKey.readableBytesView.lexicographicallyPrecedes(rightKey.readableBytesView)
     }
+}
+
+/// How a document is protected from two writers: ``hybrid`` is the design above; the others exist to be measured
+/// against it, with one write per transaction.
+package enum WriteStrategy: String, Sendable, CaseIterable {
+    case hybrid
+    /// Compare-and-swap, and back-off after a lost race.
+    case optimistic
+    /// A row lock from the read to the commit.
+    case pessimistic
+}
+
+extension WriteRequest {
+    /// What is to be recorded for its claim.
+    fileprivate func recording(of outcome: DocumentOutcome) -> ClaimedResult? {
+        guard let claim, outcome.modified || outcome.upsertedID != nil else { return nil }
+        guard case .insert = kind else {
+            return ClaimedResult(claim, [.statement(claim.statement, WriteTally(outcome))])
+        }
+        return insertRecording
+    }
+
+    /// What is to be recorded when the insert takes effect.
+    var insertRecording: ClaimedResult? {
+        claim.map { ClaimedResult($0, [.inserts(first: $0.statement, count: 1)]) }
+    }
+}
+
+extension DocumentOutcome {
+    static var inserted: DocumentOutcome { DocumentOutcome(modified: true) }
+}
+
+extension PostgresError {
+    static let lockedByTransaction = PostgresError(
+        .server, "the document is locked by another transaction", state: .lockNotAvailable)
 }
 
 private struct LaneKey: Hashable {

@@ -13,7 +13,23 @@ package struct WriteRequest: Sendable {
     package let collection: Collection
     package let key: ByteBuffer
     package let kind: Kind
+    /// Recorded in the transaction of the write, if that has an effect.
+    let claim: StatementClaim?
+    /// The document was found locked by a transaction: expect that it still is.
+    let meetsLocks: Bool
     let continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
+
+    init(
+        collection: Collection, key: ByteBuffer, kind: Kind, claim: StatementClaim? = nil, meetsLocks: Bool = false,
+        continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
+    ) {
+        self.collection = collection
+        self.key = key
+        self.kind = kind
+        self.claim = claim
+        self.meetsLocks = meetsLocks
+        self.continuation = continuation
+    }
 
     func answer(_ result: Result<DocumentOutcome, StorageError>) {
         continuation.resume(returning: result)

@@ -8,30 +8,42 @@ internal import SQL
 package struct WriteWorker: DatabaseWorker {
     package typealias Request = WriteRequest
 
-    package init() {}
+    private let strategy: WriteStrategy
+
+    package init(strategy: WriteStrategy = .hybrid) {
+        self.strategy = strategy
+    }
 
     package func run(_ requests: [WriteRequest], on connection: Connection) {
-        execute(requests, on: connection, attempt: 1)
+        execute(requests, on: connection, Attempt())
+    }
+
+    /// How often the requests have been tried, and whether locks are known to be in the way.
+    private struct Attempt {
+        var number = 1
+        var isWary = false
     }
 
     package func fail(_ requests: [WriteRequest], with error: PostgresError) {
         for request in requests { request.answer(.failure(.postgres(error))) }
     }
 
-    private func execute(_ requests: [WriteRequest], on connection: Connection, attempt: Int) {
-        var batch = WriteBatch(requests)
+    private func execute(_ requests: [WriteRequest], on connection: Connection, _ attempt: Attempt) {
+        var batch = WriteBatch(requests, strategy: strategy, isWary: attempt.isWary)
         while !batch.isFinished {
-            guard batch.round < WriteBatch.roundsMax else {
+            guard batch.hasRoundsLeft else {
                 for request in batch.openRequests { request.answer(.failure(.command(.lostTooManyRaces))) }
                 return
             }
+            // Others wait behind this thread in the hybrid strategy, so that it never sleeps over a lost race.
+            if strategy == .optimistic, batch.round > 0 { Backoff.pause(attempt: batch.round) }
             do throws(PostgresError) {
                 for answer in try runRound(&batch, on: connection) {
                     requests[answer.request].answer(answer.result)
                 }
             } catch {
                 _ = connection.restoreIdle()
-                recover(batch.openRequests, from: error, on: connection, attempt: attempt)
+                recover(batch.openRequests, from: error, on: connection, attempt)
                 return
             }
         }
@@ -39,15 +51,22 @@ package struct WriteWorker: DatabaseWorker {
 
     /// The transaction of the group is rolled back. Whose fault it was is not known, so each write is tried alone;
     /// one that is alone already is tried again when the reason may pass, and else fails.
+    ///
+    /// Locked documents are no fault: the group goes on without them, and they come again later.
     private func recover(
-        _ requests: [WriteRequest], from error: PostgresError, on connection: Connection, attempt: Int
+        _ requests: [WriteRequest], from error: PostgresError, on connection: Connection, _ attempt: Attempt
     ) {
+        var attempt = attempt
         if error.category == .connection { return fail(requests, with: error) }
-        if requests.count > 1 {
-            for request in requests { execute([request], on: connection, attempt: attempt) }
-        } else if error.isPassing, attempt < Backoff.attemptsMax {
-            Backoff.pause(attempt: attempt)
-            execute(requests, on: connection, attempt: attempt + 1)
+        if error.state == .lockNotAvailable, !attempt.isWary {
+            attempt.isWary = true
+            execute(requests, on: connection, attempt)
+        } else if requests.count > 1 {
+            for request in requests { execute([request], on: connection, attempt) }
+        } else if error.isPassing, error.state != .lockNotAvailable, attempt.number < Backoff.attemptsMax {
+            Backoff.pause(attempt: attempt.number)
+            attempt.number += 1
+            execute(requests, on: connection, attempt)
         } else {
             fail(requests, with: error)
         }
@@ -72,19 +91,34 @@ package struct WriteWorker: DatabaseWorker {
 
     private func enqueueLoads(_ batch: WriteBatch, on connection: Connection) {
         for lane in batch.lanes {
-            let text = batch.locksRows ? lane.collection.sql.readLocked : lane.collection.sql.readVersion
-            connection.enqueue(Statement(text, [.bytea(lane.key)]))
+            let sql = lane.collection.sql
+            let texts =
+                switch batch.reading {
+                case .optimistic: [sql.readVersion]
+                case .locking: [sql.readLocked]
+                case .wary: [sql.readUnlocked, sql.readVersion]
+                }
+            for text in texts { connection.enqueue(Statement(text, [.bytea(lane.key)])) }
         }
     }
 
     private func receiveLoads(_ batch: inout WriteBatch, from connection: Connection) throws(PostgresError) {
         for index in batch.lanes.indices {
-            let result = try connection.next()
-            guard result.rowCount > 0, let version = result.uint32(row: 0, column: 1),
-                let bytes = result.bytes(row: 0, column: 2)
-            else { continue }
-            batch.loaded(lane: index, version: version, document: Document(unchecked: ByteBuffer(bytes: bytes)))
+            let isFound = Self.take(try connection.next(), into: &batch, lane: index)
+            guard batch.reading == .wary else { continue }
+            let isThere = try connection.next().rowCount > 0
+            if isThere, !isFound { batch.blocked(lane: index) }
         }
+    }
+
+    private static func take(
+        _ result: borrowing StatementResult, into batch: inout WriteBatch, lane: Int
+    ) -> Bool {
+        guard result.rowCount > 0, let version = result.uint32(row: 0, column: 1),
+            let bytes = result.bytes(row: 0, column: 2)
+        else { return false }
+        batch.loaded(lane: lane, version: version, document: Document(unchecked: ByteBuffer(bytes: bytes)))
+        return true
     }
 
     private func receiveStores(
@@ -113,17 +147,20 @@ extension WriteBatch {
 
     private func statement(of request: WriteRequest) -> Statement {
         guard case .insert(let document) = request.kind else { preconditionFailure("a lane's write among the inserts") }
-        return Statement(request.collection.sql.insert, [.bytea(request.key), .bytea(document.buffer)])
+        return request.collection.sql.insert.statement(
+            [.bytea(request.key), .bytea(document.buffer)], recording: request.insertRecording.map { [$0] } ?? [])
     }
 
     private func statement(of lane: Lane) -> Statement {
-        let sql = lane.collection.sql
+        let (sql, key, claims) = (lane.collection.sql, lane.key, lane.recordings)
         switch lane.store {
-        case .nothing: preconditionFailure("a step of a lane that stores nothing")
-        case .insert(let document): return Statement(sql.insert, [.bytea(lane.key), .bytea(document.buffer)])
+        // Inserted and removed again within the group.
+        case .nothing: return claims.statement
+        case .insert(let document):
+            return sql.insert.statement([.bytea(key), .bytea(document.buffer)], recording: claims)
         case .update(let document, let version):
-            return Statement(sql.update, [.bytea(lane.key), .bytea(document.buffer), .xid(version)])
-        case .delete(let version): return Statement(sql.delete, [.bytea(lane.key), .xid(version)])
+            return sql.update.statement([.bytea(key), .bytea(document.buffer), .xid(version)], recording: claims)
+        case .delete(let version): return sql.delete.statement([.bytea(key), .xid(version)], recording: claims)
         }
     }
 

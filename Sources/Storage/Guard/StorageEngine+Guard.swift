@@ -1,0 +1,104 @@
+package import CommandModel
+internal import NIOCore
+internal import Postgres
+internal import SQL
+
+extension StorageEngine {
+    /// Reads what is recorded of a command. Not needed for a number that is newer than all of its session.
+    package func load(_ guarded: StatementGuard) async throws(StorageError) {
+        try await general.withConnection { connection throws(StorageError) in
+            let result: StatementResult
+            do throws(PostgresError) {
+                result = try connection.execute(Statement(GuardSQL.load, [.bytea(guarded.identity.key)]))
+            } catch {
+                throw .postgres(error)
+            }
+            guard result.rowCount > 0, let number = result.int8(row: 0, column: 0),
+                let step = result.int8(row: 0, column: 1), let bytes = result.bytes(row: 0, column: 2)
+            else { return guarded.loadedNothing() }
+            do throws(CommandError) {
+                try guarded.loaded(number: number, step: Int32(clamping: step), results: ByteBuffer(bytes: bytes))
+            } catch { throw .command(error) }
+        }
+    }
+
+    /// Runs a statement of a command unless it took effect before, and until it is known whether it did.
+    ///
+    /// `body` gets the claim to take into its transaction, and gives what it did; nil for `guarded` means that the
+    /// command is not numbered.
+    package func once(
+        _ guarded: StatementGuard?, statement: Int32,
+        _ body: (StatementClaim?) async throws(StorageError) -> WriteTally
+    ) async throws(StorageError) -> WriteTally {
+        try await settled(guarded) { () async throws(StorageError) in
+            switch guarded?.repeatedResult(of: statement) {
+            case .success(let tally)?: return tally
+            case .failure(let error)?: throw .command(error)
+            case nil: break
+            }
+            guard let guarded else { return try await body(nil) }
+            let tally = try await runGuarded(statement, guarded, body)
+            if tally.hasEffect {
+                guarded.recorded()
+            } else if guarded.identity.recordsEverything {
+                try await record([.statement(statement, tally)], for: guarded)
+            }
+            return tally
+        }
+    }
+
+    private func runGuarded(
+        _ statement: Int32, _ guarded: StatementGuard,
+        _ body: (StatementClaim?) async throws(StorageError) -> WriteTally
+    ) async throws(StorageError) -> WriteTally {
+        do throws(StorageError) {
+            return try await body(guarded.claim(statement))
+        } catch {
+            if case .command(let refusal) = error, guarded.identity.recordsEverything {
+                try await record([.failure(statement, refusal)], for: guarded)
+            }
+            throw error
+        }
+    }
+
+    /// Runs `body` again, with what is recorded read anew, as long as it is open whether it took effect.
+    func settled<R: Sendable>(
+        _ guarded: StatementGuard?, _ body: () async throws(StorageError) -> R
+    ) async throws(StorageError) -> R {
+        var attempt = 1
+        while true {
+            do throws(StorageError) {
+                return try await body()
+            } catch {
+                guard attempt < Backoff.attemptsMax, error.mayRunAgain(isGuarded: guarded != nil) else { throw error }
+            }
+            await Backoff.sleep(attempt: attempt)
+            if let guarded { try await load(guarded) }
+            attempt += 1
+        }
+    }
+
+    /// Records what had no effect of its own, for an application's key: the first reply shall be the only one.
+    func record(_ recordings: [Recording], for guarded: StatementGuard) async throws(StorageError) {
+        let claimed = [ClaimedResult(guarded.claim(0), recordings)]
+        try await general.withConnection { connection throws(StorageError) in
+            do throws(PostgresError) { _ = try connection.execute(claimed.statement) } catch { throw .postgres(error) }
+        }
+        guarded.recorded()
+    }
+}
+
+extension StorageError {
+    /// Nothing happened; or the guard can tell what did.
+    fileprivate func mayRunAgain(isGuarded: Bool) -> Bool {
+        guard case .postgres(let error) = self else { return false }
+        if error.state == .statementRefused { return isGuarded }
+        // When the breaker is open the client is told at once; it knows where to look and when to come back.
+        return error.kind == .connectionLost && (isGuarded || !error.mayHaveTakenEffect)
+    }
+}
+
+extension WriteTally {
+    /// Something is stored that was not before.
+    var hasEffect: Bool { modified > 0 || upsertedID != nil }
+}
