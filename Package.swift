@@ -83,7 +83,10 @@ let package = Package(
         // Commands: one file each.
         .target(
             name: "Commands",
-            dependencies: ["BSON", "CommandModel", "Query", "Storage", nioCore, logging],
+            dependencies: [
+                "BSON", "CommandModel", "Query", "Storage", nioCore, logging,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: settings),
 
         // Server.

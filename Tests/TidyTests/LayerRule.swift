@@ -14,7 +14,9 @@ extension Rule {
             "Logging",
             "Crypto", "DequeModule",
         ],
-        "Commands": ["BSON", "CommandModel", "Query", "Storage", "NIOCore", "NIOConcurrencyHelpers", "Logging"],
+        "Commands": [
+            "BSON", "CommandModel", "Query", "Storage", "NIOCore", "NIOConcurrencyHelpers", "DequeModule", "Logging",
+        ],
         "Server": [
             "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "NIOCore", "NIOPosix",
             "NIOConcurrencyHelpers", "DequeModule", "Logging", "ServiceLifecycle", "UnixSignals", "Foundation",

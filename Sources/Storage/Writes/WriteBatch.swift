@@ -33,11 +33,11 @@ internal import Postgres
 /// lane goes through the steps again, alone responsible for its own writes, because the others are committed. After
 /// ``optimisticRoundsMax`` lost races the lane is read `FOR UPDATE`, so that it must win.
 ///
-/// An insert that is alone with its key needs no lane: it joins the store step blind, with `ON CONFLICT DO NOTHING`, and
-/// no row means DuplicateKey.
+/// An insert that is alone with its key needs no lane: it joins the store step blind, with `ON CONFLICT DO NOTHING`,
+/// and no row means DuplicateKey.
 ///
-/// A write that carries a claim (``GuardState``) is recorded by the very statement that stores its document, and only if
-/// that takes effect: a lane that loses its race records nothing. A claim that is refused ends the transaction; the
+/// A write that carries a claim (``GuardState``) is recorded by the very statement that stores its document, and only
+/// if that takes effect: a lane that loses its race records nothing. A claim that is refused ends the transaction; the
 /// writes of the group are then tried one by one, and the refused one alone fails.
 ///
 /// A document may be locked by a client's transaction, for seconds. The group must not wait for that, so a lock wait is
