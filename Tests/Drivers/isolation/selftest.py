@@ -7,7 +7,7 @@ import random
 import sys
 
 from .checker import check, names
-from .history import Append, Below, History, ReadList, ReadRegister, Status, Transaction, Write
+from .history import Append, Below, History, ReadList, ReadRegister, Status, Write
 from .versions import FINAL
 
 X, Y, Z = ("left", "x"), ("right", "y"), ("left", "z")
