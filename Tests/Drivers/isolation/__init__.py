@@ -9,6 +9,7 @@ versions    infers from reads in which order the versions of each key came to be
 graph       who depends on whom; cycles
 checker     versions and graph to named anomalies
 selftest    the checker on histories with planted anomalies
+bruteforce  the checker against trying every schedule
 
 After Adya, "Weak consistency" (1999), and Kingsbury and Alvaro, "Elle" (2020): values are unique, so that a read tells
 whose write it saw, and lists keep the whole order of their versions. What snapshot isolation allows is decided with

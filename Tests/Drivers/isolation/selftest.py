@@ -1,4 +1,5 @@
-"""The checker on histories with one planted anomaly each, alone and amid many innocent transactions.
+"""The checker on histories with one planted anomaly each, alone and amid many innocent transactions, and on random
+ones against trying every schedule.
 
     cd Tests/Drivers && python -m isolation.selftest
 """
@@ -6,12 +7,14 @@
 import random
 import sys
 
+from . import bruteforce
 from .checker import check, names
 from .history import Append, Below, History, ReadList, ReadRegister, Status, Write
 from .versions import FINAL
 
 X, Y, Z = ("left", "x"), ("right", "y"), ("left", "z")
 INNOCENT_TRANSACTIONS = 400
+PUZZLES = 3000
 
 
 def appends(*pairs):
@@ -190,6 +193,7 @@ def problems(random):
             if set(names(anomalies)) != expected:
                 shown = "\n".join(f"    {anomaly.name}: {anomaly.detail}" for anomaly in anomalies)
                 yield f"{name}: expected {sorted(expected)}, found {dict(names(anomalies))}\n{shown}"
+    yield from bruteforce.problems(random, PUZZLES)
 
 
 def main():
@@ -198,7 +202,7 @@ def main():
     for problem in found:
         print(problem)
     print(f"{'not ok' if found else 'ok'} - isolation.selftest: {len(PLANTED)} planted anomalies, "
-          f"{len(INNOCENT)} clean histories, seed {seed}")
+          f"{len(INNOCENT)} clean histories, {PUZZLES} puzzles, seed {seed}")
     return 1 if found else 0
 
 
