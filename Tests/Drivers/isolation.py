@@ -96,7 +96,8 @@ def run(store, workload, level, arguments, disturbed_url=None):
     """Runs one workload, prints a line, and returns the anomalies."""
     start = time.monotonic()
     with disturbance(disturbed_url):
-        history = Run(workload, arguments.each).on(store, arguments.threads, f"{arguments.seed} {level} {workload.name}")
+        seed = f"{arguments.seed} {level} {workload.name}"
+        history = Run(workload, arguments.each).on(store, arguments.threads, seed)
     middle = time.monotonic()
     anomalies = check(history)
     counts = ", ".join(f"{history.count(status)} {status.value}" for status in Status)

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 
 from servers import Martlet, PostgreSQL, ServerError, temporary_directory
 from transactions import visibility, statements, rules, conflicts, faults  # noqa: F401, I001; they register checks
-from transactions.harness import Bench, Wrong, checks
+from transactions.harness import Bench, Wrong, brief, checks
 
 
 def run(number, sentence, function, server, url):
@@ -27,7 +27,8 @@ def run(number, sentence, function, server, url):
         function(bench)
         return None
     except (Wrong, PyMongoError, ServerError, OSError) as error:
-        return f"{type(error).__name__}: {error}\n{place(error)}"
+        what = brief(error) if isinstance(error, PyMongoError) else f"{type(error).__name__}: {error}"
+        return f"{what}\n{place(error)}"
     finally:
         bench.close()
         if not server.is_running():
@@ -37,7 +38,7 @@ def run(number, sentence, function, server, url):
 def place(error):
     """Where in the checks it happened."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/transactions/" in frame.filename]
-    return "\n".join(f"  {frame.filename.split('/')[-1]}:{frame.lineno}: {frame.line}" for frame in frames[:3])
+    return "\n".join(f"  {frame.filename.split('/')[-1]}:{frame.lineno}: {frame.line}" for frame in frames[:2])
 
 
 def run_all(arguments, server, url):

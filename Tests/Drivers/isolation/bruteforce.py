@@ -1,7 +1,7 @@
 """The checker against trying every schedule.
 
-Small random histories, most of them impossible: for each it is tried whether there is an order of the transactions, or of
-their beginnings and ends, in which every read sees what it saw. The checker must say the same.
+Small random histories, most of them impossible: for each it is tried whether there is an order of the transactions,
+or of their beginnings and ends, in which every read sees what it saw. The checker must say the same.
 """
 
 from .checker import ALLOWED, check, names

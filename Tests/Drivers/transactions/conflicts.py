@@ -5,7 +5,8 @@ import time
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from .harness import TRANSIENT, Background, Wrong, check, expect, expect_error, expect_ok, fails, find, increment
+from .harness import (TRANSIENT, Background, Wrong, brief, check, expect, expect_error, expect_ok, fails, find,
+                      increment)
 
 WAIT_SECONDS = 0.7  # so long must a write wait that has to
 OTHERS = 64  # documents that nobody has locked
@@ -275,7 +276,7 @@ def write_skew(bench):
     replies += [first.commit(), second.commit()]
     failed = [reply for reply in replies if reply["ok"] != 1]
     if not failed:
-        raise Wrong(f"both committed: {replies}")
+        raise Wrong(f"both committed: {[brief(reply) for reply in replies]}")
     expect_error(failed[0], 112, TRANSIENT)
     expect(sum(bench.numbers().values()), 1)
 
@@ -290,7 +291,7 @@ def many_open(bench, count=40):
         if reply["ok"] == 1:
             opened.append((i, hand))
         elif TRANSIENT not in reply.get("errorLabels", ()) and "RetryableError" not in reply.get("errorLabels", ()):
-            raise Wrong(f"transaction {i}: neither opened nor refused with a label: {reply}")
+            raise Wrong(f"transaction {i}: neither opened nor refused with a label: {brief(reply)}")
     if len(opened) < 4:
         raise Wrong(f"only {len(opened)} transactions open at once")
     bench.collection.update_one({"_id": count}, {"$inc": {"n": 1}})

@@ -14,7 +14,7 @@ from isolation.postgresql import Connection
 
 ANSWER_SECONDS = 15  # no answer may take longer, unless a check says so
 TRANSIENT = "TransientTransactionError"
-UNKNOWN = "UnknownTransactionCommitResult"
+COMMON_FIELDS = ("$clusterTime", "operationTime", "codeName")
 
 checks = []
 
@@ -29,6 +29,16 @@ def check(sentence):
 
 class Wrong(Exception):
     """The server does something else than it should."""
+
+
+def brief(reply):
+    """A reply or a PyMongoError without what is in every one."""
+    if isinstance(reply, PyMongoError):
+        details = brief(getattr(reply, "details", None) or {})
+        return f"{type(reply).__name__} {details or reply}"
+    if not isinstance(reply, dict):
+        return repr(reply)
+    return str({name: value for name, value in reply.items() if name not in COMMON_FIELDS})
 
 
 def expect(found, expected, what="found"):
@@ -46,11 +56,11 @@ def fails(code, label=None, without=None):
         # A write error's own code stands in the first of the list.
         codes = {getattr(error, "code", None), *(e["code"] for e in details.get("writeErrors", ()))}
         if code is not None and code not in codes:
-            raise Wrong(f"code {codes} instead of {code}: {error!r}") from None
+            raise Wrong(f"code {codes} instead of {code}: {brief(error)}") from None
         if label and not error.has_error_label(label):
-            raise Wrong(f"no label {label}: {error!r}") from None
+            raise Wrong(f"no label {label}: {brief(error)}") from None
         if without and error.has_error_label(without):
-            raise Wrong(f"label {without}: {error!r}") from None
+            raise Wrong(f"label {without}: {brief(error)}") from None
     else:
         raise Wrong(f"no error, expected code {code}")
 
@@ -58,17 +68,17 @@ def fails(code, label=None, without=None):
 def expect_error(reply, code, label=None):
     """The same for a reply that came by hand; code None is any error."""
     if reply is None or reply["ok"] == 1 and "writeErrors" not in reply:
-        raise Wrong(f"no error, expected code {code}: {reply}")
+        raise Wrong(f"no error, expected code {code}: {brief(reply)}")
     found = reply["writeErrors"][0]["code"] if reply["ok"] == 1 else reply.get("code")
     if code is not None and found != code:
-        raise Wrong(f"code {found} instead of {code}: {reply}")
+        raise Wrong(f"code {found} instead of {code}: {brief(reply)}")
     if label and label not in reply.get("errorLabels", ()):
-        raise Wrong(f"no label {label}: {reply}")
+        raise Wrong(f"no label {label}: {brief(reply)}")
 
 
 def expect_ok(reply):
     if reply is None or reply["ok"] != 1 or "writeErrors" in reply:
-        raise Wrong(f"should have succeeded: {reply}")
+        raise Wrong(f"should have succeeded: {brief(reply)}")
     return reply
 
 
@@ -99,7 +109,7 @@ class Background(threading.Thread):
     def still_waits_after(self, seconds):
         self.join(seconds)
         if not self.is_alive():
-            raise Wrong(f"should have waited: {self._error!r}, {self._result!r}")
+            raise Wrong(f"should have waited: {brief(self._error) if self._error else brief(self._result)}")
 
 
 class Bench:
