@@ -17,6 +17,8 @@ package struct ApplicationSettings: Sendable {
     package var replicaSetName: String
     package var version: String
     package var arguments: [String]
+    /// Commands exist that make others fail.
+    package var enablesTestCommands = false
 
     package init(
         host: String, port: Int, location: BackendLocation, advertisedHost: String, replicaSetName: String,
@@ -51,7 +53,8 @@ package struct Application {
         let listener = try await bind(settings, loops)
         let backend = try await startBackend(settings.location, logger)
         let state = ServerState(
-            engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring)
+            engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring,
+            enablesTestCommands: settings.enablesTestCommands)
         let server = Server(listener: listener, state: state, logger: logger) { address in
             log.ring.finishStartup()
             onReady(

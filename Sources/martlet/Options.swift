@@ -27,6 +27,9 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "text or json. (default: text)")
     var logFormat: String?
 
+    @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
+    var enableTestCommands = false
+
     @Option(help: "YAML file with options. Environment: MARTLET_CONFIG.")
     var config: String?
 }
@@ -40,6 +43,7 @@ struct ServeSettings {
     var replicaSetName: String
     var logLevel: String
     var logFormat: String
+    var enablesTestCommands: Bool
 
     init(_ options: ServeOptions) async throws {
         let reader = try await Self.reader(options)
@@ -54,6 +58,7 @@ struct ServeSettings {
         replicaSetName = reader.string(forKey: "replicaSetName", default: "martlet")
         logLevel = reader.string(forKey: "logLevel", default: "info")
         logFormat = reader.string(forKey: "logFormat", default: "text")
+        enablesTestCommands = reader.bool(forKey: "enableTestCommands", default: false)
         guard ["text", "json"].contains(logFormat) else {
             throw ValidationError("--log-format takes text or json, not '\(logFormat)'")
         }
@@ -83,6 +88,9 @@ struct ServeSettings {
         ]
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }
+        if options.enableTestCommands {
+            values[["enableTestCommands"]] = ConfigValue(.bool(true), isSecret: false)
+        }
         return values
     }
 }

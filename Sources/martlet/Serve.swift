@@ -24,15 +24,7 @@ struct Serve: AsyncParsableCommand {
         }
         let log = ServerLog.bootstrap(level: level, json: settings.logFormat == "json")
         do {
-            let application = try await Application.start(
-                ApplicationSettings(
-                    host: settings.listen.host, port: settings.listen.port,
-                    location: settings.postgresqlURL.map { .url($0) }
-                        ?? .embedded(dataDirectory: settings.dataDirectory),
-                    advertisedHost: settings.advertiseHost, replicaSetName: settings.replicaSetName,
-                    version: Martlet.version, arguments: CommandLine.arguments),
-                log: log
-            ) { address in
+            let application = try await Application.start(settings.application, log: log) { address in
                 // Not print(): whoever waits for the line reads a pipe, and print() would keep it in a buffer.
                 FileHandle.standardOutput.write(Data("ready mongodb://\(address)/\n".utf8))
             }
@@ -41,5 +33,17 @@ struct Serve: AsyncParsableCommand {
             FileHandle.standardError.write(Data("martlet: \(failure)\n".utf8))
             throw ExitCode.failure
         }
+    }
+}
+
+extension ServeSettings {
+    fileprivate var application: ApplicationSettings {
+        var application = ApplicationSettings(
+            host: listen.host, port: listen.port,
+            location: postgresqlURL.map { .url($0) } ?? .embedded(dataDirectory: dataDirectory),
+            advertisedHost: advertiseHost, replicaSetName: replicaSetName, version: Martlet.version,
+            arguments: CommandLine.arguments)
+        application.enablesTestCommands = enablesTestCommands
+        return application
     }
 }

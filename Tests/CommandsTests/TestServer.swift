@@ -10,12 +10,16 @@ struct TestServer {
     let state: ServerState
     let context: CommandContext
 
-    init(engine: StorageEngine? = nil, arguments: [String] = [], log: LogRing = LogRing()) throws {
+    init(
+        engine: StorageEngine? = nil, arguments: [String] = [], log: LogRing = LogRing(),
+        enablesTestCommands: Bool = false
+    ) throws {
         let identity = ServerIdentity(
             version: "1.2.3", advertisedHost: "db.example:27017", setName: "martlet", hostName: "box", processID: 42,
             arguments: arguments, runID: ObjectID(high: 7, low: 9), postgresVersion: "15.0")
         state = ServerState(
-            engine: try engine ?? TestEngine.shared.get(), identity: identity, clock: ClusterClock(), log: log)
+            engine: try engine ?? TestEngine.shared.get(), identity: identity, clock: ClusterClock(), log: log,
+            enablesTestCommands: enablesTestCommands)
         context = CommandContext(
             server: state, connection: ConnectionInfo(id: 5, remoteAddress: "192.0.2.1:4711"),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -65,11 +65,12 @@ def wait_until(condition, seconds, what):
 class Martlet:
     """One `martlet serve` process, with an embedded PostgreSQL in `directory` unless `postgresql_url` is given."""
 
-    def __init__(self, binary, directory, postgresql_url=None):
+    def __init__(self, binary, directory, postgresql_url=None, environment=None):
         self.binary = os.path.abspath(binary)
         self.directory = directory
         self.data_directory = os.path.join(directory, "data")
         self.postgresql_url = postgresql_url
+        self.environment = environment or {}
         self.port = free_port()
         self.log_path = os.path.join(directory, f"martlet-{self.port}.log")
         self.process = None
@@ -84,7 +85,8 @@ class Martlet:
         command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *source]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.directory,
-                                            env={**os.environ, "MARTLET_ADMIN_LISTEN": "off"})
+                                            env={**os.environ, "MARTLET_ADMIN_LISTEN": "off",
+                                                 **self.environment})
         lines = queue.Queue()
         threading.Thread(target=self._read_output, args=(lines,), daemon=True).start()
         self._wait_for_ready(lines)

@@ -40,6 +40,7 @@ package enum Hello {
     package static func reply(
         to request: CommandRequest, _ context: CommandContext, isLegacy: Bool, after lastSent: Int64? = nil
     ) async throws(CommandError) -> (reply: CommandReply, counter: Int64) {
+        context.connection.introduce(request.body)
         let arguments = try HelloArguments(request)
         if let awaited = arguments.awaited, let counter = try awaited.counter(in: context.server, after: lastSent) {
             let limit = min(awaited.milliseconds, awaitMillisecondsMax)

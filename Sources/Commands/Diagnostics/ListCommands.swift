@@ -7,9 +7,10 @@ extension CommandTable {
     @Sendable static func listCommands(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        CommandReply { builder in
+        let hasTestCommands = context.server.failPoints != nil
+        return CommandReply { builder in
             builder.beginDocument("commands")
-            for entry in standard.all { builder.write(entry) }
+            for entry in standard.all where hasTestCommands || !entry.isTestsOnly { builder.write(entry) }
             builder.end()
         }
     }

@@ -30,7 +30,7 @@ extension ServerParameter {
         fact("authSchemaVersion") { _ in .int32(5) },
         fact("authenticationMechanisms") { _ in .array(.empty) },
         cursorTimeoutMillis,
-        fact("enableTestCommands") { _ in .bool(false) },
+        fact("enableTestCommands") { .bool($0.failPoints != nil) },
         fact("featureCompatibilityVersion") { _ in
             .document(Document { $0.append("version", string: CompatibleVersion.feature) })
         },

@@ -12,7 +12,7 @@ extension CommandTable {
         let arguments = try BulkWriteArguments(request)
         if arguments.operations.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
         var run = BulkWriteRun(arguments, request, context)
-        await run.runAll()
+        try await run.runAll()
         _ = context.server.clock.tick()
         let results = run.results.sorted()
         var reply = try listedCursorReply(
@@ -41,15 +41,15 @@ private struct BulkWriteRun {
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
     }
 
-    mutating func runAll() async {
+    mutating func runAll() async throws(CommandError) {
         var position = 0
         while position < arguments.operations.count, !results.mustStop {
             if case .insert = arguments.operations[position].action {
                 let end = endOfInserts(from: position)
-                await insert(position..<end)
+                try await insert(position..<end)
                 position = end
             } else {
-                await modify(at: position)
+                try await modify(at: position)
                 position += 1
             }
         }
@@ -67,7 +67,7 @@ private struct BulkWriteRun {
         return end
     }
 
-    private mutating func insert(_ range: Range<Int>) async {
+    private mutating func insert(_ range: Range<Int>) async throws(CommandError) {
         let target = arguments.namespaces[arguments.operations[range.lowerBound].target]
         var documents: [Document] = []
         var positions: [Int] = []
@@ -81,12 +81,14 @@ private struct BulkWriteRun {
                 // Whatever stands before it is stored first, and may fail itself.
                 refused = (index, error)
                 if arguments.isOrdered { break }
-                results.addError(error, at: index)
+                try results.addError(error, at: index)
             }
         }
         context.server.counters.countInserts(range.count)
-        await store(documents, positions, in: target)
-        if arguments.isOrdered, let refused, !results.mustStop { results.addError(refused.error, at: refused.index) }
+        try await store(documents, positions, in: target)
+        if arguments.isOrdered, let refused, !results.mustStop {
+            try results.addError(refused.error, at: refused.index)
+        }
     }
 
     private func prepared(_ document: Document) throws(CommandError) -> Document {
@@ -99,7 +101,9 @@ private struct BulkWriteRun {
         return try StoredDocument.prepare(document, context.server)
     }
 
-    private mutating func store(_ documents: [Document], _ positions: [Int], in target: BulkWriteNamespace) async {
+    private mutating func store(
+        _ documents: [Document], _ positions: [Int], in target: BulkWriteNamespace
+    ) async throws(CommandError) {
         do throws(CommandError) {
             try await context.engine.checkUUID(target.uuid, of: target.namespace)
             let numbers = positions.map { request.shared.statementNumber(at: $0) }
@@ -108,7 +112,7 @@ private struct BulkWriteRun {
             var failures = errors[...]
             for (index, position) in positions.enumerated() {
                 if let failure = failures.first, failure.index == index {
-                    results.addError(failure.error, at: position)
+                    try results.addError(failure.error, at: position)
                     if results.mustStop { return }
                     failures.removeFirst()
                 } else {
@@ -116,11 +120,11 @@ private struct BulkWriteRun {
                 }
             }
         } catch {
-            for position in positions where !results.mustStop { results.addError(error, at: position) }
+            for position in positions where !results.mustStop { try results.addError(error, at: position) }
         }
     }
 
-    private mutating func modify(at index: Int) async {
+    private mutating func modify(at index: Int) async throws(CommandError) {
         let operation = arguments.operations[index]
         let target = arguments.namespaces[operation.target]
         let number = request.shared.statementNumber(at: index)
@@ -141,7 +145,7 @@ private struct BulkWriteRun {
                 results.addDelete(removed, at: index)
             }
         } catch {
-            results.addError(error, at: index, isUpdate: isUpdate)
+            try results.addError(error, at: index, isUpdate: isUpdate)
         }
     }
 

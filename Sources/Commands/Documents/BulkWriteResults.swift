@@ -44,7 +44,9 @@ struct BulkWriteResults {
         keep(.updated(tally), at: index)
     }
 
-    mutating func addError(_ error: CommandError, at index: Int, isUpdate: Bool = false) {
+    /// - Throws: `error`, when it is not the operation's but ends the command.
+    mutating func addError(_ error: CommandError, at index: Int, isUpdate: Bool = false) throws(CommandError) {
+        if error.endsCommand { throw error }
         errorCount += 1
         list.append((index, .failed(error, isUpdate: isUpdate)))
     }

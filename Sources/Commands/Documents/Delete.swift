@@ -70,7 +70,7 @@ extension CommandTable {
                 let number = request.shared.statementNumber(at: index)
                 removed += try await run(statement, number, on: namespace, deadline, context)
             } catch {
-                errors.add(error, at: index)
+                try errors.add(error, at: index)
             }
         }
         _ = context.server.clock.tick()

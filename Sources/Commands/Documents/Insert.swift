@@ -21,12 +21,12 @@ extension CommandTable {
                         document, context.server, keepsEmptyTimestamps: arguments.keepsEmptyTimestamps))
                 positions.append(index)
             } catch {
-                errors.add(error, at: index)
+                try errors.add(error, at: index)
             }
         }
         let numbers = positions.map { request.shared.statementNumber(at: $0) }
         let refused = try await store(documents, numbers, in: namespace, isOrdered: arguments.isOrdered, context)
-        for (index, error) in refused { errors.add(error, at: positions[index]) }
+        for (index, error) in refused { try errors.add(error, at: positions[index]) }
         let stored =
             documents.count
             - (arguments.isOrdered && !refused.isEmpty ? documents.count - refused[0].index : refused.count)

@@ -97,7 +97,7 @@ extension CommandTable {
                     matched += 1
                 }
             } catch {
-                errors.add(error, at: index)
+                try errors.add(error, at: index)
             }
         }
         _ = context.server.clock.tick()

@@ -12,7 +12,9 @@ struct WriteErrors {
 
     var mustStop: Bool { isOrdered && !list.isEmpty }
 
-    mutating func add(_ error: CommandError, at index: Int) {
+    /// - Throws: `error`, when it is not the statement's but ends the command.
+    mutating func add(_ error: CommandError, at index: Int) throws(CommandError) {
+        if error.endsCommand { throw error }
         list.append((index, error))
     }
 

@@ -6,18 +6,13 @@ internal import Storage
 
 /// What a write command is recognized by when it is sent again: it gets a guard before its handler runs.
 package enum RetryableWrite {
-    /// The commands that drivers number and that may carry a key.
-    package static let commands: Set = [
-        "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify",
-    ]
-
     static let keyBytesMax = 1_024
 
     /// Runs the handler of `entry`; under a guard, and in its session's turn, when the command can be recognized.
     package static func run(
         _ entry: CommandTable.Entry, _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        guard commands.contains(entry.name), !request.shared.isInTransaction,
+        guard ErrorLabelRule.isRetryableWrite(entry.name), !request.shared.isInTransaction,
             let identity = try identity(of: request, entry, context.server)
         else { return try await entry.handler(request, context) }
         return try await context.server.turns.withTurn(identity.session) { () async throws(CommandError) in

@@ -21,25 +21,13 @@ package struct CommandContext: Sendable {
     package var engine: StorageEngine { server.engine }
 }
 
-/// Facts about one client connection.
-package final class ConnectionInfo: Sendable {
-    package let id: Int64
-    /// `address:port` of the client.
-    package let remoteAddress: String
-    /// Shown by `connectionStatus`.
-    package let uuid = randomUUID()
-
-    package init(id: Int64, remoteAddress: String) {
-        self.id = id
-        self.remoteAddress = remoteAddress
-    }
-}
-
 /// A reply in the making: an open document in the frame's buffer. The session adds `ok` and the cluster time.
 package struct CommandReply: Sendable {
     package var builder: DocumentBuilder
     /// The command failed: what is in the reply is its error.
     package var isFailure = false
+    /// A fail point says that the client is to see its connection break instead of this reply.
+    package var closesConnection = false
     /// How many bytes of the buffer stand before the document, for the frame's header.
     package static let headroom = 21
 

@@ -12,13 +12,15 @@ package struct CommandTable: Sendable {
         package let isAdminOnly: Bool
         /// May be sent with `apiStrict`.
         package let isInStableAPI: Bool
+        /// Exists only on a server that was started with test commands.
+        package let isTestsOnly: Bool
         package let handler: Handler
     }
 
     private let entries: [String: Entry]
 
     package static let standard = CommandTable(
-        documentCommands + collectionCommands + diagnosticCommands + sessionCommands)
+        documentCommands + collectionCommands + diagnosticCommands + sessionCommands + testCommands)
 
     init(_ list: [Entry]) {
         entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -31,9 +33,12 @@ package struct CommandTable: Sendable {
 
 extension CommandTable {
     static func entry(
-        _ name: String, _ help: String, adminOnly: Bool = false, stable: Bool = false, _ handler: @escaping Handler
+        _ name: String, _ help: String, adminOnly: Bool = false, stable: Bool = false, testsOnly: Bool = false,
+        _ handler: @escaping Handler
     ) -> Entry {
-        Entry(name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, handler: handler)
+        Entry(
+            name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, isTestsOnly: testsOnly,
+            handler: handler)
     }
 
     static let documentCommands: [Entry] = [

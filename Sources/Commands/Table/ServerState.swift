@@ -19,6 +19,8 @@ package final class ServerState: Sendable {
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
     package let log: LogRing
+    /// nil unless the server was started with test commands.
+    package let failPoints: FailPoints?
     package let startedAt = NIODeadline.now()
     /// Connections by now, and since the start.
     package let connectionsOpen = Atomic<Int64>(0)
@@ -27,9 +29,10 @@ package final class ServerState: Sendable {
     /// - Parameter log: the ring that the process's log handlers write into.
     package init(
         engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing(),
-        idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600
+        idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600, enablesTestCommands: Bool = false
     ) {
         self.idempotencyKeyLifetimeSeconds = idempotencyKeyLifetimeSeconds
+        failPoints = enablesTestCommands ? FailPoints() : nil
         self.log = log
         self.engine = engine
         self.identity = identity

@@ -8,7 +8,7 @@ internal import NIOCore
 /// and says how it went. Never throws: a command that fails has a reply, too.
 struct Dispatcher: Sendable {
     private let table: CommandTable
-    private let context: CommandContext
+    let context: CommandContext
 
     init(table: CommandTable, context: CommandContext) {
         self.table = table
@@ -18,6 +18,17 @@ struct Dispatcher: Sendable {
     func run(_ body: Document, _ sequences: [DocumentSequenceArgument]) async -> CommandReply {
         do throws(CommandError) {
             let request = try CommandRequest(body: body, sequences: sequences)
+            if let failPoints = context.server.failPoints, failPoints.isArmed {
+                return await run(request, through: failPoints)
+            }
+            return await run(request)
+        } catch {
+            return failure(error, body)
+        }
+    }
+
+    func run(_ request: CommandRequest) async -> CommandReply {
+        do throws(CommandError) {
             let entry = try lookUp(request)
             try check(request, entry)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
@@ -25,7 +36,7 @@ struct Dispatcher: Sendable {
         } catch {
             // Drivers ask at once who is primary now; the watch over PostgreSQL finds out when it is back.
             if error.code == .notWritablePrimary { context.server.topology.setWritable(false) }
-            return failure(error, body)
+            return failure(error.labelled(answering: request), request.body)
         }
     }
 
@@ -35,6 +46,11 @@ struct Dispatcher: Sendable {
     func nextHello(_ body: Document, after lastCounter: Int64?) async -> (reply: CommandReply, counter: Int64?) {
         do throws(CommandError) {
             let request = try CommandRequest(body: body, sequences: [])
+            if let failPoints = context.server.failPoints, failPoints.isArmed,
+                let disturbed = await disturb(request, failPoints.enter(request, from: context.connection))
+            {
+                return (disturbed, nil)
+            }
             let (reply, counter) = try await Hello.reply(
                 to: request, context, isLegacy: request.name != "hello", after: lastCounter)
             return (success(reply), counter)
@@ -63,7 +79,7 @@ struct Dispatcher: Sendable {
     }
 
     private func lookUp(_ request: CommandRequest) throws(CommandError) -> CommandTable.Entry {
-        guard let entry = table[request.name] else {
+        guard let entry = table[request.name], !entry.isTestsOnly || context.server.failPoints != nil else {
             throw CommandError(.commandNotFound, "no such command: '\(request.name)'")
         }
         return entry
@@ -92,7 +108,7 @@ struct Dispatcher: Sendable {
     private func refuseInTransaction(
         _ shared: SharedArguments, _ entry: CommandTable.Entry
     ) throws(CommandError) {
-        guard shared.isInTransaction, !["commitTransaction", "abortTransaction"].contains(entry.name) else { return }
+        guard shared.isInTransaction, !Self.transactionEnds.contains(entry.name) else { return }
         guard shared.writeConcern == nil else {
             throw CommandError(
                 .invalidOptions, "writeConcern is not allowed within a multi-statement transaction")
@@ -106,7 +122,7 @@ struct Dispatcher: Sendable {
         _ shared: SharedArguments, _ entry: CommandTable.Entry
     ) throws(CommandError) {
         guard shared.transactionNumber != nil, !shared.isInTransaction else { return }
-        guard RetryableWrite.commands.contains(entry.name) || Self.endsTransaction(entry) else {
+        guard ErrorLabelRule.isRetryableWrite(entry.name) || Self.transactionEnds.contains(entry.name) else {
             throw CommandError(
                 .notARetryableWriteCommand,
                 "txnNumber may only be provided for multi-document transactions and retryable write commands. "
@@ -115,21 +131,15 @@ struct Dispatcher: Sendable {
     }
 
     /// What ends transactions says more about a number than this.
-    private static func endsTransaction(_ entry: CommandTable.Entry) -> Bool {
-        entry.name == "commitTransaction" || entry.name == "abortTransaction"
-    }
+    private static let transactionEnds = ["commitTransaction", "abortTransaction"]
 
-    private func failure(_ error: CommandError, _ body: Document) -> CommandReply {
+    func failure(_ error: CommandError, _ body: Document) -> CommandReply {
         context.logger.debug(
             "command failed",
             metadata: ["code": "\(error.code.number)", "error": "\(error.message)", "bytes": "\(body.count)"])
         var reply = CommandReply()
         reply.isFailure = true
-        if !error.labels.isEmpty {
-            reply.builder.beginArray("errorLabels")
-            for (index, label) in error.labels.enumerated() { reply.builder.append(index: index, string: label) }
-            reply.builder.end()
-        }
+        Self.write(error.labels, into: &reply.builder)
         reply.builder.append("ok", double: 0)
         reply.builder.append("errmsg", string: error.message)
         reply.builder.append("code", int32: error.code.number)
@@ -139,6 +149,13 @@ struct Dispatcher: Sendable {
         }
         writeTimes(into: &reply.builder)
         return reply
+    }
+
+    static func write(_ labels: [String], into builder: inout DocumentBuilder) {
+        guard !labels.isEmpty else { return }
+        builder.beginArray("errorLabels")
+        for (index, label) in labels.enumerated() { builder.append(index: index, string: label) }
+        builder.end()
     }
 
     /// Logical time, which drivers pass on for causal consistency. There is no key to sign it with and nobody to check

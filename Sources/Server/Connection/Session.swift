@@ -82,6 +82,7 @@ final class Session {
         requests.begin(bytes: message.frame.readableBytes)
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
         requests.end(bytes: request.envelope.expectsReply ? reply.builder.count : 0, isFailure: reply.isFailure)
+        if reply.closesConnection { return false }
         if request.envelope.expectsReply {
             let mayCompress = request.envelope.compressor != nil && Self.mayCompress(operation.body)
             await write(reply, to: request.envelope, [], mayCompress)
@@ -101,6 +102,7 @@ final class Session {
                     ErrorCode(352, "UnsupportedOpQueryCommand"),
                     "Unsupported OP_QUERY command. The client driver may require an upgrade."))
         }
+        if reply.closesConnection { return false }
         await write(reply, to: request.envelope, [], false)
         return true
     }
@@ -114,6 +116,7 @@ final class Session {
         var counter: Int64?
         repeat {
             let (reply, next) = await dispatcher.nextHello(body, after: counter)
+            if reply.closesConnection { return false }
             let goesOn = isStream && next != nil
             envelope.requestID = await write(reply, to: envelope, goesOn ? [.moreToCome] : [], false)
             guard goesOn else { return true }

@@ -1,0 +1,48 @@
+package import BSON
+internal import NIOConcurrencyHelpers
+package import NIOCore
+
+/// Facts about one client connection.
+package final class ConnectionInfo: Sendable {
+    package let id: Int64
+    /// `address:port` of the client.
+    package let remoteAddress: String
+    /// Shown by `connectionStatus`.
+    package let uuid = randomUUID()
+    private let metadata = NIOLockedValueBox<ClientMetadata?>(nil)
+
+    package init(id: Int64, remoteAddress: String) {
+        self.id = id
+        self.remoteAddress = remoteAddress
+    }
+
+    /// What the client has said about itself.
+    package var client: ClientMetadata? { metadata.withLockedValue { $0 } }
+
+    /// Takes what a handshake says about the client. The first one counts.
+    package func introduce(_ handshake: Document) {
+        handshake.withRaw { raw in
+            guard let client = raw["client"]?.document.flatMap(ClientMetadata.init) else { return }
+            metadata.withLockedValue { metadata in
+                if metadata == nil { metadata = client }
+            }
+        }
+    }
+}
+
+/// The `client` of a handshake: driver, operating system, and the application's name.
+///
+/// Source: specifications/source/mongodb-handshake/handshake.md
+package struct ClientMetadata: Sendable {
+    /// What drivers keep to; more is not kept.
+    static let bytesMax = 512
+
+    package let document: Document
+    package let applicationName: String?
+
+    init?(_ raw: RawDocument) {
+        guard raw.bytes.count <= Self.bytesMax else { return nil }
+        document = Document(copying: raw)
+        applicationName = raw["application"]?.document?["name"]?.string
+    }
+}
