@@ -114,14 +114,14 @@ extension CommandTable {
         }
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let namespace = try request.namespace()
-        let (engine, counted) = (context.engine, query)
-        try await engine.checkUUID(uuid, of: namespace)
+        let (documents, counted) = (context.documents, query)
+        try await context.engine.checkUUID(uuid, of: namespace)
         let usedHint = hint
         context.server.counters.countCommand()
         let count =
-            try await engine.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
+            try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
                 try usedHint.check()
-                return try await engine.count(counted, in: collection)
+                return try await documents.count(counted, in: collection)
             } ?? 0
         return cursorReply(.first, namespace, id: 0) { builder in
             guard count > 0 else { return }

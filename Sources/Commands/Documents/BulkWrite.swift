@@ -20,7 +20,7 @@ extension CommandTable {
             batchSize: arguments.batchSize, request, context, command: "bulkWrite")
         results.writeTotals(into: &reply.builder)
         request.shared.writeUnsatisfiedConcern(into: &reply.builder)
-        reply.append(repeatedOf: context.guarded)
+        reply.append(repeatedOf: context.documents)
         return reply
     }
 }

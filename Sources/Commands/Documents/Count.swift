@@ -12,12 +12,12 @@ extension CommandTable {
         let namespace = try request.namespace()
         let (query, hint, uuid) = try countQuery(request)
         try await context.engine.checkUUID(uuid, of: namespace)
-        let engine = context.engine
+        let documents = context.documents
         context.server.counters.countCommand()
         let count =
-            try await engine.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
+            try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
                 try hint.check()
-                return try await engine.count(query, in: collection)
+                return try await documents.count(query, in: collection)
             } ?? 0
         return CommandReply { builder in
             if let small = Int32(exactly: count) {

@@ -80,7 +80,7 @@ extension CommandTable {
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
-        reply.append(repeatedOf: context.guarded)
+        reply.append(repeatedOf: context.documents)
         return reply
     }
 
@@ -88,18 +88,16 @@ extension CommandTable {
         _ statement: DeleteStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
         _ context: CommandContext
     ) async throws(CommandError) -> Int64 {
-        let engine = context.engine
+        let documents = context.documents
         let operation = DocumentOperation(
             on: namespace, filter: try Filter(compiling: statement.filter), action: .delete)
-        return try await engine.withCollection(namespace) { collection async throws(StorageError) in
+        return try await documents.withCollection(namespace) { collection async throws(StorageError) in
             try statement.hint.check()
-            if statement.isMulti {
-                return try await engine.modifyMany(operation, in: collection, deadline: deadline).matched
-            }
-            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
-                WriteTally(
-                    try await engine.modifyOne(operation, in: collection, claim: claim, deadline: deadline))
-            }.matched
+            let tally =
+                statement.isMulti
+                ? try await documents.modifyMany(operation, statement: number, in: collection, deadline: deadline)
+                : try await documents.modifyOne(operation, statement: number, in: collection, deadline: deadline)
+            return tally.matched
         } ?? 0
     }
 }

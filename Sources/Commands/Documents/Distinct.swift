@@ -32,14 +32,14 @@ extension CommandTable {
         var query = FindQuery(filter: filter)
         query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         let collector = DistinctCollector(path: key)
-        let engine = context.engine
-        try await engine.checkUUID(uuid, of: namespace)
+        let documents = context.documents
+        try await context.engine.checkUUID(uuid, of: namespace)
         let usedHint = hint
         context.server.counters.countCommand()
         let found =
-            try await engine.withCollection(namespace) { collection async throws(StorageError) in
+            try await documents.withCollection(namespace) { collection async throws(StorageError) in
                 try usedHint.check()
-                return try await engine.distinct(query, into: collector, in: collection)
+                return try await documents.distinct(query, into: collector, in: collection)
             } ?? collector
         let values = found.values.sorted { left, right in
             left.withRaw { left in right.withRaw { right in left.compare(to: right) < 0 } }

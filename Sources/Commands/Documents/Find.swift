@@ -112,7 +112,7 @@ extension CommandTable {
         let query = try arguments.query(request)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
-        let found = try await context.engine.withCollection(arguments.namespace) {
+        let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
             if let key = query.singleKey {
@@ -128,7 +128,7 @@ extension CommandTable {
         _ key: ByteBuffer, _ query: FindQuery, in collection: Collection, _ arguments: FindArguments,
         _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
-        let bytes = try await context.engine.read(key, from: collection)
+        let bytes = try await context.documents.read(key, from: collection)
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
         if let bytes {
@@ -148,7 +148,7 @@ extension CommandTable {
     ) async throws(StorageError) -> CommandReply {
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
-        let (batch, run) = try await context.engine.fill(
+        let (batch, run) = try await context.documents.fill(
             ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize, projection: query.projection),
             from: QueryRun(query, on: collection), deadline: query.deadline)
         var id: Int64 = 0

@@ -96,24 +96,21 @@ extension CommandTable {
             try Projection(compiling: document, filter: operation.filter)
         }
         let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
-        let engine = context.engine
+        let documents = context.documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try arguments.hint.check()
-            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
-                WriteTally(
-                    try await engine.modifyOne(
-                        operation, in: collection, sort: sort, claim: claim, deadline: deadline))
-            }
+            return try await documents.modifyOne(
+                operation, statement: number, in: collection, sort: sort, deadline: deadline)
         }
         let tally =
             arguments.isUpsert
-            ? try await engine.withCollectionCreated(namespace, body)
-            : try await engine.withCollection(namespace, body) ?? WriteTally()
+            ? try await documents.withCollectionCreated(namespace, body)
+            : try await documents.withCollection(namespace, body) ?? WriteTally()
         context.server.counters.countCommand()
         _ = context.server.clock.tick()
         var reply = try reply(tally, arguments, projection, request)
-        if let guarded = context.guarded, !guarded.identity.recordsEverything,
+        if let guarded = context.documents.guarded, !guarded.identity.recordsEverything,
             let number = guarded.repeatedStatements.first
         {
             reply.builder.append("retriedStmtId", int32: number)

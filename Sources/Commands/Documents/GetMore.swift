@@ -51,7 +51,7 @@ extension CommandTable {
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .next)
         do throws(StorageError) {
-            let (batch, run) = try await context.engine.fill(
+            let (batch, run) = try await context.documents.fill(
                 ReplyBatch(
                     into: reply.builder, documentsMax: arguments.batchSize ?? .max,
                     projection: cursor.run.query.projection),

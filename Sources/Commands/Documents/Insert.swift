@@ -38,7 +38,7 @@ extension CommandTable {
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
-        reply.append(repeatedOf: context.guarded)
+        reply.append(repeatedOf: context.documents)
         return reply
     }
 
@@ -49,21 +49,9 @@ extension CommandTable {
         _ context: CommandContext
     ) async throws(CommandError) -> [(index: Int, error: CommandError)] {
         guard !documents.isEmpty else { return [] }
-        let engine = context.engine
-        return try await engine.withCollectionCreated(namespace) { collection async throws(StorageError) in
-            guard documents.count == 1 else {
-                return try await engine.insert(
-                    documents, into: collection, isOrdered: isOrdered, guarded: context.guarded, statements: numbers)
-            }
-            do throws(StorageError) {
-                _ = try await engine.once(context.guarded, statement: numbers[0]) { claim async throws(StorageError) in
-                    WriteTally(try await engine.insert(documents[0], into: collection, claim: claim))
-                }
-                return []
-            } catch {
-                guard case .command(let refusal) = error else { throw error }
-                return [(0, refusal)]
-            }
+        let store = context.documents
+        return try await store.withCollectionCreated(namespace) { collection async throws(StorageError) in
+            try await store.insert(documents, statements: numbers, into: collection, isOrdered: isOrdered)
         }
     }
 }

@@ -109,7 +109,7 @@ extension CommandTable {
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
-        reply.append(repeatedOf: context.guarded)
+        reply.append(repeatedOf: context.documents)
         return reply
     }
 
@@ -117,7 +117,7 @@ extension CommandTable {
         _ statement: UpdateStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
         _ context: CommandContext
     ) async throws(CommandError) -> WriteTally {
-        let engine = context.engine
+        let documents = context.documents
         let operation = try statement.operation(on: namespace, context.server)
         let sort = try statement.sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
         guard !(statement.isMulti && sort != nil) else {
@@ -126,16 +126,14 @@ extension CommandTable {
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try statement.hint.check()
             if statement.isMulti {
-                return try await engine.modifyMany(operation, in: collection, deadline: deadline)
+                return try await documents.modifyMany(
+                    operation, statement: number, in: collection, deadline: deadline)
             }
-            return try await engine.once(context.guarded, statement: number) { claim async throws(StorageError) in
-                WriteTally(
-                    try await engine.modifyOne(
-                        operation, in: collection, sort: sort, claim: claim, deadline: deadline))
-            }
+            return try await documents.modifyOne(
+                operation, statement: number, in: collection, sort: sort, deadline: deadline)
         }
-        if statement.isUpsert { return try await engine.withCollectionCreated(namespace, body) }
-        return try await engine.withCollection(namespace, body) ?? WriteTally()
+        if statement.isUpsert { return try await documents.withCollectionCreated(namespace, body) }
+        return try await documents.withCollection(namespace, body) ?? WriteTally()
     }
 
     private static func writeUpserted(

@@ -23,7 +23,7 @@ package enum RetryableWrite {
                 }
             }
             var context = context
-            context.guarded = guarded
+            context.documents.guarded = guarded
             return try await entry.handler(request, context)
         }
     }
@@ -59,7 +59,7 @@ package enum RetryableWrite {
 extension CommandContext {
     /// A statement on many documents is no retryable write: which of them were done before cannot be told.
     func refuseRetryOfMany(_ flag: String) throws(CommandError) {
-        guard let guarded, !guarded.identity.recordsEverything else { return }
+        guard let guarded = documents.guarded, !guarded.identity.recordsEverything else { return }
         throw CommandError(.invalidOptions, "Cannot use (or request) retryable writes with \(flag)")
     }
 }
@@ -67,7 +67,7 @@ extension CommandContext {
 extension CommandReply {
     /// Says which statements were answered from what is recorded, for those who want to see it.
     mutating func append(repeatedOf guarded: StatementGuard?) {
-        guard let guarded, !guarded.identity.recordsEverything else { return }
+        guard let guarded = documents.guarded, !guarded.identity.recordsEverything else { return }
         let repeated = guarded.repeatedStatements
         guard !repeated.isEmpty else { return }
         builder.beginArray("retriedStmtIds")

@@ -9,11 +9,12 @@ package struct CommandContext: Sendable {
     package let server: ServerState
     package let connection: ConnectionInfo
     package let logger: Logger
-    /// Recognizes the statements of a numbered command that were done before.
-    package var guarded: StatementGuard?
+    /// The documents as this command sees them.
+    package var documents: DocumentStore
 
     package init(server: ServerState, connection: ConnectionInfo, logger: Logger) {
         self.server = server
+        documents = DocumentStore(server.engine)
         self.connection = connection
         self.logger = logger
     }

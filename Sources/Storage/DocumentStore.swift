@@ -1,0 +1,181 @@
+package import BSON
+package import CommandModel
+package import NIOCore
+package import Query
+
+/// The documents as one command sees and changes them: those of the newest commits, its statements guarded when the
+/// command is numbered; or those of the transaction that it belongs to. Handlers need not know which.
+package struct DocumentStore: Sendable {
+    package let engine: StorageEngine
+    /// Recognizes the statements of a numbered command that were done before.
+    package var guarded: StatementGuard?
+    package var transaction: OpenTransaction?
+
+    package init(_ engine: StorageEngine) {
+        self.engine = engine
+    }
+
+    /// Runs `body` with the collection, again when the catalog entry proves stale; nil when there is no collection.
+    package func withCollection<R: Sendable>(
+        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+    ) async throws(CommandError) -> R? {
+        guard transaction != nil else { return try await engine.withCollection(namespace, body) }
+        let found = try await engine.mapped { () async throws(StorageError) in
+            try await engine.catalog.collection(namespace)
+        }
+        guard let found else { return nil }
+        return try await inTransaction(found, body)
+    }
+
+    /// The same, with a collection that is made when there is none: at once, also in a transaction.
+    package func withCollectionCreated<R: Sendable>(
+        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+    ) async throws(CommandError) -> R {
+        guard transaction != nil else { return try await engine.withCollectionCreated(namespace, body) }
+        let found = try await engine.mapped { () async throws(StorageError) in
+            try await engine.catalog.collectionOrCreate(namespace).collection
+        }
+        return try await inTransaction(found, body)
+    }
+
+    private func inTransaction<R: Sendable>(
+        _ collection: Collection, _ body: (Collection) async throws(StorageError) -> R
+    ) async throws(CommandError) -> R {
+        do throws(StorageError) {
+            return try await body(collection)
+        } catch {
+            // The transaction is over; the next one finds the collection as it is now.
+            if error.isStaleCollection { engine.catalog.forget(collection.namespace) }
+            throw CommandError(inTransaction: error)
+        }
+    }
+}
+
+// Writing.
+extension DocumentStore {
+    /// Inserts documents.
+    ///
+    /// - Parameter statements: the numbers of the documents in their command.
+    /// - Returns: the errors by the documents' positions, ascending; only the first when `isOrdered`.
+    package func insert(
+        _ documents: [Document], statements: [Int32], into collection: Collection, isOrdered: Bool
+    ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
+        if let transaction {
+            return try await transaction.insert(documents, into: collection, isOrdered: isOrdered)
+        }
+        guard documents.count == 1 else {
+            return try await engine.insert(
+                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements: statements)
+        }
+        do throws(StorageError) {
+            _ = try await engine.once(guarded, statement: statements[0]) { claim async throws(StorageError) in
+                WriteTally(try await engine.insert(documents[0], into: collection, claim: claim))
+            }
+            return []
+        } catch {
+            guard case .command(let refusal) = error else { throw error }
+            return [(0, refusal)]
+        }
+    }
+
+    /// Applies `operation` to one matching document, the first in the order of `sort`.
+    ///
+    /// - Parameter statement: its number in its command.
+    package func modifyOne(
+        _ operation: DocumentOperation, statement: Int32, in collection: Collection, sort: SortPattern? = nil,
+        deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        if let transaction {
+            return WriteTally(
+                try await transaction.modifyOne(operation, in: collection, sort: sort, deadline: deadline))
+        }
+        return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
+            WriteTally(
+                try await engine.modifyOne(operation, in: collection, sort: sort, claim: claim, deadline: deadline))
+        }
+    }
+
+    /// Applies `operation` to all matching documents: chunk by chunk, or at once when it must happen once.
+    package func modifyMany(
+        _ operation: DocumentOperation, statement: Int32, in collection: Collection, deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        if let transaction {
+            return try await transaction.modifyMany(operation, in: collection, deadline: deadline)
+        }
+        guard let guarded else { return try await engine.modifyMany(operation, in: collection, deadline: deadline) }
+        return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
+            try await engine.modifyManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+        }
+    }
+}
+
+// Reading.
+extension DocumentStore {
+    /// One document by the key of its `_id`.
+    package func read(_ key: ByteBuffer, from collection: Collection) async throws(StorageError) -> ByteBuffer? {
+        guard let transaction else { return try await engine.read(key, from: collection) }
+        return try await transaction.read(key, from: collection)
+    }
+
+    /// The next batch of a query.
+    package func fill(
+        _ batch: ReplyBatch, from run: QueryRun, deadline: Deadline
+    ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
+        guard let transaction else { return try await engine.fill(batch, from: run, deadline: deadline) }
+        return try await transaction.fill(batch, from: run, deadline: deadline)
+    }
+
+    /// How many documents match, after `skip` and up to `limit`.
+    package func count(_ query: FindQuery, in collection: Collection) async throws(StorageError) -> Int64 {
+        guard let transaction else { return try await engine.count(query, in: collection) }
+        return try await transaction.count(query, in: collection)
+    }
+
+    /// The distinct values at the collector's path among the matching documents.
+    package func distinct(
+        _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
+    ) async throws(StorageError) -> DistinctCollector {
+        guard let transaction else { return try await engine.distinct(query, into: collector, in: collection) }
+        return try await transaction.distinct(query, into: collector, in: collection)
+    }
+}
+
+extension StorageEngine {
+    /// All matching documents in one transaction, with the claim: again from the start when it loses a race.
+    fileprivate func modifyManyAtOnce(
+        _ operation: DocumentOperation, in collection: Collection, claim: StatementClaim?, deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        var attempt = 1
+        while true {
+            do throws(StorageError) {
+                return try await attemptManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+            } catch {
+                guard case .postgres(let refusal) = error, refusal.isPassing, attempt < Self.manyAtOnceAttemptsMax,
+                    !deadline.hasPassed
+                else { throw error }
+            }
+            await Backoff.sleep(attempt: attempt)
+            attempt += 1
+        }
+    }
+
+    private static let manyAtOnceAttemptsMax = 100
+
+    private func attemptManyAtOnce(
+        _ operation: DocumentOperation, in collection: Collection, claim: StatementClaim?, deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        let transaction: OpenTransaction
+        do throws(CommandError) {
+            transaction = try await OpenTransaction.open(on: transactions.lanes, isolation: .snapshot)
+        } catch { throw .command(error) }
+        do throws(StorageError) {
+            let tally = try await transaction.modifyMany(operation, in: collection, deadline: deadline)
+            let claims = claim.map { [ClaimedResult($0, [.statement($0.statement, tally)])] } ?? []
+            try await transaction.commit(recording: claims.isEmpty ? [] : [claims.statement])
+            return tally
+        } catch {
+            await transaction.abort()
+            throw error
+        }
+    }
+}
