@@ -6,7 +6,7 @@ import Testing
 @testable import SQL
 
 /// Runs SQL texts; the request says which, the outcome is the first column or the error.
-private final class ScriptedWorker: DatabaseWorker {
+final class ScriptedWorker: DatabaseWorker {
     struct Request: Sendable {
         let sql: String
         let outcome = Outcome()

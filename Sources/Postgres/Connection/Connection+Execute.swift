@@ -6,7 +6,7 @@ extension Connection {
     /// Runs one statement in a sync group of its own and waits for it. A stale plan is replaced without the caller's
     /// notice, unless an explicit transaction is open (which the failure has spoilt).
     package func execute(_ statement: Statement) throws(PostgresError) -> StatementResult {
-        let mayRepeat = !isInTransaction
+        let mayRepeat = !isTransactionOpen && !isInTransaction
         do throws(PostgresError) {
             return try executeOnce(statement)
         } catch {
@@ -16,7 +16,7 @@ extension Connection {
     }
 
     private func executeOnce(_ statement: Statement) throws(PostgresError) -> StatementResult {
-        precondition(!isGroupOpen && syncsUnderWay == 0, "execute() with results outstanding")
+        precondition(!(isGroupOpen && !isBeginPending) && syncsUnderWay == 0, "execute() with results outstanding")
         enqueue(statement)
         enqueueSync()
         let result: Result<StatementResult, PostgresError>
@@ -65,7 +65,9 @@ extension Connection {
         if isGroupOpen { enqueueSync() }
         while syncsUnderWay > 0 { try? nextSync() }
         skipHousekeeping()
-        if isBroken || keepingTransaction || !isInTransaction { return !isBroken }
+        if keepingTransaction { return !isBroken }
+        isTransactionOpen = false
+        if isBroken || !isInTransaction { return !isBroken }
         _ = try? execute(.once("ROLLBACK"))
         return !isBroken && !isInTransaction
     }

@@ -32,6 +32,7 @@ extension Connection {
     package func next() throws(PostgresError) -> StatementResult {
         skipHousekeeping()
         if isGroupOpen && syncsUnderWay == 0 && !isBroken { PQsendFlushRequest(handle) }
+        readBegin()
         var prepareError: PostgresError?
         if case .prepare(let statement)? = expected.first {
             expected.removeFirst()
@@ -53,6 +54,7 @@ extension Connection {
     package func nextSync() throws(PostgresError) {
         precondition(syncsUnderWay > 0, "nextSync() without enqueueSync()")
         skipHousekeeping()
+        readBegin()
         while isStatementNext { _ = try? next() }
         expected.removeFirst()
         syncsUnderWay -= 1
@@ -135,6 +137,17 @@ extension Connection {
                 groupError = nil
             default: return
             }
+        }
+    }
+
+    /// A BEGIN that failed fails the statement behind it: the group is aborted.
+    private func readBegin() {
+        guard case .begin? = expected.first else { return }
+        expected.removeFirst()
+        do throws(PostgresError) {
+            _ = try readResult()
+        } catch {
+            if groupError == nil { groupError = error }
         }
     }
 

@@ -28,6 +28,8 @@ package final class Connection {
         /// The Parse of a cached statement, sent right before its first execution.
         case prepare(PreparedStatement)
         case statement(PreparedStatement?)
+        /// The BEGIN of an explicit transaction, in the group of its first statement.
+        case begin
         /// Something that fails, sent in place of a statement that cannot be sent.
         case refused
         case sync
@@ -50,6 +52,8 @@ package final class Connection {
     /// Syncs of the caller that ``nextSync()`` has not read.
     var syncsUnderWay = 0
     var lostError: PostgresError?
+    /// Between ``begin(_:)`` and the end of that transaction, as far as this side knows.
+    package internal(set) var isTransactionOpen = false
 
     private init(adopting handle: OpaquePointer, options: ConnectionOptions) {
         self.handle = handle

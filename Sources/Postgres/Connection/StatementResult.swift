@@ -30,6 +30,11 @@ package final class StatementResult {
         return Int(String(cString: text)) ?? 0
     }
 
+    /// What the server says it did: `COMMIT`, `ROLLBACK`, `INSERT 0 1` …
+    package var commandTag: String {
+        PQcmdStatus(handle).map { String(cString: $0) } ?? ""
+    }
+
     @inline(__always)
     package func isNull(row: Int, column: Int) -> Bool {
         PQgetisnull(handle, Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: column)) != 0

@@ -12,6 +12,9 @@ final class DatabaseThread<Worker: DatabaseWorker> {
     private let cancellation: Cancellation
     private var connection: Connection?
     private var hasConnectedBefore = false
+    /// The last attempt to connect failed: a thread that connects lazily tries by itself from then on, so that requests
+    /// do not each wait for an attempt of their own.
+    private var isServerAway = false
 
     init(
         worker: Worker, options: PoolOptions, queue: RequestQueue<Worker.Request>, index: Int, counters: PoolCounters,
@@ -26,11 +29,25 @@ final class DatabaseThread<Worker: DatabaseWorker> {
     }
 
     func run() {
-        while connection != nil || connectPatiently(), let turn = queue.take(index) {
-            serve(turn)
+        while isReady(), let turn = queue.take(index, idleMilliseconds: idleMilliseconds) {
+            if turn.batch.isEmpty { rest() } else { serve(turn) }
         }
         disconnect()
         fail(queue.ended(index), with: .poolClosed)
+    }
+
+    private func isReady() -> Bool {
+        connection != nil || (options.connectsLazily && !isServerAway) || connectPatiently()
+    }
+
+    private var idleMilliseconds: Int? {
+        connection != nil && options.connectsLazily ? options.idleConnectionMilliseconds : nil
+    }
+
+    /// Nothing came for as long as an idle connection is kept.
+    private func rest() {
+        guard let connection, !connection.isTransactionOpen, !connection.isInTransaction else { return }
+        disconnect()
     }
 
     private func serve(_ turn: RequestQueue<Worker.Request>.Turn) {
@@ -41,6 +58,7 @@ final class DatabaseThread<Worker: DatabaseWorker> {
             worker.run(turn.batch, on: connection)
             if !connection.restoreIdle(keepingTransaction: options.keepsTransactions) { giveUpConnection() }
         } catch {
+            isServerAway = true
             fail(turn.batch, with: error)
             giveUpConnection()
         }
@@ -88,6 +106,7 @@ final class DatabaseThread<Worker: DatabaseWorker> {
         }
         if hasConnectedBefore { counters.reconnects.count() }
         hasConnectedBefore = true
+        isServerAway = false
         counters.connected.count()
         cancellation.replace(with: new.cancelHandle())
         connection = new

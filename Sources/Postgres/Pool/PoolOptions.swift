@@ -28,6 +28,11 @@ package struct PoolOptions: Sendable {
     package var queueMax: Int
     /// Leaves a transaction open that a batch began, for workers whose transactions span batches.
     package var keepsTransactions = false
+    /// A thread connects when it gets its first batch, not when it starts: for pools of many threads few of which are
+    /// in use at most times. Whether the server can be reached shows at that batch.
+    package var connectsLazily = false
+    /// With ``connectsLazily``: a connection that nobody used for so long is closed. nil keeps it.
+    package var idleConnectionMilliseconds: Int?
     /// Added to the niceness of the pool's threads (of ours, not of the server's processes).
     package var niceIncrement: Int32 = 0
 

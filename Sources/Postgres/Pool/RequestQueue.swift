@@ -10,7 +10,7 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
     private var outage: PostgresError?
     private let stallMilliseconds: Int
 
-    /// What a thread gets to do.
+    /// What a thread gets to do; nothing when it has been idle for as long as it said.
     struct Turn {
         let batch: [Request]
         /// The thread slept before: its connection may have died unnoticed.
@@ -45,9 +45,9 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
     }
 
     /// Waits for work. Nil when the pool is closed and everything was served.
-    func take(_ thread: Int) -> Turn? {
+    func take(_ thread: Int, idleMilliseconds: Int? = nil) -> Turn? {
         let (turn, next) = monitor.withLock {
-            let turn = awaitTurn(thread)
+            let turn = awaitTurn(thread, idleMilliseconds)
             return (turn, turn == nil ? nil : state.balance())
         }
         signal(next)
@@ -96,7 +96,7 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
     }
 
     // Within the lock.
-    private func awaitTurn(_ thread: Int) -> Turn? {
+    private func awaitTurn(_ thread: Int, _ idleMilliseconds: Int?) -> Turn? {
         var decision = state.ready(thread)
         var hasSlept = false
         while true {
@@ -105,16 +105,24 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
             case .run(let count): return Turn(batch: takeFirst(count), hasSlept: hasSlept)
             case .sleep:
                 hasSlept = true
-                decision = sleep(thread)
+                guard let next = sleep(thread, idleMilliseconds) else { return Turn(batch: [], hasSlept: true) }
+                decision = next
             }
         }
     }
 
-    private func sleep(_ thread: Int) -> RequestQueueState.Decision {
+    /// Nil when the thread is idle still after the time it wants to be told about. It stays on the list of those that
+    /// sleep: who needs it meanwhile marks it as summoned, and it learns that when it asks again.
+    private func sleep(_ thread: Int, _ idleMilliseconds: Int?) -> RequestQueueState.Decision? {
         switch state.statuses[thread] {
         case .idle where state.isClosed: return state.ready(thread)
         case .idle:
-            monitor.wait(thread)
+            guard let idleMilliseconds else {
+                monitor.wait(thread)
+                return .sleep
+            }
+            let isInTime = monitor.wait(thread, milliseconds: idleMilliseconds)
+            if !isInTime, state.statuses[thread] == .idle, !state.isClosed { return nil }
         case .watching:
             if !monitor.wait(thread, milliseconds: stallMilliseconds) { return state.watchExpired(thread) }
         case .summoned, .running, .away, .ended: return state.ready(thread)
