@@ -43,6 +43,58 @@ extension CommandError {
     }
 }
 
+// Within a transaction, which every error of PostgreSQL has ended. Where the same again may succeed, the label makes
+// drivers run the whole transaction again.
+extension CommandError {
+    package init(inTransaction error: PostgresError) {
+        switch error.category {
+        case .conflict, .stalePlan:
+            self.init(
+                .writeConflict,
+                "Write conflict: another operation changes, or has changed, a document of this transaction",
+                labels: Self.transient)
+        case .missingObject:
+            self.init(
+                ErrorCode(246, "SnapshotUnavailable"), "a collection was dropped or renamed during the transaction",
+                labels: Self.transient)
+        case .connection where error.kind == .poolClosed: self = .shuttingDown
+        case .connection: self = .lostConnection(labels: Self.transient)
+        case .other where error.state == .inFailedSQLTransaction: self = .noSuchTransaction
+        case .cancelled, .readOnly, .resources, .duplicateKey, .other: self.init(error)
+        }
+    }
+
+    package init(inTransaction error: StorageError) {
+        switch error {
+        case .command(let error): self = error
+        case .postgres(let error): self.init(inTransaction: error)
+        }
+    }
+
+    /// The error of a commit. When its outcome is unknown the label asks for the commit again, never for the
+    /// transaction: drivers report that as UnknownTransactionCommitResult, and the record of the commit answers it.
+    package init(atCommit error: StorageError) {
+        if case .postgres(let error) = error, error.mayHaveTakenEffect {
+            self = .lostConnection(labels: ["RetryableWriteError"])
+        } else {
+            self.init(inTransaction: error)
+        }
+    }
+
+    private static let transient = ["TransientTransactionError"]
+
+    private static func lostConnection(labels: [String]) -> CommandError {
+        CommandError(
+            ErrorCode(11602, "InterruptedDueToReplStateChange"),
+            "the connection to PostgreSQL was lost or could not be made", labels: labels)
+    }
+
+    /// What a transaction answers that is over, or that this server never knew.
+    static let noSuchTransaction = CommandError(
+        .noSuchTransaction, "the transaction is not in progress: it was aborted, or never started here",
+        labels: transient)
+}
+
 extension StorageError {
     /// The table is gone or has another number: the catalog entry that was used is stale.
     var isStaleCollection: Bool {

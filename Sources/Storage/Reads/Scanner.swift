@@ -10,6 +10,9 @@ internal import SQL
 /// matched. Compared with single-row mode this costs one result object per fetch instead of one per row, and a reader
 /// that has enough just stops, without a cancel request. The size of a fetch follows the size of the documents, so
 /// that neither many small nor few huge ones make trouble.
+///
+/// Within an open transaction the cursor is one of that transaction's, closed at the end; else it has a read-only
+/// transaction for itself.
 struct Scanner {
     static let fetchBytes = 512 * 1024
     static let firstFetchRows = 64
@@ -51,7 +54,7 @@ struct Scanner {
             }
             return try fetchRows(of: plan, visit)
         } catch {
-            _ = connection.restoreIdle()
+            _ = connection.restoreIdle(keepingTransaction: connection.isTransactionOpen)
             throw error
         }
     }
@@ -70,41 +73,65 @@ struct Scanner {
     private func fetchRows(
         of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
-        let statement = plan.statement
-        var fetchRows = Self.firstFetchRows
-        connection.enqueue(Statement("BEGIN READ ONLY"))
-        if let milliseconds = deadline.remainingMilliseconds {
-            connection.enqueue(
-                Statement("SELECT set_config('statement_timeout', $1, true)", [.text(String(milliseconds))]))
+        let opening = enqueueDeclare(plan.statement)
+        enqueueFetch(Self.firstFetchRows)
+        enqueueFetch(Self.firstFetchRows)
+        for _ in 0..<opening { _ = try receive() }
+        let isComplete: Bool
+        do throws(StorageError) {
+            isComplete = try visitFetched(of: plan, visit)
+        } catch {
+            if case .command = error { closeAfterFailure() }
+            throw error
         }
+        connection.enqueue(Statement(connection.isTransactionOpen ? "CLOSE scan" : "COMMIT"))
+        connection.enqueueSync()
+        // One fetch is still in flight, and then the end of the cursor.
+        _ = try receive()
+        _ = try receive()
+        try receiveSync()
+        return isComplete
+    }
+
+    /// - Returns: how many results come before those of the fetches.
+    private func enqueueDeclare(_ statement: Statement) -> Int {
+        let before = connection.isTransactionOpen ? 0 : enqueueBegin()
         connection.enqueue(
             Statement("DECLARE scan NO SCROLL CURSOR FOR " + statement.text, statement.parameters))
-        enqueueFetch(fetchRows)
-        enqueueFetch(fetchRows)
-        for _ in 0..<(deadline.isNever ? 2 : 3) { _ = try receive() }
+        return before + 1
+    }
 
-        var isComplete = true
+    private func enqueueBegin() -> Int {
+        connection.enqueue(Statement("BEGIN READ ONLY"))
+        guard let milliseconds = deadline.remainingMilliseconds else { return 1 }
+        connection.enqueue(
+            Statement("SELECT set_config('statement_timeout', $1, true)", [.text(String(milliseconds))]))
+        return 2
+    }
+
+    /// The visitor refused a row. A transaction that goes on must not keep the cursor.
+    private func closeAfterFailure() {
+        guard connection.isTransactionOpen, connection.restoreIdle(keepingTransaction: true) else { return }
+        // When this fails, the transaction has failed, and says so to its next statement.
+        _ = try? connection.execute(Statement("CLOSE scan"))
+    }
+
+    private func visitFetched(
+        of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        var fetchRows = Self.firstFetchRows
         var isDrained = false
         while !isDrained {
             let result = try receive()
             isDrained = result.rowCount == 0
-            guard try visitRows(of: result, plan, visit) else {
-                isComplete = false
-                break
-            }
+            guard try visitRows(of: result, plan, visit) else { return false }
             try checkDeadline()
             if !isDrained {
                 fetchRows = Self.nextFetchRows(after: result, current: fetchRows)
                 enqueueFetch(fetchRows)
             }
         }
-        connection.enqueue(Statement("COMMIT"))
-        connection.enqueueSync()
-        // One fetch is still in flight, and then the end of the transaction.
-        _ = try receive()
-        _ = try receive()
-        try receiveSync()
-        return isComplete
+        return true
     }
 
     private func enqueueFetch(_ rows: Int) {

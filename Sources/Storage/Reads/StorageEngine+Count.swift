@@ -10,13 +10,19 @@ extension StorageEngine {
     package func count(
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
-        let total = try await general.withConnection { connection throws(StorageError) in
-            let isExact = query.filter.identity.isExact && !query.scanPlan(collection).leavesOutBound
-            if query.filter.matchesEverything || isExact {
-                return try Self.countBySQL(query, collection, on: connection)
-            }
-            return try Self.countByScan(query, collection, on: connection)
+        try await general.withConnection { connection throws(StorageError) in
+            try Self.count(query, in: collection, on: connection)
         }
+    }
+
+    static func count(
+        _ query: FindQuery, in collection: Collection, on connection: Connection
+    ) throws(StorageError) -> Int64 {
+        let isExact = query.filter.identity.isExact && !query.scanPlan(collection).leavesOutBound
+        let isForSQL = query.filter.matchesEverything || isExact
+        let total =
+            isForSQL
+            ? try countBySQL(query, collection, on: connection) : try countByScan(query, collection, on: connection)
         let afterSkip = max(0, total - Int64(query.skip))
         return query.limit.map { min(afterSkip, Int64($0)) } ?? afterSkip
     }
@@ -52,16 +58,22 @@ extension StorageEngine {
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
         try await general.withConnection { connection throws(StorageError) in
-            var collector = collector
-            var plan = query.scanPlan(collection)
-            plan.order = .unordered
-            let filter = query.filter
-            _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-                guard filter.matches(row.document) else { return true }
-                do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
-                return true
-            }
-            return collector
+            try Self.distinct(query, into: collector, in: collection, on: connection)
         }
+    }
+
+    static func distinct(
+        _ query: FindQuery, into collector: DistinctCollector, in collection: Collection, on connection: Connection
+    ) throws(StorageError) -> DistinctCollector {
+        var collector = collector
+        var plan = query.scanPlan(collection)
+        plan.order = .unordered
+        let filter = query.filter
+        _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
+            guard filter.matches(row.document) else { return true }
+            do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
+            return true
+        }
+        return collector
     }
 }

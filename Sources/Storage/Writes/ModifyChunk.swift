@@ -56,7 +56,8 @@ struct ModifyChunk {
         }
     }
 
-    private func attempt(on connection: Connection) throws(PostgresError) -> Result {
+    /// Once; within an open transaction this is the whole of it.
+    func attempt(on connection: Connection) throws(PostgresError) -> Result {
         let rows = try connection.execute(plan.writeStatement)
         var result = Result()
         var changes: [Change] = []

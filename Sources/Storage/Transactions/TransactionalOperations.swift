@@ -1,0 +1,154 @@
+internal import BSON
+internal import CommandModel
+internal import NIOCore
+internal import Postgres
+internal import Query
+internal import SQL
+
+/// What commands do to documents within a transaction, on its connection and its thread.
+///
+/// No locks are taken in advance and nothing is repeated. Under REPEATABLE READ an UPDATE or DELETE of a row that
+/// someone has changed since the snapshot fails by itself, as does an INSERT of a key that someone has inserted since;
+/// a row that someone is changing right now is a lock that is not waited for. Either is a conflict, and the
+/// transaction is over. So a read, a computation and a write need no lock between them, a document that an update
+/// leaves as it is conflicts with nobody, and a key that the snapshot shows is a plain duplicate.
+struct TransactionalOperations {
+    let connection: Connection
+    private let transaction: OpenTransaction
+
+    init(_ transaction: OpenTransaction, on connection: Connection) {
+        self.transaction = transaction
+        self.connection = connection
+    }
+
+    /// - Returns: the errors by the documents' positions. When `isOrdered`, documents after the first error are not
+    ///   inserted.
+    func insert(
+        _ documents: [Document], into collection: Collection, isOrdered: Bool
+    ) throws(StorageError) -> [(index: Int, error: CommandError)] {
+        let refused = try postgres { () throws(PostgresError) in
+            try BulkInsert(documents, into: collection, isOrdered: isOrdered).run(on: connection)
+        }
+        transaction.noteWrite()
+        return refused.map { ($0, .duplicateID(in: collection.namespace, document: documents[$0])) }
+    }
+
+    /// Applies `operation` to one matching document, the first in the order of `sort`.
+    func modifyOne(
+        _ operation: DocumentOperation, in collection: Collection, sort: SortPattern?, deadline: Deadline
+    ) throws(StorageError) -> DocumentOutcome {
+        if let key = operation.onlyKey { return try modify(key, operation, in: collection) }
+        let match = try firstMatch(of: operation.filter, in: collection, sort: sort, deadline: deadline)
+        guard let match else { return try upsert(operation, into: collection) }
+        return try modify(match, operation.withoutUpsert, in: collection)
+    }
+
+    /// Applies `operation` to all matching documents.
+    func modifyMany(
+        _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
+    ) throws(StorageError) -> WriteTally {
+        if let key = operation.onlyKey { return WriteTally(try modify(key, operation, in: collection)) }
+        var tally = WriteTally()
+        var start: ModifyChunk.Start? = .first
+        while let from = start {
+            let chunk = try postgres { () throws(PostgresError) in
+                try ModifyChunk(operation, in: collection, from: from).attempt(on: connection)
+            }
+            guard chunk.lostKeys.isEmpty else { throw .postgres(.changedSinceSnapshot) }
+            tally.matched += chunk.tally.matched
+            tally.modified += chunk.tally.modified
+            if chunk.tally.modified > 0 { transaction.noteWrite() }
+            if let error = chunk.error { throw .command(error) }
+            if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+            start = chunk.next
+        }
+        if tally.matched == 0 { tally.add(try upsert(operation, into: collection)) }
+        return tally
+    }
+
+    /// One document by the key of its `_id`.
+    func read(_ key: ByteBuffer, from collection: Collection) throws(StorageError) -> ByteBuffer? {
+        let result = try execute(Statement(collection.sql.read, [.bytea(key)]))
+        return result.rowCount > 0 ? result.bytes(row: 0, column: 1).map { ByteBuffer(bytes: $0) } : nil
+    }
+}
+
+// One document.
+extension TransactionalOperations {
+    private func modify(
+        _ key: ByteBuffer, _ operation: DocumentOperation, in collection: Collection
+    ) throws(StorageError) -> DocumentOutcome {
+        let rows = try execute(Statement(collection.sql.readVersion, [.bytea(key)]))
+        let version = rows.rowCount > 0 ? rows.uint32(row: 0, column: 1) : nil
+        let current = version == nil ? nil : rows.bytes(row: 0, column: 2).flatMap(RawDocument.init)
+        let (effect, outcome): (DocumentOperation.Effect, DocumentOutcome)
+        do throws(CommandError) {
+            (effect, outcome) = try operation.apply(to: current)
+        } catch {
+            throw .command(error)
+        }
+        switch (effect, version) {
+        case (.unchanged, _), (.remove, nil): break
+        case (.remove, let version?):
+            try store(Statement(collection.sql.delete, [.bytea(key), .xid(version)]))
+        case (.store(let document), let version?):
+            try store(Statement(collection.sql.update, [.bytea(key), .bytea(document.buffer), .xid(version)]))
+        case (.store(let document), nil):
+            try store(Statement(collection.sql.insert, [.bytea(key), .bytea(document.buffer)]))
+        }
+        return outcome
+    }
+
+    /// The row is what it was when it was read a moment ago, in the same snapshot: PostgreSQL would have complained.
+    private func store(_ statement: Statement) throws(StorageError) {
+        guard try execute(statement).affectedRows > 0 else { throw .postgres(.changedSinceSnapshot) }
+        transaction.noteWrite()
+    }
+
+    private func upsert(
+        _ operation: DocumentOperation, into collection: Collection
+    ) throws(StorageError) -> DocumentOutcome {
+        let document: Document?
+        do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
+        guard let document else { return DocumentOutcome() }
+        if let refused = try insert([document], into: collection, isOrdered: true).first {
+            throw .command(refused.error)
+        }
+        return DocumentOutcome(
+            upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
+            after: operation.wantsImages ? document : nil)
+    }
+
+    private func firstMatch(
+        of filter: Filter, in collection: Collection, sort: SortPattern?, deadline: Deadline
+    ) throws(StorageError) -> ByteBuffer? {
+        var query = FindQuery(filter: filter)
+        query.sort = sort
+        query.limit = 1
+        var run = QueryRun(query, on: collection)
+        var batch = ReplyBatch(into: DocumentBuilder(), documentsMax: 1)
+        try run.fill(&batch, on: connection, deadline: deadline)
+        return batch.builder.finish().withRaw { raw in
+            for element in raw {
+                if let document = element.value.document { return DocumentKey.ofDocument(document) }
+            }
+            return nil
+        }
+    }
+}
+
+extension TransactionalOperations {
+    private func execute(_ statement: Statement) throws(StorageError) -> StatementResult {
+        try postgres { () throws(PostgresError) in try connection.execute(statement) }
+    }
+
+    private func postgres<R>(_ body: () throws(PostgresError) -> R) throws(StorageError) -> R {
+        do throws(PostgresError) { return try body() } catch { throw .postgres(error) }
+    }
+}
+
+extension PostgresError {
+    /// In the words of PostgreSQL, which says so itself in all cases known.
+    fileprivate static let changedSinceSnapshot = PostgresError(
+        .server, "a row was changed by another transaction", state: .serializationFailure)
+}
