@@ -42,7 +42,7 @@ package struct ReadConcern: Sendable, Equatable {
 
     private func checkTimes() throws(CommandError) {
         if let afterClusterTime {
-            guard [nil, .local, .majority, .snapshot].contains(level) else {
+            guard [nil, .local, .majority, .snapshot, .serializable].contains(level) else {
                 throw CommandError(
                     .invalidOptions,
                     "afterClusterTime field can be set only if level is equal to majority, local, or snapshot")

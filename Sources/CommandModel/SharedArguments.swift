@@ -17,6 +17,8 @@ package struct SharedArguments: Sendable {
     /// `maxTimeMS`, if given.
     package var timeLimit: Int64?
     package var comment: Value?
+    /// The newest time of the deployment that the client has heard of.
+    package var clusterTime: UInt64?
     package var apiVersion: String?
     package var apiStrict = false
     private var needsAPIVersion = false
@@ -62,7 +64,8 @@ package struct SharedArguments: Sendable {
         case "maxTimeMS": timeLimit = try Self.timeLimit(field.value)
         case "apiVersion", "apiStrict", "apiDeprecationErrors": try takeAPI(field)
         case "$clusterTime":
-            guard field.value.document != nil else { throw Self.wrong(field, "object") }
+            guard let document = field.value.document else { throw Self.wrong(field, "object") }
+            clusterTime = document["clusterTime"]?.timestamp
         default: break
         }
     }

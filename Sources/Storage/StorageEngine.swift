@@ -15,17 +15,19 @@ package final class StorageEngine: Sendable {
     let readers: DatabasePool<PointReadWorker>
     let writers: DatabasePool<WriteWorker>
     let general: DatabasePool<GeneralWorker>
+    package let transactions: TransactionRegistry
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
     private static let staleRetriesMax = 5
 
     package init(
         readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
-        general: DatabasePool<GeneralWorker>
+        general: DatabasePool<GeneralWorker>, transactions: TransactionRegistry
     ) {
         self.readers = readers
         self.writers = writers
         self.general = general
+        self.transactions = transactions
         catalog = Catalog(pool: general)
     }
 

@@ -22,6 +22,7 @@ final class TestStore: Sendable {
     private let readers: DatabasePool<PointReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
+    private let lanes: DatabasePool<GeneralWorker>
 
     init(_ database: ConnectionOptions, _ sizes: Sizes = Sizes()) throws {
         self.database = database
@@ -43,13 +44,18 @@ final class TestStore: Sendable {
                 name: "general", connection: database.setting("lock_timeout", "30ms"), threadCount: sizes.general,
                 routing: .shared(.eager),
                 batchMax: 1))
-        engine = StorageEngine(readers: readers, writers: writers, general: general)
+        lanes = try DatabasePool(
+            worker: GeneralWorker(), options: TransactionPool.options(connection: database, laneCount: 4))
+        engine = StorageEngine(
+            readers: readers, writers: writers, general: general,
+            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)))
     }
 
     deinit {
         readers.shutdown()
         writers.shutdown()
         general.shutdown()
+        lanes.shutdown()
     }
 
     static func make(_ sizes: Sizes = Sizes()) throws -> TestStore {

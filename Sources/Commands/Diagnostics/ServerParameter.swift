@@ -1,5 +1,7 @@
 internal import BSON
 internal import CommandModel
+internal import NIOCore
+internal import Storage
 
 /// A setting that `getParameter` shows and that `setParameter` may change.
 ///
@@ -38,6 +40,7 @@ extension ServerParameter {
         logLevel,
         quiet,
         fact("requireApiVersion") { _ in .bool(false) },
+        transactionLifetimeLimitSeconds,
     ]
 
     private static let cursorTimeoutMillis = ServerParameter(name: "cursorTimeoutMillis") { server in
@@ -52,6 +55,13 @@ extension ServerParameter {
     } parse: { argument throws(CommandError) in
         let verbosity = Int32(clamping: try argument.parameterInteger(in: 0...5))
         return { $0.log.verbosity = verbosity }
+    }
+
+    private static let transactionLifetimeLimitSeconds = ServerParameter(name: "transactionLifetimeLimitSeconds") {
+        .int32(Int32(clamping: $0.engine.transactions.lifetime.nanoseconds / 1_000_000_000))
+    } parse: { argument throws(CommandError) in
+        let seconds = try argument.parameterInteger(in: 1...TransactionRegistry.lifetimeSecondsMax)
+        return { $0.engine.transactions.lifetime = .seconds(seconds) }
     }
 
     private static let quiet = ServerParameter(name: "quiet") { server in

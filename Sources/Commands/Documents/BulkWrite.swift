@@ -20,6 +20,7 @@ extension CommandTable {
             batchSize: arguments.batchSize, request, context, command: "bulkWrite")
         results.writeTotals(into: &reply.builder)
         request.shared.writeUnsatisfiedConcern(into: &reply.builder)
+        reply.hasWriteErrors = results.hasErrors
         reply.append(repeatedOf: context.documents)
         return reply
     }

@@ -25,6 +25,8 @@ struct BulkWriteResults {
         self.errorsOnly = errorsOnly
     }
 
+    var hasErrors: Bool { errorCount > 0 }
+
     var mustStop: Bool { isOrdered && errorCount > 0 }
 
     mutating func addInsert(at index: Int) {

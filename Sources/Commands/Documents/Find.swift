@@ -162,8 +162,10 @@ extension CommandTable {
         _ run: QueryRun, _ arguments: FindArguments, _ request: CommandRequest, _ context: CommandContext
     ) throws(StorageError) -> Int64 {
         let cursor = Cursor(
-            namespace: arguments.namespace, run: run, sessionID: request.shared.sessionID, command: "find",
-            isImmortal: arguments.noCursorTimeout, maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+            namespace: arguments.namespace, run: run, sessionID: request.shared.sessionID,
+            transactionNumber: request.shared.isInTransaction ? request.shared.transactionNumber : nil,
+            command: "find", isImmortal: arguments.noCursorTimeout,
+            maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         do throws(CommandError) { return try context.engine.cursors.open(cursor) } catch { throw .command(error) }
     }
 }

@@ -106,6 +106,12 @@ extension CommandTable {
                 ErrorCode(50738),
                 "Cannot run getMore on cursor \(arguments.cursorID), which was created in another session")
         }
+        let number = request.shared.isInTransaction ? request.shared.transactionNumber : nil
+        guard cursor.transactionNumber == number else {
+            throw CommandError(
+                ErrorCode(50739),
+                "Cannot run getMore on cursor \(arguments.cursorID), which belongs to another transaction or to none")
+        }
         guard request.shared.timeLimit == nil else {
             throw CommandError(.badValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
         }

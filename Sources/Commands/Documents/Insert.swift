@@ -38,6 +38,7 @@ extension CommandTable {
             errors.write(into: &builder)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }
+        reply.hasWriteErrors = !errors.list.isEmpty
         reply.append(repeatedOf: context.documents)
         return reply
     }

@@ -1,3 +1,4 @@
+internal import CommandModel
 package import NIOCore
 internal import Storage
 internal import Synchronization
@@ -21,9 +22,15 @@ package final class CursorTimeout: Sendable {
 }
 
 extension ServerState {
+    /// Ends what sessions have open: cursors and transactions.
+    func kill(sessions ids: Set<LogicalSessionID>) {
+        engine.cursors.kill(sessions: ids)
+        engine.transactions.kill(ids)
+    }
+
     /// Forgets the sessions and kills the cursors whose time is over. To be called every few seconds.
     package func reapIdle(now: NIODeadline = .now()) {
-        engine.cursors.kill(sessions: sessions.reap(now: now))
+        kill(sessions: sessions.reap(now: now))
         // The registry counts from its own limit; a clock moved by the difference makes it count from the one set.
         let shift = CursorRegistry.idleMax - .milliseconds(cursorTimeout.milliseconds)
         cursorTimeout.count(engine.cursors.reap(now: now + shift))

@@ -10,7 +10,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let ids = try SessionList.ids(in: request, of: "endSessions")
         context.server.sessions.end(ids)
-        context.engine.cursors.kill(sessions: ids)
+        context.server.kill(sessions: ids)
         return CommandReply()
     }
 }

@@ -13,7 +13,7 @@ extension CommandTable {
             try argument.forEachDocument { user throws(CommandError) in try user.checkUser() }
             return try argument.array().isEmpty
         }
-        if isForAll { context.engine.cursors.kill(sessions: context.server.sessions.all) }
+        if isForAll { context.server.kill(sessions: context.server.sessions.all) }
         return CommandReply()
     }
 }

@@ -18,7 +18,7 @@ extension CommandTable {
             }
             if try argument.array().isEmpty { isForAll = true }
         }
-        context.engine.cursors.kill(sessions: isForAll ? context.server.sessions.all : ids)
+        context.server.kill(sessions: isForAll ? context.server.sessions.all : ids)
         return CommandReply()
     }
 }

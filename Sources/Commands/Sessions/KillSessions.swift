@@ -13,7 +13,7 @@ extension CommandTable {
         let isForAll = try request.withCommandValue(of: "killSessions") { argument throws(CommandError) in
             try argument.array().isEmpty
         }
-        context.engine.cursors.kill(sessions: isForAll ? context.server.sessions.all : ids)
+        context.server.kill(sessions: isForAll ? context.server.sessions.all : ids)
         return CommandReply()
     }
 }

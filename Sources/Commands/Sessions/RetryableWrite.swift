@@ -15,7 +15,9 @@ package enum RetryableWrite {
         guard ErrorLabelRule.isRetryableWrite(entry.name), !request.shared.isInTransaction,
             let identity = try identity(of: request, entry, context.server)
         else { return try await entry.handler(request, context) }
-        return try await context.server.turns.withTurn(identity.session) { () async throws(CommandError) in
+        let transactions = context.engine.transactions
+        return try await transactions.turns.withTurn(identity.session) { () async throws(CommandError) in
+            try await transactions.writeRetryably(identity.number, of: identity.session)
             let guarded = StatementGuard(identity)
             if try context.server.sessions.mayHaveSeen(identity) {
                 try await context.engine.mapped { () async throws(StorageError) in
@@ -66,7 +68,7 @@ extension CommandContext {
 
 extension CommandReply {
     /// Says which statements were answered from what is recorded, for those who want to see it.
-    mutating func append(repeatedOf guarded: StatementGuard?) {
+    mutating func append(repeatedOf documents: DocumentStore) {
         guard let guarded = documents.guarded, !guarded.identity.recordsEverything else { return }
         let repeated = guarded.repeatedStatements
         guard !repeated.isEmpty else { return }

@@ -30,6 +30,14 @@ package final class ClusterClock: Sendable {
         }
     }
 
+    /// What a client has heard from another server of the same deployment moves this clock on, so that times only grow
+    /// for that client. A time more than a year ahead is nobody's and is ignored, as MongoDB refuses it.
+    package func observe(_ time: UInt64) {
+        let limit = UInt64(truncatingIfNeeded: Self.wallMilliseconds() / 1_000 + 365 * 86_400) << 32
+        guard time < limit else { return }
+        last.withLockedValue { $0 = max($0, time) }
+    }
+
     /// A write has happened.
     package func tick() -> UInt64 {
         let wall = UInt64(truncatingIfNeeded: Self.wallMilliseconds() / 1_000) << 32 | 1

@@ -27,6 +27,8 @@ package struct CommandReply: Sendable {
     package var builder: DocumentBuilder
     /// The command failed: what is in the reply is its error.
     package var isFailure = false
+    /// Statements of the command have failed.
+    package var hasWriteErrors = false
     /// A fail point says that the client is to see its connection break instead of this reply.
     package var closesConnection = false
     /// How many bytes of the buffer stand before the document, for the frame's header.

@@ -57,7 +57,7 @@ package enum ErrorLabelRule {
 
 extension CommandError {
     /// Not the fault of one statement of a command.
-    var endsCommand: Bool { ErrorLabelRule.endsCommand(code) }
+    var endsCommand: Bool { ErrorLabelRule.endsCommand(code) || labels.contains("TransientTransactionError") }
 
     /// With the labels that the rule adds to those it has.
     package func labelled(answering request: CommandRequest) -> CommandError {

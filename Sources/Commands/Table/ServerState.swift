@@ -11,7 +11,8 @@ package final class ServerState: Sendable {
     package let clock: ClusterClock
     package let objectIDs = ObjectIDGenerator()
     package let sessions = SessionRegistry()
-    package let turns = SessionTurns()
+    /// Of transactions that do not ask for one by their read concern.
+    package let transactionIsolation: OpenTransaction.Isolation
     /// How long the reply to an application's idempotency key is kept.
     package let idempotencyKeyLifetimeSeconds: Int32
     package let counters = OperationCounters()
@@ -29,8 +30,10 @@ package final class ServerState: Sendable {
     /// - Parameter log: the ring that the process's log handlers write into.
     package init(
         engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing(),
-        idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600, enablesTestCommands: Bool = false
+        idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600,
+        transactionIsolation: OpenTransaction.Isolation = .snapshot, enablesTestCommands: Bool = false
     ) {
+        self.transactionIsolation = transactionIsolation
         self.idempotencyKeyLifetimeSeconds = idempotencyKeyLifetimeSeconds
         failPoints = enablesTestCommands ? FailPoints() : nil
         self.log = log

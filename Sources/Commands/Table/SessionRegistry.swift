@@ -50,6 +50,18 @@ package final class SessionRegistry: Sendable {
         return identity.number == newest
     }
 
+    /// Notes the number of a new transaction.
+    ///
+    /// - Throws: TransactionTooOld (225), and when a retryable write has the number already.
+    package func begins(_ number: Int64, of id: LogicalSessionID) throws(CommandError) {
+        let newest = entries.withLockedValue { $0[id]?.newestNumber }
+        guard let newest, newest >= number else { return }
+        if newest > number { throw .transactionTooOld(number, newest: newest) }
+        throw CommandError(
+            ErrorCode(117, "ConflictingOperationInProgress"),
+            "number \(number) is that of a retryable write of the session, not of a transaction")
+    }
+
     package func end(_ ids: some Sequence<LogicalSessionID>) {
         entries.withLockedValue { entries in
             for id in ids { entries[id] = nil }

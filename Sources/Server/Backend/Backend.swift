@@ -20,6 +20,7 @@ package final class Backend: Sendable {
     private let readers: DatabasePool<PointReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
+    private let lanes: DatabasePool<GeneralWorker>
 
     /// Longer than another server's group of writes takes, far shorter than a client's transaction may: such a lock is
     /// not waited for on a database thread.
@@ -49,7 +50,13 @@ package final class Backend: Sendable {
                 connection: connection.named("martlet-general")
                     .setting("lock_timeout", "\(Self.lockTimeoutMilliseconds)ms"),
                 threadCount: sizes.general, routing: .shared(.eager), batchMax: 1))
-        engine = StorageEngine(readers: readers, writers: writers, general: general)
+        lanes = try DatabasePool(
+            worker: GeneralWorker(),
+            options: TransactionPool.options(
+                connection: connection.named("martlet-transactions"), laneCount: sizes.transactions))
+        engine = StorageEngine(
+            readers: readers, writers: writers, general: general,
+            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)))
     }
 
     /// Starts or finds PostgreSQL, brings its schema up to date and opens the pools. Blocks.
@@ -75,6 +82,8 @@ package final class Backend: Sendable {
         await readers.shutdownGracefully()
         await writers.shutdownGracefully()
         await general.shutdownGracefully()
+        engine.transactions.shutDown()
+        await lanes.shutdownGracefully()
         embedded?.stop()
     }
 
@@ -117,6 +126,7 @@ package struct PoolSizes: Sendable {
     package var readers = 2
     package var writers = 2
     package var general = 4
+    package var transactions = TransactionPool.laneCountDefault
 
     package init() {}
 }

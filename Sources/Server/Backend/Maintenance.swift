@@ -22,6 +22,7 @@ struct Maintenance: Service {
             while !Task.isCancelled {
                 try? await Task.sleep(for: Self.period)
                 state.topology.setWritable(backend.isConnected)
+                state.engine.transactions.reap()
                 rounds += 1
                 if rounds.isMultiple(of: Self.reapEvery) { state.reapIdle() }
             }

@@ -32,7 +32,11 @@ struct Dispatcher: Sendable {
             let entry = try lookUp(request)
             try check(request, entry)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
-            return success(try await RetryableWrite.run(entry, request, context))
+            let isStatement = request.shared.isInTransaction && !Self.transactionEnds.contains(entry.name)
+            return success(
+                isStatement
+                    ? try await TransactionStatement.run(entry, request, context)
+                    : try await RetryableWrite.run(entry, request, context))
         } catch {
             // Drivers ask at once who is primary now; the watch over PostgreSQL finds out when it is back.
             if error.code == .notWritablePrimary { context.server.topology.setWritable(false) }
@@ -86,7 +90,6 @@ struct Dispatcher: Sendable {
     }
 
     private func check(_ request: CommandRequest, _ entry: CommandTable.Entry) throws(CommandError) {
-        try refuseInTransaction(request.shared, entry)
         if entry.isAdminOnly, request.database != "admin" {
             throw CommandError(.unauthorized, "\(entry.name) may only be run against the admin database.")
         }
@@ -96,25 +99,25 @@ struct Dispatcher: Sendable {
                 "Provided apiStrict:true, but the command \(entry.name) is not in API Version 1")
         }
         try checkTransactionNumber(request.shared, entry)
+        try checkClusterTime(request.shared)
+        guard !request.shared.isInTransaction || Self.transactionEnds.contains(entry.name) else { return }
         try ConcernSupport(of: entry.name).check(request.shared, command: entry.name)
         switch request.shared.readConcern?.level {
         case .snapshot?, .serializable?:
             throw CommandError(
-                .notImplemented, "read concern snapshot and serializable are not supported yet")
+                .notImplemented, "read concern snapshot and serializable are supported in transactions only")
         default: break
         }
     }
 
-    private func refuseInTransaction(
-        _ shared: SharedArguments, _ entry: CommandTable.Entry
-    ) throws(CommandError) {
-        guard shared.isInTransaction, !Self.transactionEnds.contains(entry.name) else { return }
-        guard shared.writeConcern == nil else {
+    /// Every read sees all that was committed before it, so it is after any time that was ever told.
+    private func checkClusterTime(_ shared: SharedArguments) throws(CommandError) {
+        if let told = shared.clusterTime { context.server.clock.observe(told) }
+        if let after = shared.readConcern?.afterClusterTime, after > context.server.clock.current() {
             throw CommandError(
-                .invalidOptions, "writeConcern is not allowed within a multi-statement transaction")
+                .invalidOptions,
+                "readConcern afterClusterTime value must not be greater than the current clusterTime")
         }
-        throw CommandError(
-            .operationNotSupportedInTransaction, "multi-document transactions are not supported yet")
     }
 
     /// A number without `autocommit` marks a write that may be sent twice; other commands have no use for it.

@@ -7,6 +7,8 @@ package struct Cursor: Sendable {
     package let namespace: Namespace
     package var run: QueryRun
     package let sessionID: LogicalSessionID?
+    /// The transaction that it reads in, and ends with.
+    package let transactionNumber: Int64?
     /// For `currentOp` and the log.
     package let command: String
     /// `noCursorTimeout`.
@@ -15,12 +17,13 @@ package struct Cursor: Sendable {
     package let maxTimeMilliseconds: Int64
 
     package init(
-        namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, command: String, isImmortal: Bool,
-        maxTimeMilliseconds: Int64
+        namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, transactionNumber: Int64? = nil,
+        command: String, isImmortal: Bool, maxTimeMilliseconds: Int64
     ) {
         self.namespace = namespace
         self.run = run
         self.sessionID = sessionID
+        self.transactionNumber = transactionNumber
         self.command = command
         self.isImmortal = isImmortal
         self.maxTimeMilliseconds = maxTimeMilliseconds
@@ -43,7 +46,7 @@ package final class CursorRegistry: Sendable {
 
     fileprivate enum Slot {
         case idle(Cursor, since: NIODeadline)
-        case checkedOut(Namespace, LogicalSessionID?)
+        case checkedOut(Cursor)
     }
 
     private let slots = NIOLockedValueBox<[Int64: Slot]>([:])
@@ -72,7 +75,7 @@ package final class CursorRegistry: Sendable {
         slots.withLockedValue { slots in
             guard let slot = slots[id] else { return .missing }
             guard case .idle(let cursor, _) = slot else { return .inUse }
-            slots[id] = .checkedOut(cursor.namespace, cursor.sessionID)
+            slots[id] = .checkedOut(cursor)
             return .cursor(cursor)
         }
     }
@@ -87,7 +90,7 @@ package final class CursorRegistry: Sendable {
     /// - Returns: whether there was such a cursor on that collection.
     package func kill(_ id: Int64, in namespace: Namespace) -> Bool {
         slots.withLockedValue { slots in
-            guard let slot = slots[id], slot.namespace == namespace else { return false }
+            guard let slot = slots[id], slot.cursor.namespace == namespace else { return false }
             slots[id] = nil
             return true
         }
@@ -100,7 +103,18 @@ package final class CursorRegistry: Sendable {
     /// Kills the cursors of ended sessions.
     package func kill(sessions: Set<LogicalSessionID>) {
         slots.withLockedValue { slots in
-            slots = slots.filter { _, slot in slot.sessionID.map { !sessions.contains($0) } ?? true }
+            slots = slots.filter { _, slot in slot.cursor.sessionID.map { !sessions.contains($0) } ?? true }
+        }
+    }
+
+    /// Kills the cursors of an ended transaction.
+    package func kill(transaction number: Int64, of session: LogicalSessionID) {
+        slots.withLockedValue { slots in
+            // The usual transaction has left none.
+            guard slots.values.contains(where: { $0.cursor.transactionNumber == number }) else { return }
+            slots = slots.filter { _, slot in
+                slot.cursor.transactionNumber != number || slot.cursor.sessionID != session
+            }
         }
     }
 
@@ -120,17 +134,9 @@ package final class CursorRegistry: Sendable {
 }
 
 extension CursorRegistry.Slot {
-    fileprivate var namespace: Namespace {
+    fileprivate var cursor: Cursor {
         switch self {
-        case .idle(let cursor, _): cursor.namespace
-        case .checkedOut(let namespace, _): namespace
-        }
-    }
-
-    fileprivate var sessionID: LogicalSessionID? {
-        switch self {
-        case .idle(let cursor, _): cursor.sessionID
-        case .checkedOut(_, let sessionID): sessionID
+        case .idle(let cursor, _), .checkedOut(let cursor): cursor
         }
     }
 }

@@ -1,6 +1,6 @@
 internal import NIOCore
 internal import Postgres
-internal import SQL
+package import SQL
 
 /// The statements on `martlet.sessions`.
 enum GuardSQL {
@@ -90,6 +90,13 @@ extension Array where Element == ClaimedResult {
 
     /// Records them as a statement of its own.
     var statement: Statement { Statement(GuardSQL.recordings, arrayParameters) }
+}
+
+extension RetryIdentity {
+    /// Goes with the commit of the transaction of this number, so that the commit can be asked for again.
+    package var commitRecord: Statement {
+        [ClaimedResult(StatementClaim(identity: self, statement: 0, step: 1), [.committed])].statement
+    }
 }
 
 extension SQLState {

@@ -18,6 +18,8 @@ package final class StatementGuard: Sendable {
     /// The transaction of this number was committed.
     package var isCommitted: Bool { state.withLockedValue { $0.isCommitted } }
 
+    var hasRecordings: Bool { state.withLockedValue { $0.step > 0 } }
+
     func repeatedResult(of statement: Int32) -> Result<WriteTally, CommandError>? {
         state.withLockedValue { $0.repeatedResult(of: statement) }
     }

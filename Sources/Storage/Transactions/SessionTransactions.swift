@@ -96,6 +96,8 @@ extension SessionTransactions {
             return .commit
         case .committed(number): return .alreadyCommitted
         case .aborted(number), .retryableWrite(number), .committing(number): throw .noSuchTransaction
+        // Whoever commits a transaction that comes after the one in progress has never begun it.
+        case .inProgress: throw .noSuchTransaction
         default: return .lookUpRecord
         }
     }

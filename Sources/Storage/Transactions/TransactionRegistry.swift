@@ -12,6 +12,8 @@ internal import Synchronization
 package final class TransactionRegistry: Sendable {
     /// Sessions remembered, with a transaction or without.
     package static let sessionsMax = 100_000
+    /// PostgreSQL ends a longer one by itself.
+    package static let lifetimeSecondsMax: Int64 = 60
     /// As long as drivers may go on with a session.
     package static let idleMax = TimeAmount.minutes(30)
 
@@ -45,7 +47,7 @@ package final class TransactionRegistry: Sendable {
 
     package let turns = SessionTurns()
     package let lanes: TransactionLanes
-    private let lifetime: TimeAmount
+    private let lifetimeMilliseconds: Atomic<Int64>
     private let guarded = Mutex(Guarded())
 
     package init(
@@ -53,7 +55,13 @@ package final class TransactionRegistry: Sendable {
         lifetime: TimeAmount = .milliseconds(Int64(TransactionPool.lifetimeMillisecondsDefault))
     ) {
         self.lanes = lanes
-        self.lifetime = lifetime
+        lifetimeMilliseconds = Atomic(lifetime.nanoseconds / 1_000_000)
+    }
+
+    /// How long a transaction may last, for those that begin from now on.
+    package var lifetime: TimeAmount {
+        get { .milliseconds(lifetimeMilliseconds.load(ordering: .relaxed)) }
+        set { lifetimeMilliseconds.store(newValue.nanoseconds / 1_000_000, ordering: .relaxed) }
     }
 
     package var metrics: TransactionMetrics {
@@ -140,7 +148,8 @@ extension TransactionRegistry {
         } catch {
             let error = error
             commitEnded(number, of: id, transaction, error.leavesCommitUnknown ? .unknown : .aborted)
-            throw CommandError(atCommit: error)
+            if error.leavesCommitUnknown { return .lookUpRecord }
+            throw CommandError(inTransaction: error)
         }
     }
 

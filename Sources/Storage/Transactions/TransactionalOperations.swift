@@ -90,11 +90,11 @@ extension TransactionalOperations {
         switch (effect, version) {
         case (.unchanged, _), (.remove, nil): break
         case (.remove, let version?):
-            try store(Statement(collection.sql.delete, [.bytea(key), .xid(version)]))
+            try store(collection.sql.delete.statement([.bytea(key), .xid(version)]))
         case (.store(let document), let version?):
-            try store(Statement(collection.sql.update, [.bytea(key), .bytea(document.buffer), .xid(version)]))
+            try store(collection.sql.update.statement([.bytea(key), .bytea(document.buffer), .xid(version)]))
         case (.store(let document), nil):
-            try store(Statement(collection.sql.insert, [.bytea(key), .bytea(document.buffer)]))
+            try store(collection.sql.insert.statement([.bytea(key), .bytea(document.buffer)]))
         }
         return outcome
     }
@@ -116,7 +116,7 @@ extension TransactionalOperations {
         }
         return DocumentOutcome(
             upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
-            after: operation.wantsImages ? document : nil)
+            image: operation.image == .after ? document : nil)
     }
 
     private func firstMatch(
