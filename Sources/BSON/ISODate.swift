@@ -1,9 +1,9 @@
 /// Dates of the proleptic Gregorian calendar as ISO 8601 text, and back; in milliseconds since 1970 UTC.
-enum ISODate {
+package enum ISODate {
     private static let dayMilliseconds: Int64 = 86_400_000
 
     /// `2012-12-24T12:15:30.501Z`, without the fraction when that is zero; nil outside the years 1970 … 9999.
-    static func text(_ milliseconds: Int64) -> String? {
+    package static func text(_ milliseconds: Int64) -> String? {
         guard milliseconds >= 0, milliseconds < 253_402_300_800_000 else { return nil }
         let (year, month, day) = civil(days: milliseconds / dayMilliseconds)
         let time = milliseconds % dayMilliseconds

@@ -83,8 +83,10 @@ final class Server: Service {
         var logger = logger
         logger[metadataKey: "connection"] = "\(id)"
         logger.debug("connection accepted", metadata: ["remote": "\(remote)"])
-        let context = CommandContext(
-            server: state, connection: ConnectionInfo(id: id, remoteAddress: remote), logger: logger)
+        let info = ConnectionInfo(id: id, remoteAddress: remote)
+        state.operations.opened(info)
+        defer { state.operations.closed(info) }
+        let context = CommandContext(server: state, connection: info, logger: logger)
         let session = Session(
             connection, dispatcher: Dispatcher(table: .standard, context: context), activity: activity,
             requests: state.requests, logger: logger)

@@ -1,28 +1,70 @@
 package import CommandModel
 package import NIOCore
+internal import Postgres
 
-/// When an operation must be over: the client's `maxTimeMS`, or never.
+/// When an operation must end: at the client's `maxTimeMS`, when somebody interrupts it, or never.
+///
+/// It goes with an operation wherever that takes time, to be checked there between two steps.
 package struct Deadline: Sendable {
     private let instant: NIODeadline?
+    private let interruption: Interruption?
 
-    package static let never = Deadline(instant: nil)
+    package static let never = Deadline(instant: nil, interruption: nil)
 
-    private init(instant: NIODeadline?) {
+    private init(instant: NIODeadline?, interruption: Interruption?) {
         self.instant = instant
+        self.interruption = interruption
     }
 
-    /// - Parameter milliseconds: from now; 0 means no limit, as in MongoDB.
-    package init(maxTimeMilliseconds milliseconds: Int64) {
-        instant = milliseconds > 0 ? .now() + .milliseconds(milliseconds) : nil
+    /// - Parameters:
+    ///   - milliseconds: from `start`; 0 means no limit, as in MongoDB.
+    ///   - start: when the operation began; now, if that is not known.
+    package init(
+        maxTimeMilliseconds milliseconds: Int64, from start: NIODeadline? = nil, interruption: Interruption? = nil
+    ) {
+        instant = milliseconds > 0 ? (start ?? .now()) + .milliseconds(milliseconds) : nil
+        self.interruption = interruption
     }
 
-    package var isNever: Bool { instant == nil }
+    package var isNever: Bool { instant == nil && interruption == nil }
 
-    package var hasPassed: Bool { instant.map { $0 <= .now() } ?? false }
+    package var hasPassed: Bool { failure != nil }
+
+    /// Why the operation must end now; nil while it may go on.
+    package var failure: CommandError? {
+        if let reason = interruption?.reason { return reason.error }
+        guard let instant, instant <= .now() else { return nil }
+        return .timeLimitExceeded
+    }
+
+    package func check() throws(StorageError) {
+        if let failure { throw .command(failure) }
+    }
 
     /// At least 1; nil when there is no limit.
     package var remainingMilliseconds: Int64? {
         instant.map { max(1, ($0 - .now()).nanoseconds / 1_000_000) }
+    }
+}
+
+// Work on a connection.
+extension Deadline {
+    /// From now on `work` is cancelled when the operation must end.
+    func watch(_ work: CancellableWork) {
+        interruption?.adopt(work)
+        if let instant { CancelWatch.shared.cancel(work, at: instant) }
+    }
+
+    /// `work` is over.
+    func unwatch(_ work: CancellableWork) {
+        interruption?.release(work)
+        if instant != nil { CancelWatch.shared.forget(work) }
+    }
+
+    /// PostgreSQL knows that a statement was cancelled, but not why.
+    func explaining(_ error: StorageError) -> StorageError {
+        guard case .postgres(let cause) = error, cause.category == .cancelled, let failure else { return error }
+        return .command(failure)
     }
 }
 

@@ -10,6 +10,8 @@ package struct DocumentStore: Sendable {
     /// Recognizes the statements of a numbered command that were done before.
     package var guarded: StatementGuard?
     package var transaction: OpenTransaction?
+    /// Of the command.
+    package var deadline = Deadline.never
 
     package init(_ engine: StorageEngine) {
         self.engine = engine
@@ -65,11 +67,12 @@ extension DocumentStore {
         }
         guard documents.count == 1 else {
             return try await engine.insert(
-                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements: statements)
+                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements: statements,
+                deadline: deadline)
         }
         do throws(StorageError) {
             _ = try await engine.once(guarded, statement: statements[0]) { claim async throws(StorageError) in
-                WriteTally(try await engine.insert(documents[0], into: collection, claim: claim))
+                WriteTally(try await engine.insert(documents[0], into: collection, claim: claim, deadline: deadline))
             }
             return []
         } catch {
@@ -113,7 +116,7 @@ extension DocumentStore {
 extension DocumentStore {
     /// One document by the key of its `_id`.
     package func read(_ key: ByteBuffer, from collection: Collection) async throws(StorageError) -> ByteBuffer? {
-        guard let transaction else { return try await engine.read(key, from: collection) }
+        guard let transaction else { return try await engine.read(key, from: collection, deadline: deadline) }
         return try await transaction.read(key, from: collection)
     }
 

@@ -71,11 +71,11 @@ extension CommandError {
         }
     }
 
-    /// The error of a commit. When its outcome is unknown the label asks for the commit again, never for the
-    /// transaction: drivers report that as UnknownTransactionCommitResult, and the record of the commit answers it.
+    /// The error of a commit that certainly did not happen. Where the connection was lost before it, there is no
+    /// transaction any more: a code that asks for the commit alone to be retried would be wrong.
     package init(atCommit error: StorageError) {
-        if case .postgres(let error) = error, error.mayHaveTakenEffect {
-            self = .lostConnection(labels: ["RetryableWriteError"])
+        if case .postgres(let error) = error, error.category == .connection {
+            self = .noSuchTransaction
         } else {
             self.init(inTransaction: error)
         }

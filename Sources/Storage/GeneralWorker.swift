@@ -23,22 +23,51 @@ package struct GeneralWorker: DatabaseWorker {
 
 extension DatabasePool where Worker == GeneralWorker {
     /// Runs `body` on a thread of the pool with its connection.
+    ///
+    /// - Parameter deadline: when it has passed before a connection is free, `body` does not run; when it passes
+    ///   while `body` runs, PostgreSQL is asked to cancel the statement, whichever it is.
     func withConnection<R: Sendable>(
-        _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
+        until deadline: Deadline = .never, _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
-        let result: Result<R, StorageError> = await withUnsafeContinuation { continuation in
-            let request = GeneralRequest(
-                run: { connection in
-                    do throws(StorageError) {
-                        let value = try body(connection)
-                        continuation.resume(returning: .success(value))
-                    } catch {
-                        continuation.resume(returning: .failure(error))
-                    }
-                },
-                fail: { continuation.resume(returning: .failure(.postgres($0))) })
-            self.submit(request)
+        try deadline.check()
+        let result: Result<R, StorageError> = await withUnsafeContinuation { answer in
+            submit(
+                GeneralRequest(
+                    answering: answer, until: deadline,
+                    run: { connection in Result { () throws(StorageError) in try body(connection) } },
+                    fail: { .failure(.postgres($0)) }))
         }
         return try result.get()
+    }
+}
+
+extension GeneralRequest {
+    /// A request that gives exactly one answer: that of `run` or of `fail`, or, when the deadline passes before either
+    /// of them is called, the deadline's; then neither is called.
+    init<R: Sendable>(
+        answering answer: UnsafeContinuation<Result<R, StorageError>, Never>, until deadline: Deadline,
+        run: @escaping @Sendable (Connection) -> Result<R, StorageError>,
+        fail: @escaping @Sendable (PostgresError) -> Result<R, StorageError>
+    ) {
+        guard !deadline.isNever else {
+            self.run = { answer.resume(returning: run($0)) }
+            self.fail = { answer.resume(returning: fail($0)) }
+            return
+        }
+        let work = CancellableWork {
+            answer.resume(returning: .failure(.command(deadline.failure ?? .timeLimitExceeded)))
+        }
+        self.run = { connection in
+            guard work.begin(on: connection) else { return deadline.unwatch(work) }
+            let result = run(connection).mapError(deadline.explaining)
+            work.end(on: connection)
+            deadline.unwatch(work)
+            answer.resume(returning: result)
+        }
+        self.fail = { error in
+            defer { deadline.unwatch(work) }
+            if work.begin(on: nil) { answer.resume(returning: fail(error)) }
+        }
+        deadline.watch(work)
     }
 }

@@ -84,14 +84,14 @@ package final class StorageEngine: Sendable {
 // Reading.
 extension StorageEngine {
     /// One document by the key of its `_id`.
-    package func read(_ key: ByteBuffer, from collection: Collection) async throws(StorageError) -> ByteBuffer? {
-        let result: Result<ByteBuffer?, PostgresError> = await withUnsafeContinuation { continuation in
-            readers.submit(PointRead(collection: collection, key: key, continuation: continuation))
+    package func read(
+        _ key: ByteBuffer, from collection: Collection, deadline: Deadline = .never
+    ) async throws(StorageError) -> ByteBuffer? {
+        let result: Result<ByteBuffer?, StorageError> = await withUnsafeContinuation { continuation in
+            readers.submit(
+                PointRead(collection: collection, key: key, deadline: deadline, continuation: continuation))
         }
-        switch result {
-        case .success(let document): return document
-        case .failure(let error): throw .postgres(error)
-        }
+        return try result.get()
     }
 
     /// The next batch of a query.
@@ -103,7 +103,7 @@ extension StorageEngine {
             try run.takeSorted(into: &batch)
             return (batch, run)
         }
-        return try await general.withConnection { connection throws(StorageError) in
+        return try await general.withConnection(until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)
             return (batch, run)

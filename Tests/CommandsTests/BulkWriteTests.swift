@@ -93,7 +93,7 @@ struct BulkWriteTests {
             results.addUpdate(tally, at: 3)
             results.addDelete(5, at: 2)
             results.addInsert(at: 1)
-            results.addError(CommandError(.badValue, "no"), at: 0)
+            try results.addError(CommandError(.badValue, "no"), at: 0)
             let totals = Document { results.writeTotals(into: &$0) }
             #expect(
                 totals.extendedJSON(.relaxed)

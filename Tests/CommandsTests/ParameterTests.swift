@@ -80,7 +80,7 @@ struct ParameterTests {
             (#""getParameter": {"setAt": "startup", "allParameters": null}, "logLevel": 1"#, ["logLevel"]),
             (
                 #""getParameter": {"allParameters": 1, "setAt": "runtime"}"#,
-                ["cursorTimeoutMillis", "logLevel", "quiet"]
+                ["cursorTimeoutMillis", "logLevel", "quiet", "transactionLifetimeLimitSeconds"]
             ),
             (#""getParameter": {"allParameters": true, "setAt": "startup"}, "logLevel": 1"#, []),
             (#""getParameter": "*", "logLevel": 1"#, ServerParameter.all.map { "\($0.name)" }),

@@ -114,8 +114,10 @@ struct SessionTests {
     func transactions(arguments: String, code: Int32, isTransient: Bool) async throws {
         for name in ["commitTransaction", "abortTransaction"] {
             let error = try await server.failure(command(#""\#(name)": 1\#(arguments)"#))
-            #expect(error?.code.number == code)
-            #expect(error?.labels == (isTransient ? ["TransientTransactionError"] : []))
+            // A commit of an unknown number may have been done by another server: only PostgreSQL knows.
+            let asksPostgreSQL = isTransient && name == "commitTransaction"
+            #expect(error?.code.number == (asksPostgreSQL ? 10107 : code))
+            #expect(error?.labels == (isTransient && !asksPostgreSQL ? ["TransientTransactionError"] : []))
         }
     }
 

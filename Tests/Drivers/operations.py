@@ -1,20 +1,26 @@
-"""Makes commands fail by fail points and checks what a driver sees of it.
+"""Makes commands fail by fail points, and stops them while they run: by killOp, by maxTimeMS, by hanging up.
 
     Tests/Drivers/operations.py MARTLET
 """
 
 import os
 import shutil
+import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
 from pymongo import MongoClient, monitoring
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from servers import Martlet, ServerError, temporary_directory
+from servers import Martlet, PostgreSQL, ServerError, postgresql_tool, temporary_directory, wait_until
 
 DATABASE = "operations"
+DOCUMENTS = 200_000
+# No index and no end: a scan that takes long enough to be stopped.
+SLOW_FILTER = {"text": {"$regex": "(x+x+)+[yz]"}}
+STOP_SECONDS = 10
 
 
 class Started(monitoring.CommandListener):
@@ -146,6 +152,135 @@ def exists_only_for_tests(directory, binary):
         server.clean_up()
 
 
+class Stopped(threading.Thread):
+    """Runs `call`, which somebody is going to stop, and keeps its error."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self.call = call
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.call()
+        except PyMongoError as error:
+            self.error = error
+
+    def result(self):
+        self.join(STOP_SECONDS)
+        check(not self.is_alive(), f"not stopped after {STOP_SECONDS} s")
+        return self.error
+
+
+def operation(client, **filter):
+    """The running operation that `filter` describes."""
+    found = []
+
+    def look():
+        found[:] = client.admin.command({"currentOp": 1, **filter})["inprog"]
+        return bool(found)
+
+    wait_until(look, STOP_SECONDS, f"an operation with {filter}")
+    return found[0]
+
+
+class Statements:
+    """What PostgreSQL runs for Martlet."""
+
+    def __init__(self, postgresql):
+        self.command = [postgresql_tool("psql"), postgresql.url, "-Atc",
+                        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'martlet-general' "
+                        "AND state <> 'idle'"]
+
+    def running(self):
+        return int(subprocess.run(self.command, capture_output=True, check=True, text=True).stdout)
+
+
+def fill(client):
+    many = client[DATABASE].many
+    for start in range(0, DOCUMENTS, 20_000):
+        many.insert_many([{"_id": i, "n": i, "text": "x" * 10} for i in range(start, start + 20_000)])
+
+
+def shows_and_kills_a_scan(client, statements):
+    many = client[DATABASE].many
+    scan = Stopped(lambda: list(many.find(SLOW_FILTER, comment="slow")))
+    shown = operation(client, ns=f"{DATABASE}.many", op="query")
+    check(shown["command"]["comment"] == "slow" and shown["active"], shown)
+    client.admin.command("killOp", op=shown["opid"])
+    check(scan.result() is not None and scan.error.code == 11601, scan.error)
+    wait_until(lambda: statements.running() == 0, STOP_SECONDS, "PostgreSQL has stopped, too")
+    client.admin.command("killOp", op=12345678)
+
+
+def keeps_to_the_time_limit(client, statements):
+    db = client[DATABASE]
+    slow_update = [{"q": SLOW_FILTER, "u": {"$set": {"seen": 1}}, "multi": True}]
+    commands = [
+        ("find", {"find": "many", "filter": SLOW_FILTER}),
+        ("count by a scan", {"count": "many", "query": SLOW_FILTER}),
+        ("distinct", {"distinct": "many", "key": "n", "query": SLOW_FILTER}),
+        ("updateMany", {"update": "many", "updates": slow_update}),
+        ("deleteMany", {"delete": "many", "deletes": [{"q": SLOW_FILTER, "limit": 0}]}),
+        ("count by SQL", {"count": "many", "query": {}}),
+    ]
+    for name, command in commands:
+        limit = 1 if name == "count by SQL" else 100
+        start = time.monotonic()
+        error = failure_of(lambda: db.command({**command, "maxTimeMS": limit}))
+        check(error.code == 50, f"{name}: {error}")
+        print(f"    maxTimeMS {limit} on {name}: {1000 * (time.monotonic() - start):.0f} ms")
+    wait_until(lambda: statements.running() == 0, STOP_SECONDS, "PostgreSQL has stopped, too")
+    check(db.command("count", "many", maxTimeMS=60_000)["n"] == DOCUMENTS, "nothing was deleted")
+
+
+def answers_in_time_while_all_connections_are_busy(client, statements):
+    many = client[DATABASE].many
+    scans = [Stopped(lambda: list(many.find(SLOW_FILTER, comment="busy"))) for _ in range(6)]
+    wait_until(lambda: len(client.admin.command({"currentOp": 1, "command.comment": "busy"})["inprog"]) == 6,
+               STOP_SECONDS, "six scans")
+    start = time.monotonic()
+    error = failure_of(lambda: client[DATABASE].command("count", "many", maxTimeMS=100))
+    check(error.code == 50, error)
+    print(f"    maxTimeMS 100 behind six scans: {1000 * (time.monotonic() - start):.0f} ms")
+    for shown in client.admin.command({"currentOp": 1, "command.comment": "busy"})["inprog"]:
+        client.admin.command("killOp", op=shown["opid"])
+    for scan in scans:
+        check(scan.result() is not None and scan.error.code == 11601, scan.error)
+    wait_until(lambda: statements.running() == 0, STOP_SECONDS, "PostgreSQL has stopped, too")
+
+
+def stops_for_a_client_that_hangs_up(client, uri, statements):
+    # The client gives up before the server does, and closes its connection.
+    hasty = MongoClient(uri, socketTimeoutMS=300, retryReads=False)
+    check(isinstance(failure_of(lambda: list(hasty[DATABASE].many.find(SLOW_FILTER))), AutoReconnect), "hung up")
+    wait_until(lambda: statements.running() == 0, STOP_SECONDS, "the scan of a client that is gone")
+    check(not client.admin.command({"currentOp": 1, "op": "query"})["inprog"], "and its operation")
+    hasty.close()
+
+
+def run_stopped(binary, directory):
+    postgresql = PostgreSQL(directory)
+    server = Martlet(binary, directory, postgresql_url=postgresql.url)
+    try:
+        postgresql.start()
+        server.start()
+        client = MongoClient(server.uri)
+        statements = Statements(postgresql)
+        fill(client)
+        shows_and_kills_a_scan(client, statements)
+        keeps_to_the_time_limit(client, statements)
+        answers_in_time_while_all_connections_are_busy(client, statements)
+        stops_for_a_client_that_hangs_up(client, server.uri, statements)
+        client.close()
+        server.stop()
+        postgresql.stop()
+    finally:
+        server.clean_up()
+        postgresql.clean_up()
+
+
 def run(binary, directory):
     server = Martlet(binary, directory, environment={"MARTLET_ENABLE_TEST_COMMANDS": "true"})
     try:
@@ -171,6 +306,7 @@ def main():
     directory = temporary_directory()
     try:
         run(sys.argv[1], directory)
+        run_stopped(sys.argv[1], directory)
     except (AssertionError, PyMongoError, ServerError) as error:
         print(f"operations: {type(error).__name__}: {error}")
         return 1

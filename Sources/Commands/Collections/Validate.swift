@@ -19,7 +19,7 @@ extension CommandTable {
             }
         }
         let report = try await context.engine.withCollection(namespace) { collection async throws(StorageError) in
-            try await context.engine.validate(collection)
+            try await context.engine.validate(collection, deadline: context.deadline(of: request))
         }
         guard let report else {
             throw CommandError(.namespaceNotFound, "Collection '\(namespace)' does not exist to validate.")

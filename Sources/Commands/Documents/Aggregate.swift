@@ -112,12 +112,11 @@ extension CommandTable {
             throw CommandError(
                 .failedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
         }
-        query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        query.deadline = context.deadline(of: request)
         let namespace = try request.namespace()
         let (documents, counted) = (context.documents, query)
         try await context.engine.checkUUID(uuid, of: namespace)
         let usedHint = hint
-        context.server.counters.countCommand()
         let count =
             try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
                 try usedHint.check()

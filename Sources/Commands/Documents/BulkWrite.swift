@@ -38,7 +38,7 @@ private struct BulkWriteRun {
         self.arguments = arguments
         self.request = request
         self.context = context
-        deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        deadline = context.deadline(of: request)
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
     }
 

@@ -10,10 +10,9 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        let (query, hint, uuid) = try countQuery(request)
+        let (query, hint, uuid) = try countQuery(request, context)
         try await context.engine.checkUUID(uuid, of: namespace)
         let documents = context.documents
-        context.server.counters.countCommand()
         let count =
             try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
                 try hint.check()
@@ -28,8 +27,9 @@ extension CommandTable {
         }
     }
 
-    private static func countQuery(_ request: CommandRequest) throws(CommandError) -> (FindQuery, Hint, uuid: [UInt8]?)
-    {
+    private static func countQuery(
+        _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) -> (FindQuery, Hint, uuid: [UInt8]?) {
         var filter = Filter.everything
         var (skip, limit) = (0, Int64(0))
         var hint = Hint.none
@@ -54,7 +54,7 @@ extension CommandTable {
         var query = FindQuery(filter: filter)
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
-        query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        query.deadline = context.deadline(of: request)
         return (query, hint, uuid)
     }
 }

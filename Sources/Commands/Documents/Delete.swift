@@ -61,7 +61,7 @@ extension CommandTable {
         if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("limit=0") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
-        let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        let deadline = context.deadline(of: request)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var removed: Int64 = 0
         for (index, statement) in statements.enumerated() where !errors.mustStop {

@@ -30,12 +30,11 @@ extension CommandTable {
         }
         guard let key else { throw .missingField("distinct.key") }
         var query = FindQuery(filter: filter)
-        query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        query.deadline = context.deadline(of: request)
         let collector = DistinctCollector(path: key)
         let documents = context.documents
         try await context.engine.checkUUID(uuid, of: namespace)
         let usedHint = hint
-        context.server.counters.countCommand()
         let found =
             try await documents.withCollection(namespace) { collection async throws(StorageError) in
                 try usedHint.check()

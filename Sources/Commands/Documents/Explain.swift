@@ -23,7 +23,7 @@ extension CommandTable {
             throw CommandError(.notImplemented, "explain of \(inner.name) is not supported yet")
         }
         let arguments = try FindArguments(inner)
-        let query = try arguments.query(inner)
+        let query = try arguments.query()
         let collection = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(arguments.namespace)
         }

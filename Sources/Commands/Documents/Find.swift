@@ -79,7 +79,7 @@ struct FindArguments {
         throw CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection")
     }
 
-    func query(_ request: CommandRequest) throws(CommandError) -> FindQuery {
+    func query() throws(CommandError) -> FindQuery {
         var query = FindQuery(
             filter: try filter.map { document throws(CommandError) in try Filter(compiling: document) } ?? .everything)
         if let projection, !projection.isEmpty {
@@ -89,7 +89,6 @@ struct FindArguments {
         try apply(hint, to: &query)
         query.skip = skip
         query.limit = limit
-        query.deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         return query
     }
 
@@ -109,7 +108,7 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
-        let query = try arguments.query(request)
+        let query = try arguments.query()
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
         let found = try await context.documents.withCollection(arguments.namespace) {
@@ -150,7 +149,7 @@ extension CommandTable {
         beginCursorReply(&reply.builder, .first)
         let (batch, run) = try await context.documents.fill(
             ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize, projection: query.projection),
-            from: QueryRun(query, on: collection), deadline: query.deadline)
+            from: QueryRun(query, on: collection), deadline: context.deadline(of: request))
         var id: Int64 = 0
         if !run.isExhausted, !arguments.isSingleBatch {
             id = try open(run, arguments, request, context)

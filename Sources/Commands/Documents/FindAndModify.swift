@@ -95,7 +95,7 @@ extension CommandTable {
         let projection = try arguments.fields.map { document throws(CommandError) in
             try Projection(compiling: document, filter: operation.filter)
         }
-        let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        let deadline = context.deadline(of: request)
         let documents = context.documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
@@ -107,7 +107,6 @@ extension CommandTable {
             arguments.isUpsert
             ? try await documents.withCollectionCreated(namespace, body)
             : try await documents.withCollection(namespace, body) ?? WriteTally()
-        context.server.counters.countCommand()
         _ = context.server.clock.tick()
         var reply = try reply(tally, arguments, projection, request)
         if let guarded = context.documents.guarded, !guarded.identity.recordsEverything,

@@ -47,7 +47,7 @@ extension CommandTable {
         let cursors = context.engine.cursors
         context.server.counters.countGetMore()
         var cursor = try checkOut(arguments, request, context)
-        let deadline = Deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
+        let deadline = context.deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .next)
         do throws(StorageError) {

@@ -80,7 +80,7 @@ extension CommandTable {
         if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
-        let deadline = Deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        let deadline = context.deadline(of: request)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var matched: Int64 = 0
         var modified: Int64 = 0

@@ -13,7 +13,9 @@ extension CommandTable {
             try argument.forEachDocument { user throws(CommandError) in try user.checkUser() }
             return try argument.array().isEmpty
         }
-        if isForAll { context.server.kill(sessions: context.server.sessions.all) }
+        guard isForAll else { return CommandReply() }
+        context.server.kill(sessions: context.server.sessions.all)
+        context.server.operations.kill(sessions: context.server.sessions.all, except: context.operation)
         return CommandReply()
     }
 }

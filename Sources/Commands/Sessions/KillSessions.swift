@@ -13,7 +13,9 @@ extension CommandTable {
         let isForAll = try request.withCommandValue(of: "killSessions") { argument throws(CommandError) in
             try argument.array().isEmpty
         }
-        context.server.kill(sessions: isForAll ? context.server.sessions.all : ids)
+        let sessions = isForAll ? context.server.sessions.all : ids
+        context.server.kill(sessions: sessions)
+        context.server.operations.kill(sessions: sessions, except: context.operation)
         return CommandReply()
     }
 }

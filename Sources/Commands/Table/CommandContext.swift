@@ -11,12 +11,21 @@ package struct CommandContext: Sendable {
     package let logger: Logger
     /// The documents as this command sees them.
     package var documents: DocumentStore
+    /// The command that this is the context of; nil where it is not known as one, as in tests.
+    package private(set) var operation: Operation?
 
     package init(server: ServerState, connection: ConnectionInfo, logger: Logger) {
         self.server = server
         documents = DocumentStore(server.engine)
         self.connection = connection
         self.logger = logger
+    }
+
+    package func during(_ operation: Operation) -> CommandContext {
+        var context = self
+        context.operation = operation
+        context.documents.deadline = context.deadline(of: operation.request)
+        return context
     }
 
     package var engine: StorageEngine { server.engine }

@@ -14,13 +14,16 @@ package struct CommandTable: Sendable {
         package let isInStableAPI: Bool
         /// Exists only on a server that was started with test commands.
         package let isTestsOnly: Bool
+        /// Counts among `opcounters.command`; the others count themselves, by what they do.
+        package let isCountedAsCommand: Bool
         package let handler: Handler
     }
 
     private let entries: [String: Entry]
 
     package static let standard = CommandTable(
-        documentCommands + collectionCommands + diagnosticCommands + sessionCommands + testCommands)
+        documentCommands + collectionCommands + diagnosticCommands + sessionCommands + operationCommands
+            + testCommands)
 
     init(_ list: [Entry]) {
         entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -38,7 +41,7 @@ extension CommandTable {
     ) -> Entry {
         Entry(
             name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, isTestsOnly: testsOnly,
-            handler: handler)
+            isCountedAsCommand: !["insert", "find", "update", "delete", "getMore"].contains(name), handler: handler)
     }
 
     static let documentCommands: [Entry] = [

@@ -10,6 +10,12 @@ package final class ConnectionInfo: Sendable {
     /// Shown by `connectionStatus`.
     package let uuid = randomUUID()
     private let metadata = NIOLockedValueBox<ClientMetadata?>(nil)
+    private let activity = NIOLockedValueBox(Activity())
+
+    private struct Activity {
+        var operation: Operation?
+        var hasLeft = false
+    }
 
     package init(id: Int64, remoteAddress: String) {
         self.id = id
@@ -27,6 +33,39 @@ package final class ConnectionInfo: Sendable {
                 if metadata == nil { metadata = client }
             }
         }
+    }
+}
+
+// What the connection is doing.
+extension ConnectionInfo {
+    /// The command that is running.
+    package var operation: Operation? { activity.withLockedValue { $0.operation } }
+
+    func begin(_ operation: Operation) {
+        let hasLeft = activity.withLockedValue { activity in
+            activity.operation = operation
+            return activity.hasLeft
+        }
+        // It was read before its client left.
+        if hasLeft { operation.clientLeft() }
+    }
+
+    package func endOperation() {
+        // The operation may be freed here, which is no business of the lock.
+        let ended = activity.withLockedValue { activity in
+            defer { activity.operation = nil }
+            return activity.operation
+        }
+        _ = ended
+    }
+
+    /// The client has closed the connection, or it broke.
+    package func clientLeft() {
+        let operation = activity.withLockedValue { activity in
+            activity.hasLeft = true
+            return activity.operation
+        }
+        operation?.clientLeft()
     }
 }
 

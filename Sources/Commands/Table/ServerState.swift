@@ -17,6 +17,7 @@ package final class ServerState: Sendable {
     package let idempotencyKeyLifetimeSeconds: Int32
     package let counters = OperationCounters()
     package let requests = RequestCounters()
+    package let operations = OperationRegistry()
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
     package let log: LogRing

@@ -32,16 +32,24 @@ struct Dispatcher: Sendable {
             let entry = try lookUp(request)
             try check(request, entry)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
-            let isStatement = request.shared.isInTransaction && !Self.transactionEnds.contains(entry.name)
-            return success(
-                isStatement
-                    ? try await TransactionStatement.run(entry, request, context)
-                    : try await RetryableWrite.run(entry, request, context))
+            if entry.isCountedAsCommand { context.server.counters.countCommand() }
+            let operation = context.server.operations.begin(request, on: context.connection)
+            defer { context.connection.endOperation() }
+            return success(try await run(entry, request, context.during(operation)))
         } catch {
             // Drivers ask at once who is primary now; the watch over PostgreSQL finds out when it is back.
             if error.code == .notWritablePrimary { context.server.topology.setWritable(false) }
             return failure(error.labelled(answering: request), request.body)
         }
+    }
+
+    private func run(
+        _ entry: CommandTable.Entry, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        guard request.shared.isInTransaction, !Self.transactionEnds.contains(entry.name) else {
+            return try await RetryableWrite.run(entry, request, context)
+        }
+        return try await TransactionStatement.run(entry, request, context)
     }
 
     /// The next reply of a streaming `hello`, once there is something to tell or the time is over.

@@ -22,6 +22,8 @@ final class MessageStream: ChannelInboundHandler, @unchecked Sendable {
     private(set) var isClosed = false
     /// Why the connection ended, when it was not the client's doing.
     private(set) var failure: (any Error)?
+    /// Called when the client has gone, also while a command runs.
+    var onClose: (() -> Void)?
 
     init(_ channel: any Channel) {
         self.channel = channel
@@ -73,6 +75,8 @@ extension MessageStream {
 
     func channelInactive(context: ChannelHandlerContext) {
         isClosed = true
+        onClose?()
+        onClose = nil
         resumeWriter()
         reader?.resume(returning: nil)
         reader = nil

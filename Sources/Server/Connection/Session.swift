@@ -36,6 +36,8 @@ final class Session {
     /// Serves until the client goes away, sends what is no message, or the task is cancelled.
     func run() async {
         let channel = self.channel
+        let connection = dispatcher.context.connection
+        if stream.isClosed { connection.clientLeft() } else { stream.onClose = { connection.clientLeft() } }
         await withTaskCancellationHandler {
             while let message = await stream.next() {
                 guard await serve(message) else { break }

@@ -7,8 +7,10 @@ internal import SQL
 package struct PointRead: Sendable {
     package let collection: Collection
     package let key: ByteBuffer
+    /// Checked before the read begins.
+    let deadline: Deadline
     /// Resumed with the document's bytes, or nil when there is none.
-    let continuation: UnsafeContinuation<Result<ByteBuffer?, PostgresError>, Never>
+    let continuation: UnsafeContinuation<Result<ByteBuffer?, StorageError>, Never>
 }
 
 /// Runs groups of point reads: those of one collection that arrive together share one `id = ANY($1)` statement.
@@ -23,13 +25,22 @@ package struct PointReadWorker: DatabaseWorker {
     package init() {}
 
     package func run(_ requests: [PointRead], on connection: Connection) {
+        let requests = requests.contains { $0.deadline.hasPassed } ? requests.filter { !isTooLate($0) } : requests
+        if requests.isEmpty { return }
         let groups = groupedByCollection(requests)
         for group in groups { enqueue(group, on: connection) }
         for group in groups { receive(group, from: connection) }
     }
 
     package func fail(_ requests: [PointRead], with error: PostgresError) {
-        for request in requests { request.continuation.resume(returning: .failure(error)) }
+        for request in requests { request.continuation.resume(returning: .failure(.postgres(error))) }
+    }
+
+    /// Answers a read that has waited for longer than it may.
+    private func isTooLate(_ request: PointRead) -> Bool {
+        guard let failure = request.deadline.failure else { return false }
+        request.continuation.resume(returning: .failure(.command(failure)))
+        return true
     }
 
     /// Each group is sorted by key. Nearly always there is one collection, and a sort finds that out cheaply.
@@ -81,7 +92,7 @@ package struct PointReadWorker: DatabaseWorker {
             let bytes = result.rowCount > 0 ? result.bytes(row: 0, column: 1) : nil
             read.continuation.resume(returning: .success(bytes.map { ByteBuffer(bytes: $0) }))
         } catch {
-            read.continuation.resume(returning: .failure(error))
+            read.continuation.resume(returning: .failure(.postgres(error)))
         }
     }
 

@@ -20,6 +20,9 @@ struct Scanner {
     /// Up to this limit a plain `SELECT … LIMIT` is one statement instead of four.
     static let plainSelectRowsMax = 256
 
+    /// A filter may take milliseconds for a row, so that a fetch is too long to wait for.
+    static let rowsBetweenChecks = 64
+
     struct Row {
         let document: RawDocument
         fileprivate let first: UnsafeRawBufferPointer
@@ -95,18 +98,11 @@ struct Scanner {
 
     /// - Returns: how many results come before those of the fetches.
     private func enqueueDeclare(_ statement: Statement) -> Int {
-        let before = connection.isTransactionOpen ? 0 : enqueueBegin()
+        let isInTransaction = connection.isTransactionOpen
+        if !isInTransaction { connection.enqueue(Statement("BEGIN READ ONLY")) }
         connection.enqueue(
             Statement("DECLARE scan NO SCROLL CURSOR FOR " + statement.text, statement.parameters))
-        return before + 1
-    }
-
-    private func enqueueBegin() -> Int {
-        connection.enqueue(Statement("BEGIN READ ONLY"))
-        guard let milliseconds = deadline.remainingMilliseconds else { return 1 }
-        connection.enqueue(
-            Statement("SELECT set_config('statement_timeout', $1, true)", [.text(String(milliseconds))]))
-        return 2
+        return isInTransaction ? 1 : 2
     }
 
     /// The visitor refused a row. A transaction that goes on must not keep the cursor.
@@ -125,7 +121,7 @@ struct Scanner {
             let result = try receive()
             isDrained = result.rowCount == 0
             guard try visitRows(of: result, plan, visit) else { return false }
-            try checkDeadline()
+            try deadline.check()
             if !isDrained {
                 fetchRows = Self.nextFetchRows(after: result, current: fetchRows)
                 enqueueFetch(fetchRows)
@@ -144,6 +140,7 @@ struct Scanner {
     ) throws(StorageError) -> Bool {
         let isByID = plan.order.isByID
         for row in 0..<result.rowCount {
+            if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {
                 throw .command(
                     CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
@@ -162,10 +159,6 @@ struct Scanner {
         for row in 0..<sample { bytes += result.bytes(row: row, column: 1)?.count ?? 0 }
         let fitting = fetchBytes / max(bytes / sample, 1)
         return max(1, min(fitting, current * 4, fetchRowsMax))
-    }
-
-    private func checkDeadline() throws(StorageError) {
-        if deadline.hasPassed { throw .command(.timeLimitExceeded) }
     }
 
     private func receive() throws(StorageError) -> StatementResult {

@@ -62,11 +62,13 @@ extension StorageEngine {
     }
 
     /// Reads every document and checks that it is valid BSON.
-    package func validate(_ collection: Collection) async throws(StorageError) -> ValidationReport {
-        try await general.withConnection { connection throws(StorageError) in
+    package func validate(
+        _ collection: Collection, deadline: Deadline = .never
+    ) async throws(StorageError) -> ValidationReport {
+        try await general.withConnection(until: deadline) { connection throws(StorageError) in
             var report = ValidationReport(uuid: collection.uuid)
             let plan = ScanPlan(collection, order: .unordered)
-            _ = try Scanner(on: connection, deadline: .never).forEachRow(of: plan) { row throws(StorageError) in
+            _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in
                 report.documentCount += 1
                 do throws(BSONValidationError) {
                     try RawDocument.validate(row.document.bytes)

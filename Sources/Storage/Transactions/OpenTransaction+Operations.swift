@@ -9,9 +9,10 @@ package import Query
 /// ``CommandModel/CommandError/init(inTransaction:)``.
 extension OpenTransaction {
     private func run<R: Sendable>(
+        until deadline: Deadline = .never,
         _ body: @escaping @Sendable (borrowing TransactionalOperations) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
-        try await withConnection { connection throws(StorageError) in
+        try await withConnection(until: deadline) { connection throws(StorageError) in
             try body(TransactionalOperations(self, on: connection))
         }
     }
@@ -32,7 +33,7 @@ extension OpenTransaction {
     package func modifyOne(
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern? = nil, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
-        try await run { operations throws(StorageError) in
+        try await run(until: deadline) { operations throws(StorageError) in
             try operations.modifyOne(operation, in: collection, sort: sort, deadline: deadline)
         }
     }
@@ -41,7 +42,7 @@ extension OpenTransaction {
     package func modifyMany(
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) async throws(StorageError) -> WriteTally {
-        try await run { operations throws(StorageError) in
+        try await run(until: deadline) { operations throws(StorageError) in
             try operations.modifyMany(operation, in: collection, deadline: deadline)
         }
     }
@@ -60,7 +61,7 @@ extension OpenTransaction {
             try run.takeSorted(into: &batch)
             return (batch, run)
         }
-        return try await withConnection { connection throws(StorageError) in
+        return try await withConnection(until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)
             return (batch, run)
@@ -69,7 +70,7 @@ extension OpenTransaction {
 
     /// How many documents match, after `skip` and up to `limit`.
     package func count(_ query: FindQuery, in collection: Collection) async throws(StorageError) -> Int64 {
-        try await withConnection { connection throws(StorageError) in
+        try await withConnection(until: query.deadline) { connection throws(StorageError) in
             try StorageEngine.count(query, in: collection, on: connection)
         }
     }
@@ -78,7 +79,7 @@ extension OpenTransaction {
     package func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
-        try await withConnection { connection throws(StorageError) in
+        try await withConnection(until: query.deadline) { connection throws(StorageError) in
             try StorageEngine.distinct(query, into: collector, in: collection, on: connection)
         }
     }

@@ -58,16 +58,20 @@ package final class OpenTransaction: Sendable {
 // Statements.
 extension OpenTransaction {
     /// Runs `body` on the transaction's connection.
+    ///
+    /// - Parameter deadline: a statement that is cancelled when it passes has failed, and so the transaction.
     func withConnection<R: Sendable>(
-        _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
+        until deadline: Deadline = .never, _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
+        try deadline.check()
         let result: Result<R, StorageError> = await withUnsafeContinuation { continuation in
-            submit(
-                run: { continuation.resume(returning: self.run(body, on: $0)) },
+            let request = GeneralRequest(
+                answering: continuation, until: deadline, run: { self.run(body, on: $0) },
                 fail: { error in
                     self.giveUp()
-                    continuation.resume(returning: .failure(.postgres(error)))
+                    return .failure(.postgres(error))
                 })
+            lanes.pool.submit(request, lane: lane)
         }
         return try result.get()
     }

@@ -149,7 +149,7 @@ extension TransactionRegistry {
             let error = error
             commitEnded(number, of: id, transaction, error.leavesCommitUnknown ? .unknown : .aborted)
             if error.leavesCommitUnknown { return .lookUpRecord }
-            throw CommandError(inTransaction: error)
+            throw CommandError(atCommit: error)
         }
     }
 

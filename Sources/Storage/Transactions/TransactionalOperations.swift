@@ -59,7 +59,7 @@ struct TransactionalOperations {
             tally.modified += chunk.tally.modified
             if chunk.tally.modified > 0 { transaction.noteWrite() }
             if let error = chunk.error { throw .command(error) }
-            if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+            try deadline.check()
             start = chunk.next
         }
         if tally.matched == 0 { tally.add(try upsert(operation, into: collection)) }

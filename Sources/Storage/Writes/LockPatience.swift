@@ -18,7 +18,7 @@ enum LockPatience {
                 return try await work(attempt > 1)
             } catch {
                 guard case .postgres(let refusal) = error, refusal.state == .lockNotAvailable else { throw error }
-                if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+                try deadline.check()
                 if patience.hasPassed { throw error }
             }
             await Backoff.sleep(attempt: attempt)

@@ -22,7 +22,7 @@ extension StorageEngine {
     ///   inserted.
     package func insert(
         _ documents: [Document], into collection: Collection, isOrdered: Bool, guarded: StatementGuard? = nil,
-        statements: [Int32] = []
+        statements: [Int32] = [], deadline: Deadline = .never
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         try await settled(guarded) { () async throws(StorageError) in
             var errors: [(index: Int, error: CommandError)] = []
@@ -35,7 +35,7 @@ extension StorageEngine {
             let claim = guarded.map { BulkInsert.Claim($0.claim(0), statements: open.map { statements[$0] }) }
             let insert = BulkInsert(
                 open.map { documents[$0] }, into: collection, isOrdered: isOrdered, claim: claim)
-            let refused = try await run(insert)
+            let refused = try await run(insert, until: deadline)
             if refused.count < open.count { guarded?.recorded() }
             let failures = refused.map { position in
                 (
@@ -51,9 +51,9 @@ extension StorageEngine {
         }
     }
 
-    private func run(_ insert: BulkInsert) async throws(StorageError) -> [Int] {
-        try await LockPatience.wait { (_) async throws(StorageError) in
-            try await self.general.withConnection { connection throws(StorageError) in
+    private func run(_ insert: BulkInsert, until deadline: Deadline) async throws(StorageError) -> [Int] {
+        try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
+            try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
                 do throws(PostgresError) {
                     return try connection.repeatingRefused { () throws(PostgresError) in
                         try insert.run(on: connection)
@@ -76,7 +76,7 @@ extension StorageEngine {
             let result: Result<DocumentOutcome, StorageError> = await withUnsafeContinuation { continuation in
                 let request = WriteRequest(
                     collection: collection, key: key, kind: kind, claim: claim, meetsLocks: meetsLocks,
-                    continuation: continuation)
+                    deadline: deadline, continuation: continuation)
                 writers.submit(request, lane: lane)
             }
             return try result.get()

@@ -46,7 +46,7 @@ extension StorageEngine {
             let outcome = try await write(
                 key, .modify(operation.withoutUpsert), in: collection, claim: claim, deadline: deadline)
             if outcome.matched { return outcome }
-            if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+            try deadline.check()
         }
     }
 
@@ -62,7 +62,7 @@ extension StorageEngine {
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {
-            let chunk = try await general.withConnection { connection throws(StorageError) in
+            let chunk = try await general.withConnection(until: deadline) { connection throws(StorageError) in
                 try ModifyChunk(operation, in: collection, from: from).run(on: connection)
             }
             tally.matched += chunk.tally.matched
@@ -73,7 +73,7 @@ extension StorageEngine {
                         key, .modify(operation.withoutUpsert), in: collection, claim: nil, deadline: deadline))
             }
             if let error = chunk.error { throw .command(error) }
-            if deadline.hasPassed { throw .command(.timeLimitExceeded) }
+            try deadline.check()
             start = chunk.next
         }
         if tally.matched == 0 {

@@ -17,10 +17,13 @@ package struct WriteRequest: Sendable {
     let claim: StatementClaim?
     /// The document was found locked by a transaction: expect that it still is.
     let meetsLocks: Bool
+    /// Checked before the write begins; one that has begun is finished.
+    let deadline: Deadline
     let continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
 
     init(
         collection: Collection, key: ByteBuffer, kind: Kind, claim: StatementClaim? = nil, meetsLocks: Bool = false,
+        deadline: Deadline = .never,
         continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
     ) {
         self.collection = collection
@@ -28,10 +31,18 @@ package struct WriteRequest: Sendable {
         self.kind = kind
         self.claim = claim
         self.meetsLocks = meetsLocks
+        self.deadline = deadline
         self.continuation = continuation
     }
 
     func answer(_ result: Result<DocumentOutcome, StorageError>) {
         continuation.resume(returning: result)
+    }
+
+    /// Answers a write that has waited for longer than it may.
+    func isTooLate() -> Bool {
+        guard let failure = deadline.failure else { return false }
+        answer(.failure(.command(failure)))
+        return true
     }
 }

@@ -15,7 +15,8 @@ package struct WriteWorker: DatabaseWorker {
     }
 
     package func run(_ requests: [WriteRequest], on connection: Connection) {
-        execute(requests, on: connection, Attempt())
+        let isLate = requests.contains { $0.deadline.hasPassed }
+        execute(isLate ? requests.filter { !$0.isTooLate() } : requests, on: connection, Attempt())
     }
 
     /// How often the requests have been tried, and whether locks are known to be in the way.

@@ -1,0 +1,52 @@
+internal import BSON
+internal import CommandModel
+internal import Query
+
+// https://www.mongodb.com/docs/manual/reference/command/currentOp/
+
+extension CommandTable {
+    static let operationCommands: [Entry] = [
+        entry("currentOp", "what is running now", adminOnly: true, currentOp),
+        entry("killOp", "stops a running operation", adminOnly: true, killOp),
+    ]
+
+    /// What the connections are doing; with `$all` also those that do nothing. Fields without a dollar sign are a
+    /// filter over what is shown.
+    @Sendable static func currentOp(
+        _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        var showsIdle = false
+        var filter = DocumentBuilder()
+        try request.forEachArgument(of: "currentOp") { argument throws(CommandError) in
+            switch argument.key {
+            case "$all": showsIdle = argument.value.isOn
+            // There are no users, so all operations are one's own; and long commands are always cut.
+            case "$ownOps", "$truncateOps": break
+            default: filter.append(argument.key, argument.value)
+            }
+        }
+        return try report(context, showsIdle: showsIdle, matching: Filter(compiling: filter.finish()))
+    }
+
+    private static func report(
+        _ context: CommandContext, showsIdle: Bool, matching filter: Filter
+    ) throws(CommandError) -> CommandReply {
+        var reply = CommandReply()
+        reply.builder.beginArray("inprog")
+        var count = 0
+        for connection in context.server.operations.all {
+            let operation = connection.operation
+            guard showsIdle || operation != nil else { continue }
+            let document = OperationReport(connection, host: context.server.identity.advertisedHost)
+                .document(operation)
+            guard reply.builder.count + document.count <= ServerLimits.documentBytesMax else { break }
+            document.withRaw { raw in
+                guard filter.matches(raw) else { return }
+                reply.builder.append(index: count, documentBytes: raw.bytes)
+                count += 1
+            }
+        }
+        reply.builder.end()
+        return reply
+    }
+}
