@@ -65,12 +65,13 @@ def wait_until(condition, seconds, what):
 class Martlet:
     """One `martlet serve` process, with an embedded PostgreSQL in `directory` unless `postgresql_url` is given."""
 
-    def __init__(self, binary, directory, postgresql_url=None, environment=None):
+    def __init__(self, binary, directory, postgresql_url=None, environment=None, options=()):
         self.binary = os.path.abspath(binary)
         self.directory = directory
         self.data_directory = os.path.join(directory, "data")
         self.postgresql_url = postgresql_url
         self.environment = environment or {}
+        self.options = list(options)
         self.port = free_port()
         self.log_path = os.path.join(directory, f"martlet-{self.port}.log")
         self.process = None
@@ -82,7 +83,7 @@ class Martlet:
     def start(self):
         source = (["--postgresql-url", self.postgresql_url] if self.postgresql_url
                   else ["--data-directory", self.data_directory])
-        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *source]
+        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *source, *self.options]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.directory,
                                             env={**os.environ, "MARTLET_ADMIN_LISTEN": "off",
