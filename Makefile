@@ -7,7 +7,7 @@ LISTEN ?= 127.0.0.1:27017
 FUZZ_ROUNDS ?= 20000
 SOURCES := Package.swift Sources Tests sql
 
-.PHONY: help deps build run test unit integration drivers bench format lint fuzz clean
+.PHONY: help deps build run test unit integration drivers bench study format lint fuzz clean
 
 help:
 	@echo 'run          serve on $(LISTEN)              (LISTEN=host:port)'
@@ -16,6 +16,7 @@ help:
 	@echo 'integration  the tests against a PostgreSQL of their own'
 	@echo 'drivers      one program per driver, hostile input, crashes'
 	@echo 'bench        throughput and latency, beside pgbench on the same PostgreSQL'
+	@echo 'study        write strategies under contention, into docs/study (STUDY=--quick)'
 	@echo 'fuzz         random input for longer         (FUZZ_ROUNDS=n)'
 	@echo 'deps build format lint clean'
 
@@ -53,6 +54,10 @@ debug:
 bench: build
 	scripts/install-dependencies bench
 	Benchmarks/run $(BENCH)
+
+study: build
+	scripts/install-dependencies bench
+	Benchmarks/study $(STUDY)
 
 fuzz: deps debug
 	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --disable-xctest --filter '[Ff]uzz|[Rr]andom'
