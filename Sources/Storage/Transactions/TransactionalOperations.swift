@@ -80,7 +80,10 @@ extension TransactionalOperations {
     ) throws(StorageError) -> DocumentOutcome {
         let rows = try execute(Statement(collection.sql.readVersion, [.bytea(key)]))
         let version = rows.rowCount > 0 ? rows.uint32(row: 0, column: 1) : nil
-        let current = version == nil ? nil : rows.bytes(row: 0, column: 2).flatMap(RawDocument.init)
+        let current = rows.rowCount > 0 ? rows.bytes(row: 0, column: 2).flatMap(RawDocument.init) : nil
+        guard (version == nil) == (current == nil) else {
+            throw .command(CommandError(.invalidBSON, "a stored document of \(collection.namespace) is damaged"))
+        }
         let (effect, outcome): (DocumentOperation.Effect, DocumentOutcome)
         do throws(CommandError) {
             (effect, outcome) = try operation.apply(to: current)
@@ -105,18 +108,14 @@ extension TransactionalOperations {
         transaction.noteWrite()
     }
 
+    /// Nothing matched: inserts, unless there is a document with the `_id` that it would have.
     private func upsert(
         _ operation: DocumentOperation, into collection: Collection
     ) throws(StorageError) -> DocumentOutcome {
         let document: Document?
         do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let document else { return DocumentOutcome() }
-        if let refused = try insert([document], into: collection, isOrdered: true).first {
-            throw .command(refused.error)
-        }
-        return DocumentOutcome(
-            upsertedID: document.withRaw { Value(copying: $0["_id"] ?? Value.nullRaw) },
-            image: operation.image == .after ? document : nil)
+        guard let key = document?.withRaw({ DocumentKey.ofDocument($0) }) else { return DocumentOutcome() }
+        return try modify(key, operation, in: collection)
     }
 
     private func firstMatch(
