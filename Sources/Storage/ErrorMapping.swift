@@ -58,8 +58,12 @@ extension CommandError {
                 ErrorCode(246, "SnapshotUnavailable"), "a collection was dropped or renamed during the transaction",
                 labels: Self.transient)
         case .connection where error.kind == .poolClosed: self = .shuttingDown
-        case .connection: self = .lostConnection(labels: Self.transient)
-        case .other where error.state == .inFailedSQLTransaction: self = .noSuchTransaction
+        case .connection:
+            self.init(
+                .interruptedByReplicaStateChange, "the connection to PostgreSQL was lost or could not be made",
+                labels: Self.transient)
+        case .other where error.state == .inFailedSQLTransaction || error.state == .statementRefused:
+            self = .noSuchTransaction
         case .cancelled, .readOnly, .resources, .duplicateKey, .other: self.init(error)
         }
     }
@@ -82,12 +86,6 @@ extension CommandError {
     }
 
     private static let transient = ["TransientTransactionError"]
-
-    private static func lostConnection(labels: [String]) -> CommandError {
-        CommandError(
-            ErrorCode(11602, "InterruptedDueToReplStateChange"),
-            "the connection to PostgreSQL was lost or could not be made", labels: labels)
-    }
 
     /// What a transaction answers that is over, or that this server never knew.
     static let noSuchTransaction = CommandError(

@@ -133,6 +133,13 @@ import Testing
         #expect(session.state == .aborted(7))
     }
 
+    @Test("a commit of a number that was never begun here, while another transaction is in progress")
+    func commitBeyond() throws {
+        var session = try session()
+        #expect(isTransient { () throws(CommandError) in _ = try session.commits(6) })
+        #expect(session.state == .inProgress(5))
+    }
+
     @Test("a commit whose answer was lost is looked up, and is no transaction to go on with")
     func lostAnswer() throws {
         var session = try session(.unknown)

@@ -158,7 +158,7 @@ extension DatabaseTests {
                     _ = try await transaction.update("{\"_id\": \(id)}", #"{"$set": {"on": false}}"#, in: collection)
                     try await transaction.commit()
                 } catch let error as StorageError {
-                    let error = CommandError(atCommit: error)
+                    let error = CommandError(inTransaction: error)
                     #expect(error.code.number == 112 && error.labels == ["TransientTransactionError"])
                     refused += 1
                 }

@@ -51,8 +51,6 @@ package final class OpenTransaction: Sendable {
 
     /// Set by who writes, before the statement is answered.
     func noteWrite() { wroteSomething.store(true, ordering: .releasing) }
-
-    package var isOver: Bool { phase.withLock { $0.phase == .ended || $0.phase == .aborting } }
 }
 
 // Statements.

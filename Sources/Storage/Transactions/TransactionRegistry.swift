@@ -146,7 +146,6 @@ extension TransactionRegistry {
             commitEnded(number, of: id, transaction, .committed)
             return .committed
         } catch {
-            let error = error
             commitEnded(number, of: id, transaction, error.leavesCommitUnknown ? .unknown : .aborted)
             if error.leavesCommitUnknown { return .lookUpRecord }
             throw CommandError(atCommit: error)
@@ -217,7 +216,8 @@ extension TransactionRegistry {
     package func reap(now: NIODeadline = .now()) -> Int {
         let expired = guarded.withLock { guarded in
             let expired = Self.endAll(in: &guarded, .expired) { $1.open != nil && $1.expiry <= now }
-            guarded.sessions = guarded.sessions.filter { $1.open != nil || now - $1.lastUse < Self.idleMax }
+            let forgotten = guarded.sessions.filter { $1.open == nil && now - $1.lastUse >= Self.idleMax }
+            for id in forgotten.keys { guarded.sessions[id] = nil }
             return expired
         }
         for transaction in expired { transaction.orderAbort() }
