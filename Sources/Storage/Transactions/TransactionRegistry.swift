@@ -158,11 +158,18 @@ extension TransactionRegistry {
     package func recordFound(
         _ number: Int64, of id: LogicalSessionID, isCommitted: Bool
     ) throws(CommandError) {
-        try guarded.withLock { guarded throws(CommandError) in
-            try Self.with(id, in: &guarded) { session throws(CommandError) in
-                try session.transactions.recordFound(number, isCommitted: isCommitted)
+        let refusal = try guarded.withLock { guarded throws(CommandError) in
+            try Self.with(id, in: &guarded) { session throws(CommandError) -> CommandError? in
+                // The session remembers also that there was no record.
+                do throws(CommandError) {
+                    try session.transactions.recordFound(number, isCommitted: isCommitted)
+                    return nil
+                } catch {
+                    return error
+                }
             }
         }
+        if let refusal { throw refusal }
     }
 
     /// Rolls back on the client's order.
