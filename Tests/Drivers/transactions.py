@@ -18,12 +18,15 @@ from servers import Martlet, PostgreSQL, ServerError, temporary_directory
 from transactions import visibility, statements, rules, conflicts, faults  # noqa: F401, I001; they register checks
 from transactions.harness import Bench, Wrong, brief, checks
 
+SLOW_SECONDS = 5  # worth a line
+
 
 def run(number, sentence, function, server, url):
     """Returns what was wrong, None if nothing was."""
     bench = Bench(server, url, f"transactions_{number}")
     try:
         bench.client.drop_database(bench.name)
+        bench.client.admin.command("killAllSessions", [])  # what the check before has left open
         function(bench)
         return None
     except (Wrong, PyMongoError, ServerError, OSError) as error:
@@ -49,8 +52,9 @@ def run_all(arguments, server, url):
         start = time.monotonic()
         problem = run(number, sentence, function, server, url)
         passed, failed = passed + (problem is None), failed + (problem is not None)
-        if problem or arguments.only:
-            print(f"{'not ok' if problem else 'ok'} - {sentence} ({time.monotonic() - start:.1f} s)", flush=True)
+        seconds = time.monotonic() - start
+        if problem or arguments.only or seconds > SLOW_SECONDS:
+            print(f"{'not ok' if problem else 'ok'} - {sentence} ({seconds:.1f} s)", flush=True)
         if problem:
             print("    " + problem.replace("\n", "\n    "), flush=True)
     return passed, failed

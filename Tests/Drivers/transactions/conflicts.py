@@ -285,19 +285,19 @@ def write_skew(bench):
 def many_open(bench, count=40):
     bench.fill(count + 1)
     hands = [bench.by_hand() for _ in range(count)]
+    starts = [Background(lambda i=i, hand=hand: hand.start(increment(i))) for i, hand in enumerate(hands)]
+    bench.collection.update_one({"_id": count}, {"$inc": {"n": 1}})
     opened = []
-    for i, hand in enumerate(hands):
-        reply = hand.start(increment(i))
+    for hand, reply in zip(hands, [start.result(30) for start in starts]):
         if reply["ok"] == 1:
-            opened.append((i, hand))
-        elif TRANSIENT not in reply.get("errorLabels", ()) and "RetryableError" not in reply.get("errorLabels", ()):
-            raise Wrong(f"transaction {i}: neither opened nor refused with a label: {brief(reply)}")
+            opened.append(hand)
+        elif not {TRANSIENT, "RetryableError"} & set(reply.get("errorLabels", ())):
+            raise Wrong(f"neither opened nor refused with a label: {brief(reply)}")
     if len(opened) < 4:
         raise Wrong(f"only {len(opened)} transactions open at once")
-    bench.collection.update_one({"_id": count}, {"$inc": {"n": 1}})
     expect(len(list(bench.collection.find())), count + 1)
     bench.collection.insert_many([{"_id": f"x{i}", "n": 1} for i in range(10)])
-    for _, hand in opened:
+    for hand in opened:
         expect_ok(hand.commit())
     expect(sum(bench.numbers().values()), len(opened) + 11)
-    print(f"# {len(opened)} of {count} transactions were open at once")
+    print(f"# {len(opened)} of {count} transactions were open at once", flush=True)
