@@ -1,6 +1,6 @@
 """Looks for anomalies of isolation: random transactions from several threads, then a checker on what they saw.
 
-    Tests/Drivers/isolation.py MARTLET [--seconds 20] [--seed N] [--servers 1] [--threads 8] [--disturb]
+    Tests/Drivers/isolation.py MARTLET [--seconds 20] [--seed N] [--servers 1] [--threads 8] [--disturb [SECONDS]]
     Tests/Drivers/isolation.py --reference
 
 Under read concern snapshot, which transactions have by default, nothing but write skew may be found; under
@@ -30,7 +30,7 @@ from servers import Martlet, PostgreSQL, ServerError, temporary_directory
 LEVELS = ("snapshot", "serializable")
 REFERENCE = {"READ COMMITTED": None, "REPEATABLE READ": "snapshot", "SERIALIZABLE": "serializable"}
 SHOWN = 3  # anomalies of a kind
-DISTURBANCE_SECONDS = 0.3
+DISTURBANCE_SECONDS = 0.3  # between two
 
 
 class Failed(Exception):
@@ -40,14 +40,15 @@ class Failed(Exception):
 class Disturber(threading.Thread):
     """Ends one of the database's connections again and again."""
 
-    def __init__(self, url):
+    def __init__(self, url, seconds):
         super().__init__(daemon=True)
         self.url = url
+        self.seconds = seconds
         self.stopping = threading.Event()
 
     def run(self):
         connection = Connection(self.url)
-        while not self.stopping.wait(DISTURBANCE_SECONDS):
+        while not self.stopping.wait(self.seconds):
             connection.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
                              "AND backend_type = 'client backend' ORDER BY random() LIMIT 1")
         connection.close()
@@ -80,8 +81,8 @@ def servers_on(postgresql, directory, binary, count):
 
 
 @contextmanager
-def disturbance(url):
-    disturber = Disturber(url) if url else None
+def disturbance(url, seconds):
+    disturber = Disturber(url, seconds) if seconds else None
     if disturber:
         disturber.start()
     try:
@@ -92,10 +93,10 @@ def disturbance(url):
             disturber.join()
 
 
-def run(store, workload, level, arguments, disturbed_url=None):
+def run(store, workload, level, arguments, url):
     """Runs one workload, prints a line, and returns the anomalies."""
     start = time.monotonic()
-    with disturbance(disturbed_url):
+    with disturbance(url, arguments.disturb):
         seed = f"{arguments.seed} {level} {workload.name}"
         history = Run(workload, arguments.each).on(store, arguments.threads, seed)
     middle = time.monotonic()
@@ -126,7 +127,7 @@ def test_server(arguments):
         for level in LEVELS:
             for kind in WORKLOADS:
                 store = MartletStore([server.uri for server in servers], level)
-                anomalies = run(store, kind(), level, arguments, postgresql.url if arguments.disturb else None)
+                anomalies = run(store, kind(), level, arguments, postgresql.url)
                 store.close()
                 if bad := forbidden(anomalies, level):
                     raise Failed(f"{level}, {kind.name}: {dict(names(bad))}\n{explain(bad)}")
@@ -140,7 +141,7 @@ def test_reference(arguments):
             total = []
             for kind in WORKLOADS:
                 store = PostgreSQLStore(postgresql.url, level)
-                anomalies = run(store, kind(), level, arguments)
+                anomalies = run(store, kind(), level, arguments, postgresql.url)
                 store.close()
                 if name and (bad := forbidden(anomalies, name)):
                     raise Failed(f"{level}, {kind.name}: {dict(names(bad))}\n{explain(bad)}")
@@ -161,11 +162,13 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--servers", type=int, default=1, choices=(1, 2))
     parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--disturb", action="store_true")
+    parser.add_argument("--disturb", type=float, nargs="?", const=DISTURBANCE_SECONDS, metavar="SECONDS")
     parser.add_argument("--reference", action="store_true")
     arguments = parser.parse_args()
     if arguments.reference == bool(arguments.martlet):
         parser.error("either MARTLET or --reference")
+    if arguments.reference and arguments.disturb:
+        parser.error("the reference does not try again what was disturbed")
     levels = REFERENCE if arguments.reference else LEVELS
     arguments.each = arguments.seconds / len(levels) / len(WORKLOADS)
     return arguments

@@ -15,7 +15,7 @@ import traceback
 from pymongo.errors import PyMongoError
 
 from servers import Martlet, PostgreSQL, ServerError, temporary_directory
-from transactions import visibility, statements, rules, conflicts, faults  # noqa: F401, I001; they register checks
+from transactions import visibility, statements, rules, conflicts, shared, faults  # noqa: F401, I001; they register
 from transactions.harness import Bench, Wrong, brief, checks
 
 SLOW_SECONDS = 5  # worth a line

@@ -5,5 +5,6 @@ visibility   who sees what when
 statements   every command inside a transaction
 conflicts    two transactions, or one and a plain write, on one document
 rules        numbers, options and what is not allowed
+shared       two servers on one PostgreSQL
 faults       time limit, lost database connections, restarts, ended sessions
 """
