@@ -58,7 +58,6 @@ extension ErrorCode {
     package static let optionNotSupportedOnView = ErrorCode(167, "OptionNotSupportedOnView")
     package static let interruptedAtShutdown = ErrorCode(11600, "InterruptedAtShutdown")
     package static let interrupted = ErrorCode(11601, "Interrupted")
-    package static let interruptedByReplicaStateChange = ErrorCode(11602, "InterruptedDueToReplStateChange")
     package static let primarySteppedDown = ErrorCode(189, "PrimarySteppedDown")
     package static let transactionTooOld = ErrorCode(225, "TransactionTooOld")
     package static let notImplemented = ErrorCode(238, "NotImplemented")

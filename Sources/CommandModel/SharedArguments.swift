@@ -14,6 +14,8 @@ package struct SharedArguments: Sendable {
     package var readConcern: ReadConcern?
     package var writeConcern: WriteConcern?
     package var readPreference: String?
+    /// A tag set of the read preference asks for `nodeType: ANALYTICS`.
+    package var asksForAnalytics = false
     /// `maxTimeMS`, if given.
     package var timeLimit: Int64?
     package var comment: Value?
@@ -59,7 +61,9 @@ package struct SharedArguments: Sendable {
         case "lsid", "txnNumber", "autocommit", "startTransaction": try takeSession(field)
         case "readConcern": readConcern = try ReadConcern(field.value)
         case "writeConcern": writeConcern = try WriteConcern(field.value)
-        case "$readPreference": readPreference = try Self.readPreferenceMode(field)
+        case "$readPreference":
+            readPreference = try Self.readPreferenceMode(field)
+            asksForAnalytics = Self.asksForAnalytics(field.value)
         case "stmtId", "stmtIds": try takeStatementNumbers(field)
         case "maxTimeMS": timeLimit = try Self.timeLimit(field.value)
         case "apiVersion", "apiStrict", "apiDeprecationErrors": try takeAPI(field)
@@ -157,7 +161,7 @@ package struct SharedArguments: Sendable {
         return milliseconds
     }
 
-    /// Reads go to the primary, which is all there is, whatever the mode.
+    /// There is one member, which serves every mode; who prefers secondaries is served by the analytics pool.
     private static func readPreferenceMode(_ field: RawElement) throws(CommandError) -> String {
         guard let preference = field.value.document else { throw wrong(field, "object") }
         guard let mode = preference["mode"] else {
@@ -171,6 +175,11 @@ package struct SharedArguments: Sendable {
                     + readPreferenceModes.joined(separator: "', '") + "' are supported.")
         }
         return word
+    }
+
+    private static func asksForAnalytics(_ preference: RawValue) -> Bool {
+        guard let tagSets = preference.document?["tags"]?.array else { return false }
+        return tagSets.contains { $0.value.document?["nodeType"]?.string == "ANALYTICS" }
     }
 
     private static let readPreferenceModes = [

@@ -5,6 +5,7 @@ package import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import ServiceLifecycle
+internal import Storage
 internal import UnixSignals
 
 /// What the edge decides.
@@ -12,6 +13,10 @@ package struct ApplicationSettings: Sendable {
     package var host: String
     package var port: Int
     package var location: BackendLocation
+    package var backend = BackendSettings()
+    /// Seconds for which the reply to an application's idempotency key is kept.
+    package var idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600
+    package var transactionsAreSerializable = false
     /// `HOST:PORT` for clients.
     package var advertisedHost: String
     package var replicaSetName: String
@@ -51,9 +56,11 @@ package struct Application {
         let logger = log.logger
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let listener = try await bind(settings, loops)
-        let backend = try await startBackend(settings.location, logger)
+        let backend = try await startBackend(settings, logger)
         let state = ServerState(
             engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring,
+            idempotencyKeyLifetimeSeconds: settings.idempotencyKeyLifetimeSeconds,
+            transactionIsolation: settings.transactionsAreSerializable ? .serializable : .snapshot,
             enablesTestCommands: settings.enablesTestCommands)
         let server = Server(listener: listener, state: state, logger: logger) { address in
             log.ring.finishStartup()
@@ -101,12 +108,13 @@ package struct Application {
 
     /// Starting PostgreSQL blocks for seconds, so it has a thread of its own.
     private static func startBackend(
-        _ location: BackendLocation, _ logger: Logger
+        _ settings: ApplicationSettings, _ logger: Logger
     ) async throws(StartFailure) -> Backend {
         let result: Result<Backend, StartFailure> = await withCheckedContinuation { continuation in
             Thread.detachNewThread {
                 do throws(StartFailure) {
-                    continuation.resume(returning: .success(try Backend.start(location, logger: logger)))
+                    continuation.resume(
+                        returning: .success(try Backend.start(settings.location, settings.backend, logger: logger)))
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }

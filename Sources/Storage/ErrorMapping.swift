@@ -5,8 +5,9 @@ extension CommandError {
     /// The one place where PostgreSQL's answer becomes the client's. PostgreSQL's own text goes to the log, not to the
     /// client.
     ///
-    /// Lost connections are told as changes of the primary: on these drivers look again where the primary is, wait for
-    /// it, and retry what may be retried.
+    /// A connection that was lost is no change of the primary: the same may be tried again at once, and drivers that
+    /// were told of a change would wait for the next `hello` first. While PostgreSQL is away there is none, and
+    /// `hello` says so, too.
     package init(_ error: PostgresError) {
         switch error.category {
         case .cancelled: self = .timeLimitExceeded
@@ -18,7 +19,7 @@ extension CommandError {
         case .connection where error.kind == .poolClosed:
             self.init(.shutdownInProgress, "the server is shutting down")
         case .connection where error.mayHaveTakenEffect:
-            self.init(.interruptedByReplicaStateChange, "the connection to PostgreSQL was lost during the operation")
+            self.init(.hostUnreachable, "the connection to PostgreSQL was lost during the operation")
         case .connection:
             self.init(.notWritablePrimary, "PostgreSQL cannot be reached now")
         case .resources where error.kind == .queueFull:
@@ -60,7 +61,7 @@ extension CommandError {
         case .connection where error.kind == .poolClosed: self = .shuttingDown
         case .connection:
             self.init(
-                .interruptedByReplicaStateChange, "the connection to PostgreSQL was lost or could not be made",
+                .hostUnreachable, "the connection to PostgreSQL was lost or could not be made",
                 labels: Self.transient)
         case .other where error.state == .inFailedSQLTransaction || error.state == .statementRefused:
             self = .noSuchTransaction

@@ -1,5 +1,11 @@
 package import Postgres
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
 /// Work that needs a connection for itself: scans, writes by filter, DDL.
 package struct GeneralRequest: Sendable {
     let run: @Sendable (Connection) -> Void
@@ -10,7 +16,19 @@ package struct GeneralRequest: Sendable {
 package struct GeneralWorker: DatabaseWorker {
     package typealias Request = GeneralRequest
 
-    package init() {}
+    /// Added to the niceness of the backends, where they run on this machine and belong to us.
+    private let backendNiceness: Int32
+
+    package init(backendNiceness: Int32 = 0) {
+        self.backendNiceness = backendNiceness
+    }
+
+    package func connected(_ connection: Connection) throws(PostgresError) {
+        guard backendNiceness > 0 else { return }
+        // A priority that we may not set is none that anything depends on.
+        _ = setpriority(
+            __priority_which_t(PRIO_PROCESS.rawValue), id_t(bitPattern: connection.backendPID), backendNiceness)
+    }
 
     package func run(_ requests: [GeneralRequest], on connection: Connection) {
         for request in requests { request.run(connection) }

@@ -7,26 +7,36 @@ package import Query
 
 /// What commands use to read and write documents.
 ///
-/// Three kinds of pools stand behind it: readers and writers share connections among many small requests (one
-/// pipeline per round trip), the general pool gives a connection to one piece of work at a time.
+/// Readers and writers share connections among many small requests (one pipeline per round trip); the general pool
+/// gives a connection to one piece of work at a time; analytics takes the reads that are expected to be long.
 package final class StorageEngine: Sendable {
     package let catalog: Catalog
     package let cursors = CursorRegistry()
     let readers: DatabasePool<PointReadWorker>
     let writers: DatabasePool<WriteWorker>
     let general: DatabasePool<GeneralWorker>
+    let analytics: DatabasePool<GeneralWorker>
+    /// On another server, which may lag behind.
+    let replica: DatabasePool<GeneralWorker>?
     package let transactions: TransactionRegistry
+    package let routing: ReadRouting
+    package let estimates = RowEstimates()
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
     private static let staleRetriesMax = 5
 
     package init(
         readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
-        general: DatabasePool<GeneralWorker>, transactions: TransactionRegistry
+        general: DatabasePool<GeneralWorker>, analytics: DatabasePool<GeneralWorker>,
+        replica: DatabasePool<GeneralWorker>? = nil, transactions: TransactionRegistry,
+        routing: ReadRouting = ReadRouting()
     ) {
         self.readers = readers
         self.writers = writers
         self.general = general
+        self.analytics = analytics
+        self.replica = replica
+        self.routing = routing
         self.transactions = transactions
         catalog = Catalog(pool: general)
     }
@@ -87,6 +97,14 @@ extension StorageEngine {
     package func read(
         _ key: ByteBuffer, from collection: Collection, deadline: Deadline = .never
     ) async throws(StorageError) -> ByteBuffer? {
+        try await repeatingReads(until: deadline) { () async throws(StorageError) in
+            try await readOnce(key, from: collection, deadline)
+        }
+    }
+
+    private func readOnce(
+        _ key: ByteBuffer, from collection: Collection, _ deadline: Deadline
+    ) async throws(StorageError) -> ByteBuffer? {
         let result: Result<ByteBuffer?, StorageError> = await withUnsafeContinuation { continuation in
             readers.submit(
                 PointRead(collection: collection, key: key, deadline: deadline, continuation: continuation))
@@ -103,7 +121,8 @@ extension StorageEngine {
             try run.takeSorted(into: &batch)
             return (batch, run)
         }
-        return try await general.withConnection(until: deadline) { connection throws(StorageError) in
+        let (query, collection) = (run.nextQuery(for: batch), run.collection)
+        return try await reading(query, in: collection, until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)
             return (batch, run)

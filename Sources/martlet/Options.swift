@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Server
 import SystemPackage
 
 /// The options of `serve`. Each may come from the command line, from the environment (`MARTLET_` and the name in upper
@@ -27,6 +28,23 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "text or json. (default: text)")
     var logFormat: String?
 
+    @Option(
+        name: .customLong("analytics-url"),
+        help: "A replica of that PostgreSQL, for reads of clients that prefer secondaries. It may lag behind.")
+    var analyticsURL: String?
+
+    @Option(help: "Rows from which a read goes to the analytics connections. (default: 10000)")
+    var analyticsThreshold: Int?
+
+    @Option(help: "Isolation of transactions that do not ask for one: snapshot or serializable. (default: snapshot)")
+    var transactionIsolation: String?
+
+    @Option(help: "Seconds for which the reply to an application's idempotency key is kept. (default: 86400)")
+    var idempotencyKeySeconds: Int?
+
+    @Option(help: "hybrid; to measure it against: optimistic, pessimistic. (default: hybrid)")
+    var writeStrategy: String?
+
     @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
     var enableTestCommands = false
 
@@ -44,6 +62,9 @@ struct ServeSettings {
     var logLevel: String
     var logFormat: String
     var enablesTestCommands: Bool
+    var backend = BackendSettings()
+    var idempotencyKeySeconds: Int32
+    var transactionsAreSerializable: Bool
 
     init(_ options: ServeOptions) async throws {
         let reader = try await Self.reader(options)
@@ -59,11 +80,31 @@ struct ServeSettings {
         logLevel = reader.string(forKey: "logLevel", default: "info")
         logFormat = reader.string(forKey: "logFormat", default: "text")
         enablesTestCommands = reader.bool(forKey: "enableTestCommands", default: false)
+        let isolation = reader.string(forKey: "transactionIsolation", default: "snapshot")
+        guard ["snapshot", "serializable"].contains(isolation) else {
+            throw ValidationError("--transaction-isolation takes snapshot or serializable, not '\(isolation)'")
+        }
+        transactionsAreSerializable = isolation == "serializable"
+        idempotencyKeySeconds = Int32(clamping: reader.int(forKey: "idempotencyKeySeconds", default: 86_400))
+        guard idempotencyKeySeconds > 0 else { throw ValidationError("--idempotency-key-seconds must be positive") }
+        try takeBackend(reader)
         guard ["text", "json"].contains(logFormat) else {
             throw ValidationError("--log-format takes text or json, not '\(logFormat)'")
         }
         guard Endpoint(advertiseHost) != nil else {
             throw ValidationError("--advertise-host takes HOST:PORT, not '\(advertiseHost)'")
+        }
+    }
+
+    private mutating func takeBackend(_ reader: ConfigReader) throws {
+        backend.replica = reader.string(forKey: "analyticsUrl", isSecret: true)
+        backend.analyticsThreshold = Int64(reader.int(forKey: "analyticsThreshold", default: 10_000))
+        guard backend.analyticsThreshold >= 0 else {
+            throw ValidationError("--analytics-threshold must not be negative")
+        }
+        let strategy = reader.string(forKey: "writeStrategy", default: "hybrid")
+        guard backend.chooseWriteStrategy(strategy) else {
+            throw ValidationError("--write-strategy takes hybrid, optimistic or pessimistic, not '\(strategy)'")
         }
     }
 
@@ -84,10 +125,16 @@ struct ServeSettings {
             ("listen", options.listen), ("dataDirectory", options.dataDirectory),
             ("postgresqlUrl", options.postgresqlURL), ("advertiseHost", options.advertiseHost),
             ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
-            ("logFormat", options.logFormat),
+            ("logFormat", options.logFormat), ("analyticsUrl", options.analyticsURL),
+            ("transactionIsolation", options.transactionIsolation), ("writeStrategy", options.writeStrategy),
         ]
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }
+        let numbers: [(String, Int?)] = [
+            ("analyticsThreshold", options.analyticsThreshold),
+            ("idempotencyKeySeconds", options.idempotencyKeySeconds),
+        ]
+        for case (let name, let value?) in numbers { values[[name]] = ConfigValue(.int(value), isSecret: false) }
         if options.enableTestCommands {
             values[["enableTestCommands"]] = ConfigValue(.bool(true), isSecret: false)
         }

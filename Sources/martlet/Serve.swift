@@ -44,6 +44,9 @@ extension ServeSettings {
             advertisedHost: advertiseHost, replicaSetName: replicaSetName, version: Martlet.version,
             arguments: CommandLine.arguments)
         application.enablesTestCommands = enablesTestCommands
+        application.backend = backend
+        application.idempotencyKeyLifetimeSeconds = idempotencyKeySeconds
+        application.transactionsAreSerializable = transactionsAreSerializable
         return application
     }
 }

@@ -12,7 +12,7 @@ enum TestEngine {
         Result { () throws(PostgresError) in
             StorageEngine(
                 readers: try pool(PointReadWorker()), writers: try pool(WriteWorker()),
-                general: try pool(GeneralWorker()),
+                general: try pool(GeneralWorker()), analytics: try pool(GeneralWorker()),
                 transactions: TransactionRegistry(lanes: TransactionLanes(pool: try pool(GeneralWorker()))))
         }
     }

@@ -22,6 +22,7 @@ final class TestStore: Sendable {
     private let readers: DatabasePool<PointReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
+    private let analytics: DatabasePool<GeneralWorker>
     private let lanes: DatabasePool<GeneralWorker>
 
     init(_ database: ConnectionOptions, _ sizes: Sizes = Sizes()) throws {
@@ -44,10 +45,17 @@ final class TestStore: Sendable {
                 name: "general", connection: database.setting("lock_timeout", "30ms"), threadCount: sizes.general,
                 routing: .shared(.eager),
                 batchMax: 1))
+        analytics = try DatabasePool(
+            worker: GeneralWorker(),
+            options: PoolOptions(
+                name: "analytics",
+                connection: database.setting("default_transaction_isolation", "repeatable read")
+                    .setting("default_transaction_read_only", "on").setting("lock_timeout", "30ms"),
+                threadCount: 1, routing: .shared(.eager), batchMax: 1))
         lanes = try DatabasePool(
             worker: GeneralWorker(), options: TransactionPool.options(connection: database, laneCount: 4))
         engine = StorageEngine(
-            readers: readers, writers: writers, general: general,
+            readers: readers, writers: writers, general: general, analytics: analytics,
             transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)))
     }
 
@@ -55,6 +63,7 @@ final class TestStore: Sendable {
         readers.shutdown()
         writers.shutdown()
         general.shutdown()
+        analytics.shutdown()
         lanes.shutdown()
     }
 

@@ -30,7 +30,7 @@ extension DatabaseTests {
                         try await transaction.insert(#"{"_id": 2}"#, into: collection)
                     }
                 }
-                #expect(error?.code.number == 11602 && error?.labels == ["TransientTransactionError"])
+                #expect(error?.code.number == 6 && error?.labels == ["TransientTransactionError"])
                 #expect(await transactionError { try await transaction.commit() }?.code.number == 251)
                 test.expectLanesFree()
             }
@@ -54,7 +54,7 @@ extension DatabaseTests {
                     } catch { throw .postgres(error) }
                 }
             }
-            #expect(error?.code.number == 11602 && error?.labels == ["TransientTransactionError"])
+            #expect(error?.code.number == 6 && error?.labels == ["TransientTransactionError"])
             test.expectLanesFree()
             let next = try await test.open()
             #expect(try await next.count(everything, in: collection) == 0)
@@ -91,7 +91,7 @@ extension DatabaseTests {
             for _ in 0..<3 {
                 let transaction = try await OpenTransaction.open(on: lanes, isolation: .snapshot)
                 let error = await transactionError { _ = try await transaction.count(self.everything, in: collection) }
-                #expect(error?.code.number == 11602 && error?.labels == ["TransientTransactionError"])
+                #expect(error?.code.number == 6 && error?.labels == ["TransientTransactionError"])
                 #expect(lanes.leased == 0)
             }
         }

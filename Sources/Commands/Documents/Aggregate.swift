@@ -113,6 +113,7 @@ extension CommandTable {
                 .failedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
         }
         query.deadline = context.deadline(of: request)
+        query.preference = request.shared.routing
         let namespace = try request.namespace()
         let (documents, counted) = (context.documents, query)
         try await context.engine.checkUUID(uuid, of: namespace)

@@ -55,6 +55,7 @@ extension CommandTable {
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
         query.deadline = context.deadline(of: request)
+        query.preference = request.shared.routing
         return (query, hint, uuid)
     }
 }

@@ -31,6 +31,7 @@ extension CommandTable {
         guard let key else { throw .missingField("distinct.key") }
         var query = FindQuery(filter: filter)
         query.deadline = context.deadline(of: request)
+        query.preference = request.shared.routing
         let collector = DistinctCollector(path: key)
         let documents = context.documents
         try await context.engine.checkUUID(uuid, of: namespace)

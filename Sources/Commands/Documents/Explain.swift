@@ -23,10 +23,12 @@ extension CommandTable {
             throw CommandError(.notImplemented, "explain of \(inner.name) is not supported yet")
         }
         let arguments = try FindArguments(inner)
-        let query = try arguments.query()
+        var query = try arguments.query()
+        query.preference = request.shared.routing
         let collection = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(arguments.namespace)
         }
+        let planned = query
         return CommandReply { builder in
             builder.append("explainVersion", string: "1")
             builder.beginDocument("queryPlanner")
@@ -34,12 +36,12 @@ extension CommandTable {
             builder.append("indexFilterSet", bool: false)
             builder.append("parsedQuery", .document(arguments.filter ?? .empty))
             builder.beginDocument("winningPlan")
-            writePlan(query, collection, arguments, &builder)
+            writePlan(planned, collection, arguments, &builder)
             builder.end()
             builder.beginArray("rejectedPlans")
             builder.end()
             builder.end()
-            if let collection { writeMartlet(query, collection, &builder) }
+            if let collection { writeMartlet(planned, collection, context.engine, &builder) }
             builder.append("command", .document(inner.body))
         }
     }
@@ -97,11 +99,14 @@ extension CommandTable {
 
     /// Where the command runs, and the SQL that it sends.
     private static func writeMartlet(
-        _ query: FindQuery, _ collection: Collection, _ builder: inout DocumentBuilder
+        _ query: FindQuery, _ collection: Collection, _ engine: StorageEngine, _ builder: inout DocumentBuilder
     ) {
         builder.beginDocument("martlet")
-        builder.append("pool", string: query.singleKey != nil ? "readers" : "general")
-        builder.append("isolation", string: "READ COMMITTED")
+        let pool = engine.pool(for: query, in: collection)
+        let isAnalytic = query.singleKey == nil && pool != .general
+        builder.append("pool", string: query.singleKey != nil ? "readers" : pool.rawValue)
+        builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
+        builder.append("estimatedRows", int64: engine.estimates[collection])
         let sql = query.singleKey != nil ? collection.sql.pointRead : query.scanPlan(collection).sql
         builder.append("sql", string: sql)
         builder.end()

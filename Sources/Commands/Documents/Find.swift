@@ -108,7 +108,9 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
-        let query = try arguments.query()
+        var compiled = try arguments.query()
+        compiled.preference = request.shared.routing
+        let query = compiled
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
         let found = try await context.documents.withCollection(arguments.namespace) {

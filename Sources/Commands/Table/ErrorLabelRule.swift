@@ -31,8 +31,8 @@ package enum ErrorLabelRule {
         6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
     ]
 
-    /// What ends a command of several statements at once: the server cannot go on, or may not. Also what drivers look for
-    /// at the top of a reply only, since they retry commands, not statements.
+    /// What ends a command of several statements at once: the server cannot go on, or may not. Also what drivers look
+    /// for at the top of a reply only, since they retry commands, not statements.
     fileprivate static func endsCommand(_ code: ErrorCode) -> Bool {
         retryable.contains(code.number) || [.maxTimeMSExpired, .interrupted, .transactionTooOld].contains(code)
             || code == .ingressRequestRateLimitExceeded

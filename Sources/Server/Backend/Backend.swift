@@ -20,15 +20,36 @@ package final class Backend: Sendable {
     private let readers: DatabasePool<PointReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
+    private let analytics: DatabasePool<GeneralWorker>
+    private let replica: DatabasePool<GeneralWorker>?
     private let lanes: DatabasePool<GeneralWorker>
+
+    private static func analyticsPool(
+        _ name: String, _ connection: ConnectionOptions, _ sizes: PoolSizes, backendNiceness: Int32
+    ) throws(PostgresError) -> DatabasePool<GeneralWorker> {
+        var options = PoolOptions(
+            name: name,
+            connection: connection.named("martlet-\(name)")
+                .setting("default_transaction_isolation", "repeatable read")
+                .setting("default_transaction_read_only", "on")
+                .setting("work_mem", "64MB")
+                .setting("lock_timeout", "\(lockTimeoutMilliseconds)ms"),
+            threadCount: sizes.analytics, routing: .shared(.eager), batchMax: 1, queueMax: 1_000)
+        options.niceIncrement = analyticsNiceness
+        return try DatabasePool(worker: GeneralWorker(backendNiceness: backendNiceness), options: options)
+    }
+
+    /// About a thirtieth of the CPU time when others want it, all of it when nobody does.
+    private static let analyticsNiceness: Int32 = 15
 
     /// Longer than another server's group of writes takes, far shorter than a client's transaction may: such a lock is
     /// not waited for on a database thread.
     static let lockTimeoutMilliseconds = 30
 
     private init(
-        embedded: EmbeddedServer?, version: String, connection: ConnectionOptions, sizes: PoolSizes
+        embedded: EmbeddedServer?, version: String, connection: ConnectionOptions, settings: BackendSettings
     ) throws(PostgresError) {
+        let sizes = settings.sizes
         self.embedded = embedded
         postgresVersion = version
         readers = try DatabasePool(
@@ -37,12 +58,8 @@ package final class Backend: Sendable {
                 name: "readers", connection: connection.forKeyLookups(application: "martlet-readers"),
                 threadCount: sizes.readers, routing: .shared(.gather(threshold: 16)), batchMax: 128))
         writers = try DatabasePool(
-            worker: WriteWorker(),
-            options: PoolOptions(
-                name: "writers",
-                connection: connection.forKeyLookups(application: "martlet-writers")
-                    .setting("lock_timeout", "\(Self.lockTimeoutMilliseconds)ms"),
-                threadCount: sizes.writers, routing: .lanes, batchMax: 128))
+            worker: WriteWorker(strategy: settings.writeStrategy),
+            options: settings.writeStrategy.poolOptions(connection, sizes))
         general = try DatabasePool(
             worker: GeneralWorker(),
             options: PoolOptions(
@@ -54,20 +71,26 @@ package final class Backend: Sendable {
             worker: GeneralWorker(),
             options: TransactionPool.options(
                 connection: connection.named("martlet-transactions"), laneCount: sizes.transactions))
+        analytics = try Self.analyticsPool(
+            "analytics", connection, sizes, backendNiceness: embedded == nil ? 0 : Self.analyticsNiceness)
+        replica = try settings.replica.map { url throws(PostgresError) in
+            try Self.analyticsPool("replica", ConnectionOptions(conninfo: url), sizes, backendNiceness: 0)
+        }
         engine = StorageEngine(
-            readers: readers, writers: writers, general: general,
-            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)))
+            readers: readers, writers: writers, general: general, analytics: analytics, replica: replica,
+            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)),
+            routing: ReadRouting(threshold: settings.analyticsThreshold))
     }
 
     /// Starts or finds PostgreSQL, brings its schema up to date and opens the pools. Blocks.
     package static func start(
-        _ location: BackendLocation, sizes: PoolSizes = PoolSizes(), logger: Logger
+        _ location: BackendLocation, _ settings: BackendSettings = BackendSettings(), logger: Logger
     ) throws(StartFailure) -> Backend {
         let (embedded, options) = try connectionOptions(location, logger)
         do throws(StartFailure) {
             let version = try prepare(options, logger)
             do throws(PostgresError) {
-                return try Backend(embedded: embedded, version: version, connection: options, sizes: sizes)
+                return try Backend(embedded: embedded, version: version, connection: options, settings: settings)
             } catch {
                 throw StartFailure(connecting: error)
             }
@@ -82,6 +105,8 @@ package final class Backend: Sendable {
         await readers.shutdownGracefully()
         await writers.shutdownGracefully()
         await general.shutdownGracefully()
+        await analytics.shutdownGracefully()
+        await replica?.shutdownGracefully()
         engine.transactions.shutDown()
         await lanes.shutdownGracefully()
         embedded?.stop()
@@ -121,12 +146,33 @@ package final class Backend: Sendable {
     }
 }
 
+/// What can be chosen about the use of PostgreSQL.
+package struct BackendSettings: Sendable {
+    package var sizes = PoolSizes()
+    /// A connection string of a server that may lag behind, for reads of who prefers secondaries.
+    package var replica: String?
+    /// Rows from which a read counts as analytics.
+    package var analyticsThreshold = ReadRouting.thresholdDefault
+    package private(set) var writeStrategy = WriteStrategy.hybrid
+
+    package init() {}
+
+    /// - Returns: false when there is none of this name.
+    package mutating func chooseWriteStrategy(_ name: String) -> Bool {
+        guard let strategy = WriteStrategy(rawValue: name) else { return false }
+        writeStrategy = strategy
+        return true
+    }
+}
+
 /// Connections of each pool. Few of them with full batches beat many: see ARCHITECTURE.md.
 package struct PoolSizes: Sendable {
     package var readers = 2
     package var writers = 2
     package var general = 4
+    package var analytics = 2
     package var transactions = TransactionPool.laneCountDefault
+    static let plainWriters = 32
 
     package init() {}
 }
@@ -144,6 +190,22 @@ package struct StartFailure: Error, CustomStringConvertible {
             "PostgreSQL cannot be used: \(error.message). "
                 + "Check --postgresql-url, the rights of its user and that the server runs."
         )
+    }
+}
+
+extension WriteStrategy {
+    /// The strategies that are there to be measured use a connection per write under way, as a plain server does.
+    fileprivate func poolOptions(_ connection: ConnectionOptions, _ sizes: PoolSizes) -> PoolOptions {
+        let keyed = connection.forKeyLookups(application: "martlet-writers")
+        guard self == .hybrid else {
+            return PoolOptions(
+                name: "writers", connection: keyed, threadCount: PoolSizes.plainWriters, routing: .shared(.eager),
+                batchMax: 1)
+        }
+        return PoolOptions(
+            name: "writers",
+            connection: keyed.setting("lock_timeout", "\(Backend.lockTimeoutMilliseconds)ms"),
+            threadCount: sizes.writers, routing: .lanes, batchMax: 128)
     }
 }
 

@@ -7,6 +7,7 @@ internal import Storage
 struct Maintenance: Service {
     static let period = Duration.seconds(1)
     static let reapEvery = 4
+    static let estimateEvery = 3
 
     private let state: ServerState
     private let backend: Backend
@@ -23,6 +24,7 @@ struct Maintenance: Service {
                 try? await Task.sleep(for: Self.period)
                 state.topology.setWritable(backend.isConnected)
                 state.engine.transactions.reap()
+                if rounds.isMultiple(of: Self.estimateEvery) { try? await state.engine.refreshEstimates() }
                 rounds += 1
                 if rounds.isMultiple(of: Self.reapEvery) { state.reapIdle() }
             }

@@ -80,8 +80,8 @@ extension StorageEngine {
 
     /// Whether the transaction was committed; if not, it never will be.
     ///
-    /// A commit may still be under way on a connection that we lost. So absence of its record is no answer: we write one
-    /// of our own in its place, which waits for a commit under way and is refused by it, or refuses it.
+    /// A commit may still be under way on a connection that we lost. So absence of its record is no answer: we write
+    /// one of our own in its place, which waits for a commit under way and is refused by it, or refuses it.
     package func isCommitted(_ identity: RetryIdentity) async throws(StorageError) -> Bool {
         let guarded = StatementGuard(identity)
         return try await settled(guarded) { () async throws(StorageError) in

@@ -12,6 +12,7 @@ package struct FindQuery: Sendable {
     /// nil means all.
     package var limit: Int?
     package var deadline = Deadline.never
+    package var preference = ReadRouting.Preference.bySize
     /// `$natural` in the sort or the hint.
     package var naturalDescending = false
 

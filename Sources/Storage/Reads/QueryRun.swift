@@ -32,6 +32,14 @@ package struct QueryRun: Sendable {
         sorted = Deque(documents)
     }
 
+    /// What the next batch asks for, to expect its size.
+    func nextQuery(for batch: ReplyBatch) -> FindQuery {
+        var query = query
+        let wanted = rowsWanted(by: batch)
+        if let wanted { (query.limit, query.skip) = (wanted, 0) }
+        return query
+    }
+
     /// Fills a batch, on a database thread.
     package mutating func fill(
         _ batch: inout ReplyBatch, on connection: Connection, deadline: Deadline

@@ -10,7 +10,7 @@ extension StorageEngine {
     package func count(
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
-        try await general.withConnection(until: query.deadline) { connection throws(StorageError) in
+        try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.count(query, in: collection, on: connection)
         }
     }
@@ -57,7 +57,7 @@ extension StorageEngine {
     package func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
-        try await general.withConnection(until: query.deadline) { connection throws(StorageError) in
+        try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.distinct(query, into: collector, in: collection, on: connection)
         }
     }
