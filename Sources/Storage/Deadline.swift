@@ -61,10 +61,11 @@ extension Deadline {
         if instant != nil { CancelWatch.shared.forget(work) }
     }
 
-    /// PostgreSQL knows that a statement was cancelled, but not why.
+    /// PostgreSQL knows that a statement was cancelled, but not why. One that has lost its patience with a lock would
+    /// be tried again, were there time.
     func explaining(_ error: StorageError) -> StorageError {
-        guard case .postgres(let cause) = error, cause.category == .cancelled, let failure else { return error }
-        return .command(failure)
+        guard case .postgres(let cause) = error, let failure else { return error }
+        return cause.category == .cancelled || cause.category == .conflict ? .command(failure) : error
     }
 }
 
