@@ -38,6 +38,9 @@ let package = Package(
         .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
+        // Instruments: counters and the text they are shown as.
+        .target(name: "Metrics", swiftSettings: settings),
+
         // Values.
         .target(
             name: "BSON",
@@ -65,7 +68,7 @@ let package = Package(
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "CSpawn", "SQL", nioCore, logging,
+                "CLibPQ", "CSpawn", "SQL", "Metrics", nioCore, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
@@ -74,7 +77,7 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", nioCore, logging,
+                "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", "Metrics", nioCore, logging,
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
@@ -84,7 +87,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "BSON", "CommandModel", "Query", "Storage", nioCore, logging,
+                "BSON", "CommandModel", "Query", "Storage", "Metrics", nioCore, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
@@ -93,8 +96,9 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", nioCore, logging,
+                "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", nioCore, logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -113,6 +117,7 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests mirror the targets; what needs PostgreSQL starts its own.
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: settings),
         .testTarget(name: "BSONTests", dependencies: ["BSON", nioCore], swiftSettings: settings),
         .testTarget(
             name: "WireProtocolTests",
@@ -126,15 +131,17 @@ let package = Package(
         .testTarget(
             name: "QueryTests", dependencies: ["Query", "BSON", "CommandModel", nioCore], swiftSettings: settings),
         .testTarget(
-            name: "PostgresTests", dependencies: ["Postgres", "SQL", "CLibPQ", nioCore, logging],
+            name: "PostgresTests", dependencies: ["Postgres", "SQL", "Metrics", "CLibPQ", nioCore, logging],
             swiftSettings: settings),
         .testTarget(
             name: "CommandsTests",
-            dependencies: ["Commands", "Storage", "Postgres", "Query", "BSON", "CommandModel", nioCore, logging],
+            dependencies: [
+                "Commands", "Storage", "Metrics", "Postgres", "Query", "BSON", "CommandModel", nioCore, logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Postgres", "SQL", "Query", "BSON", "CommandModel", nioCore, logging],
+            dependencies: ["Storage", "Postgres", "SQL", "Metrics", "Query", "BSON", "CommandModel", nioCore, logging],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ]

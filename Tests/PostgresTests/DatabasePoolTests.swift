@@ -1,4 +1,5 @@
 import Glibc
+import Metrics
 import Synchronization
 import Testing
 
@@ -92,8 +93,13 @@ final class ScriptedWorker: DatabaseWorker {
         #expect(eventually { outcomes.allSatisfy(\.isKnown) && slow.isKnown })
         #expect(outcomes.enumerated().allSatisfy { $1.text == "\($0)" && $1.answers == 1 })
         #expect(worker.batches.withLock { $0 } == [1, 50])
-        let expected = PoolMetrics(queued: 0, connected: 1, batches: 2, requests: 51, failed: 0, reconnects: 0)
-        #expect(pool.metrics == expected)
+        let metrics = pool.metrics
+        #expect(metrics.queued == 0 && metrics.connected == 1 && metrics.batches == 2 && metrics.requests == 51)
+        #expect(metrics.failed == 0 && metrics.shed == 0 && metrics.reconnects == 0 && metrics.breakersOpen == 0)
+        // 1 and 50, in buckets up to 1 and up to 64.
+        #expect(metrics.batchSizes.buckets == [1, 0, 0, 0, 0, 0, 1, 0, 0, 0])
+        #expect(metrics.waits.count == 51)
+        #expect(metrics.threads == 1 && eventually { pool.metrics.busy == 0 && pool.metrics.busyNanoseconds > 0 })
     }
 
     @Test("a request does not wait for ever behind a thread that is stuck")
@@ -206,6 +212,7 @@ final class ScriptedWorker: DatabaseWorker {
         #expect(slow.text == "")
         #expect(outcomes.map(\.text) == ["0", "1", "2", nil, nil])
         #expect(outcomes.suffix(2).allSatisfy { $0.error?.kind == .queueFull })
+        #expect(pool.metrics.shed == 2 && pool.metrics.failed == 2)
         #expect(pool.metrics.connected == 0)
     }
 

@@ -1,3 +1,4 @@
+package import Metrics
 internal import Synchronization
 
 /// Threads that own a connection each and serve the requests submitted, in batches that form by themselves: whatever
@@ -20,10 +21,11 @@ package final class DatabasePool<Worker: DatabaseWorker>: Sendable {
     package init(worker: Worker, options: PoolOptions) throws(PostgresError) {
         self.options = options
         self.worker = worker
+        let waits = counters.waits
         queues = (0..<options.queueCount).map { _ in
             RequestQueue(
                 threadCount: options.threadsPerQueue, policy: options.wakePolicy, batchMax: options.batchMax,
-                queueMax: options.queueMax)
+                queueMax: options.queueMax, waits: waits)
         }
         threads = PoolThreads(count: options.threadCount)
         for number in 0..<options.threadCount {
@@ -44,11 +46,14 @@ package final class DatabasePool<Worker: DatabaseWorker>: Sendable {
         let index = Int(UInt(bitPattern: lane) % UInt(queues.count))
         guard let error = queues[index].submit(request) else { return }
         counters.failed.count()
+        if error.kind == .queueFull { counters.shed.count() }
         worker.fail([request], with: error)
     }
 
     package var metrics: PoolMetrics {
-        counters.snapshot(queued: queues.reduce(0) { $0 + $1.count })
+        counters.snapshot(
+            queued: queues.reduce(0) { $0 + $1.count }, threads: options.threadCount,
+            breakersOpen: queues.count(where: \.isBreakerOpen))
     }
 
     /// Takes no more requests, serves those that wait, ends the threads and returns when they are gone. What still

@@ -53,9 +53,9 @@ final class DatabaseThread<Worker: DatabaseWorker> {
     private func serve(_ turn: RequestQueue<Worker.Request>.Turn) {
         do throws(PostgresError) {
             let connection = try liveConnection(hasSlept: turn.hasSlept)
-            counters.batches.count()
-            counters.requests.count(turn.batch.count)
+            let start = counters.batchBegan(turn.batch.count)
             worker.run(turn.batch, on: connection)
+            counters.batchEnded(since: start)
             if !connection.restoreIdle(keepingTransaction: options.keepsTransactions) { giveUpConnection() }
         } catch {
             isServerAway = true

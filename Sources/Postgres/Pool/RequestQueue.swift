@@ -1,4 +1,5 @@
 internal import DequeModule
+internal import Metrics
 
 /// The requests waiting for one thread, or for the threads that share them: ``RequestQueueState`` under a lock.
 //
@@ -6,9 +7,16 @@ internal import DequeModule
 final class RequestQueue<Request: Sendable>: @unchecked Sendable {
     private let monitor: Monitor
     private var state: RequestQueueState
-    private var requests = Deque<Request>()
+    private var requests = Deque<Waiting>()
     private var outage: PostgresError?
     private let stallMilliseconds: Int
+    /// Gets how long each request waited, in nanoseconds.
+    private let waits: Histogram
+
+    private struct Waiting {
+        let request: Request
+        let since: UInt64
+    }
 
     /// What a thread gets to do; nothing when it has been idle for as long as it said.
     struct Turn {
@@ -17,7 +25,8 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
         let hasSlept: Bool
     }
 
-    init(threadCount: Int, policy: WakePolicy, batchMax: Int, queueMax: Int) {
+    init(threadCount: Int, policy: WakePolicy, batchMax: Int, queueMax: Int, waits: Histogram) {
+        self.waits = waits
         monitor = Monitor(conditionCount: threadCount)
         state = RequestQueueState(threadCount: threadCount, policy: policy, batchMax: batchMax, queueMax: queueMax)
         stallMilliseconds = if case .gather(_, let milliseconds) = policy { max(1, milliseconds) } else { 1 }
@@ -27,11 +36,14 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
 
     var isClosed: Bool { monitor.withLock { state.isClosed } }
 
+    var isBreakerOpen: Bool { monitor.withLock { state.isBreakerOpen } }
+
     /// Queues a request; the error with which it is to fail if there is no place for it.
     func submit(_ request: Request) -> PostgresError? {
+        let waiting = Waiting(request: request, since: MonotonicClock.nanoseconds())
         let (admission, outage) = monitor.withLock {
             let admission = state.submitted()
-            if case .accepted = admission { requests.append(request) }
+            if case .accepted = admission { requests.append(waiting) }
             return (admission, admission == .broken ? self.outage : nil)
         }
         switch admission {
@@ -46,12 +58,20 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
 
     /// Waits for work. Nil when the pool is closed and everything was served.
     func take(_ thread: Int, idleMilliseconds: Int? = nil) -> Turn? {
-        let (turn, next) = monitor.withLock {
-            let turn = awaitTurn(thread, idleMilliseconds)
-            return (turn, turn == nil ? nil : state.balance())
+        let (taken, next) = monitor.withLock {
+            let taken = awaitTurn(thread, idleMilliseconds)
+            return (taken, taken == nil ? nil : state.balance())
         }
         signal(next)
-        return turn
+        guard let taken else { return nil }
+        // Out of the lock, which those who submit wait for.
+        recordWaits(of: taken.batch)
+        return Turn(batch: taken.batch.map(\.request), hasSlept: taken.hasSlept)
+    }
+
+    private func recordWaits(of batch: [Waiting]) {
+        let now = MonotonicClock.nanoseconds()
+        for waiting in batch { waits.record(Int(truncatingIfNeeded: now &- waiting.since)) }
     }
 
     /// The thread's connection broke.
@@ -92,20 +112,20 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
 
     private func takeAll() -> [Request] {
         defer { requests.removeAll() }
-        return Array(requests)
+        return requests.map(\.request)
     }
 
     // Within the lock.
-    private func awaitTurn(_ thread: Int, _ idleMilliseconds: Int?) -> Turn? {
+    private func awaitTurn(_ thread: Int, _ idleMilliseconds: Int?) -> (batch: [Waiting], hasSlept: Bool)? {
         var decision = state.ready(thread)
         var hasSlept = false
         while true {
             switch decision {
             case .end: return nil
-            case .run(let count): return Turn(batch: takeFirst(count), hasSlept: hasSlept)
+            case .run(let count): return (takeFirst(count), hasSlept)
             case .sleep:
                 hasSlept = true
-                guard let next = sleep(thread, idleMilliseconds) else { return Turn(batch: [], hasSlept: true) }
+                guard let next = sleep(thread, idleMilliseconds) else { return ([], true) }
                 decision = next
             }
         }
@@ -130,7 +150,7 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
         return .sleep
     }
 
-    private func takeFirst(_ count: Int) -> [Request] {
+    private func takeFirst(_ count: Int) -> [Waiting] {
         let batch = Array(requests.prefix(count))
         requests.removeFirst(count)
         return batch
