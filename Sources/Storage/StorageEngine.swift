@@ -12,6 +12,7 @@ package import Query
 package final class StorageEngine: Sendable {
     package let catalog: Catalog
     package let cursors = CursorRegistry()
+    package let metrics: StorageMetrics
     let readers: DatabasePool<PointReadWorker>
     let writers: DatabasePool<WriteWorker>
     let general: DatabasePool<GeneralWorker>
@@ -29,8 +30,9 @@ package final class StorageEngine: Sendable {
         readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
         general: DatabasePool<GeneralWorker>, analytics: DatabasePool<GeneralWorker>,
         replica: DatabasePool<GeneralWorker>? = nil, transactions: TransactionRegistry,
-        routing: ReadRouting = ReadRouting()
+        routing: ReadRouting = ReadRouting(), metrics: StorageMetrics = StorageMetrics()
     ) {
+        self.metrics = metrics
         self.readers = readers
         self.writers = writers
         self.general = general

@@ -1,5 +1,9 @@
 import BSON
 import CommandModel
+import Metrics
+import NIOCore
+import Postgres
+import Storage
 import Synchronization
 import Testing
 
@@ -121,6 +125,44 @@ struct DiagnosticTests {
         #expect(reply.type(at: "uptime") == .double)
         #expect(reply["repl.me"] == #""db.example:27017""#)
         #expect(reply["storageEngine.name"] == #""martlet""#)
+        #expect(reply["martlet.version"] == #""1.2.3""#)
+    }
+
+    @Test("serverStatus shows what only this server counts")
+    func martletSection() async throws {
+        let server = try TestServer(engine: TestEngine.make().get())
+        let metrics = server.state.engine.metrics
+        metrics.deduplicated.count()
+        metrics.casLost.count(3)
+        metrics.laneDepth.record(4)
+        metrics.retried(.deadlockDetected)
+        metrics.transactions.began()
+        metrics.transactions.began()
+        metrics.transactions.ended(.committed, isolation: .serializable)
+        let document = try Document(extendedJSON: #"{"_id": 5}"#)
+        metrics.hotDocuments.note(TestEngine.namespace, key: ByteBuffer(), writes: 7, document: document)
+        let reply = try await server.run(#"{"serverStatus": 1}"#)
+        #expect(reply["martlet.writes.deduplicatedStatements"] == "1")
+        #expect(reply["martlet.writes.compareAndSwapLosses"] == "3")
+        #expect(reply["martlet.writes.laneDepth"] == #"{"count":1,"mean":4.0,"p50":4.0,"p99":4.0}"#)
+        #expect(reply["martlet.writes.retries"] == #"{"40P01":1}"#)
+        #expect(reply["martlet.writes.hottestDocuments.0"] == #"{"ns":"test.c","_id":"5","writes":7}"#)
+        #expect(reply["martlet.pools.readers.threads"] == "1")
+        #expect(reply["martlet.transactions.open"] == "1")
+        #expect(reply["martlet.transactions.serializable.committed"] == "1")
+    }
+
+    @Test("commands are counted by name, and what is no command in one place")
+    func commandMetrics() throws {
+        let commands = try TestServer().state.commands
+        let find = try #require(CommandTable.standard["find"])
+        #expect(CommandTable.standard.all[find.number].name == "find")
+        commands.ended(find.number, nanoseconds: 1_000, isFailure: false)
+        commands.ended(find.number, nanoseconds: 200_000_000, isFailure: true)
+        for _ in 0..<5 { commands.ended(nil, nanoseconds: 0, isFailure: true) }
+        let shown = commands.all
+        #expect(shown.map(\.name) == ["find", "unknown"])
+        #expect(shown.map(\.times.count) == [2, 5] && shown.map(\.failed) == [1, 5] && shown.map(\.slow) == [1, 0])
     }
 
     @Test(

@@ -1,6 +1,6 @@
 internal import BSON
 internal import CommandModel
-internal import NIOCore
+package import NIOCore
 
 // https://www.mongodb.com/docs/manual/reference/command/getDefaultRWConcern/
 
@@ -33,5 +33,5 @@ extension ServerState {
     /// When the server started: since 1970 UTC, by today's wall clock.
     var startMilliseconds: Int64 { ClusterClock.wallMilliseconds() - uptime.nanoseconds / 1_000_000 }
 
-    var uptime: TimeAmount { NIODeadline.now() - startedAt }
+    package var uptime: TimeAmount { NIODeadline.now() - startedAt }
 }

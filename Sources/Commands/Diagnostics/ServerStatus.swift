@@ -67,6 +67,6 @@ struct ServerStatusSection: Sendable {
         Self("repl") { Hello.writeMember(into: &$0, $1, $1.topology.state, isLegacy: false) },
         Self("storageEngine", storageEngine),
         Self("transactions", transactions),
-        Self("martlet") { $0.writeIdentity($1.identity) },
+        Self("martlet", martlet),
     ]
 }

@@ -17,16 +17,22 @@ package struct CommandTable: Sendable {
         /// Counts among `opcounters.command`; the others count themselves, by what they do.
         package let isCountedAsCommand: Bool
         package let handler: Handler
+        /// Its place in ``CommandTable/all``: where ``CommandMetrics`` counts it.
+        package fileprivate(set) var number = 0
     }
 
     private let entries: [String: Entry]
+
+    package var count: Int { entries.count }
 
     package static let standard = CommandTable(
         documentCommands + collectionCommands + diagnosticCommands + sessionCommands + operationCommands
             + testCommands)
 
     init(_ list: [Entry]) {
-        entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for (number, name) in entries.keys.sorted().enumerated() { entries[name]?.number = number }
+        self.entries = entries
     }
 
     package subscript(name: String) -> Entry? { entries[name] }

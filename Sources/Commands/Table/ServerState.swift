@@ -18,6 +18,7 @@ package final class ServerState: Sendable {
     package let counters = OperationCounters()
     package let requests = RequestCounters()
     package let operations = OperationRegistry()
+    package let commands = CommandMetrics(names: CommandTable.standard.all.map(\.name))
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
     package let log: LogRing

@@ -1,5 +1,6 @@
 package import Commands
 package import Logging
+internal import Metrics
 package import Postgres
 package import Storage
 

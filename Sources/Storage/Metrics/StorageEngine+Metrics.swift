@@ -1,0 +1,9 @@
+package import Metrics
+internal import Postgres
+
+extension StorageEngine {
+    /// The pools by name.
+    package var poolMetrics: [(name: String, metrics: PoolMetrics)] {
+        [("readers", readers.metrics), ("writers", writers.metrics), ("general", general.metrics)]
+    }
+}
