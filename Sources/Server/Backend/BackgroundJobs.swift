@@ -1,0 +1,43 @@
+internal import BSON
+internal import Commands
+internal import Logging
+internal import NIOCore
+internal import ServiceLifecycle
+internal import Storage
+
+/// The work that one of the servers on a database does for all of them, under a lease. Apart from ``Maintenance``,
+/// because it waits for PostgreSQL, which `hello` must not.
+struct BackgroundJobs: Service {
+    static let leaseName = "maintenance"
+    static let tick = Duration.seconds(1)
+    static let reapPeriod = TimeAmount.seconds(60)
+
+    private let state: ServerState
+    private let logger: Logger
+
+    init(state: ServerState, logger: Logger) {
+        self.state = state
+        self.logger = logger
+    }
+
+    func run() async {
+        let (engine, logger, holder) = (state.engine, logger, holder)
+        await cancelWhenGracefulShutdown {
+            var keeper = LeaseKeeper(Self.leaseName, holder: holder, engine: engine, logger: logger)
+            var nextReaping = NIODeadline.now()
+            while !Task.isCancelled {
+                await keeper.tick()
+                if keeper.token != nil, NIODeadline.now() >= nextReaping {
+                    nextReaping = .now() + Self.reapPeriod
+                    _ = await SessionReaper.run(with: &keeper, counters: engine.metrics.leases, logger: logger)
+                }
+                try? await Task.sleep(for: Self.tick)
+            }
+            await keeper.release()
+        }
+    }
+
+    private var holder: String {
+        "\(state.identity.hostName)/\(state.identity.processID)/\(state.identity.runID.hexString)"
+    }
+}
