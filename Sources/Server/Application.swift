@@ -24,6 +24,8 @@ package struct ApplicationSettings: Sendable {
     package var arguments: [String]
     /// Commands exist that make others fail.
     package var enablesTestCommands = false
+    /// Nil: no admin listener.
+    package var admin: AdminSettings?
 
     package init(
         host: String, port: Int, location: BackendLocation, advertisedHost: String, replicaSetName: String,
@@ -56,6 +58,7 @@ package struct Application {
         let logger = log.logger
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let listener = try await bind(settings, loops)
+        let admin = try await AdminServer.bind(settings.admin, loops, logger)
         let backend = try await startBackend(settings, logger)
         let state = ServerState(
             engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring,
@@ -68,14 +71,14 @@ package struct Application {
                 "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)"
             )
         }
+        var parts: [any Service] = [
+            Maintenance(state: state, backend: backend), BackgroundJobs(state: state, logger: logger),
+        ]
+        if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
-                    .init(
-                        service: Maintenance(state: state, backend: backend),
-                        successTerminationBehavior: .ignore),
-                ],
+                services: [.init(service: server, successTerminationBehavior: .gracefullyShutdownGroup)]
+                    + parts.map { .init(service: $0, successTerminationBehavior: .ignore) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Application(services: services, backend: backend, loops: loops)
     }

@@ -16,6 +16,14 @@ struct ServeOptions: ParsableArguments {
     @Option(name: .customLong("postgresql-url"), help: "Use this PostgreSQL (15 or newer) instead of an embedded one.")
     var postgresqlURL: String?
 
+    @Option(
+        help:
+            """
+            HOST:PORT for health checks and metrics over HTTP, or off. There is no authentication: keep it on the \
+            loopback interface. (default: 127.0.0.1:8017)
+            """)
+    var adminListen: String?
+
     @Option(help: "HOST:PORT under which clients reach this server. (default: the address of --listen)")
     var advertiseHost: String?
 
@@ -55,6 +63,10 @@ struct ServeOptions: ParsableArguments {
 /// The options after all sources were read.
 struct ServeSettings {
     var listen: Endpoint
+    /// Nil when there is to be none.
+    var adminListen: Endpoint?
+    /// Somebody asked for it: then it is an error when it cannot be had.
+    var adminIsRequired: Bool
     var dataDirectory: String
     var postgresqlURL: String?
     var advertiseHost: String
@@ -73,6 +85,9 @@ struct ServeSettings {
             throw ValidationError("--listen takes HOST:PORT, not '\(listen)'")
         }
         self.listen = endpoint
+        let admin = reader.string(forKey: "adminListen")
+        adminIsRequired = admin != nil
+        adminListen = try Self.adminEndpoint(admin ?? "127.0.0.1:8017")
         dataDirectory = reader.string(forKey: "dataDirectory", default: "martlet-data")
         postgresqlURL = reader.string(forKey: "postgresqlUrl", isSecret: true)
         advertiseHost = reader.string(forKey: "advertiseHost", default: endpoint.advertised)
@@ -108,6 +123,14 @@ struct ServeSettings {
         }
     }
 
+    private static func adminEndpoint(_ text: String) throws -> Endpoint? {
+        if text == "off" { return nil }
+        guard let endpoint = Endpoint(text) else {
+            throw ValidationError("--admin-listen takes HOST:PORT or off, not '\(text)'")
+        }
+        return endpoint
+    }
+
     private static func reader(_ options: ServeOptions) async throws -> ConfigReader {
         var providers: [any ConfigProvider] = [
             InMemoryProvider(name: "command line", values: flags(options)),
@@ -122,7 +145,8 @@ struct ServeSettings {
 
     private static func flags(_ options: ServeOptions) -> [AbsoluteConfigKey: ConfigValue] {
         let given: [(String, String?)] = [
-            ("listen", options.listen), ("dataDirectory", options.dataDirectory),
+            ("listen", options.listen), ("adminListen", options.adminListen),
+            ("dataDirectory", options.dataDirectory),
             ("postgresqlUrl", options.postgresqlURL), ("advertiseHost", options.advertiseHost),
             ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
             ("logFormat", options.logFormat), ("analyticsUrl", options.analyticsURL),

@@ -47,6 +47,9 @@ extension ServeSettings {
         application.backend = backend
         application.idempotencyKeyLifetimeSeconds = idempotencyKeySeconds
         application.transactionsAreSerializable = transactionsAreSerializable
+        application.admin = adminListen.map {
+            AdminSettings(host: $0.host, port: $0.port, isRequired: adminIsRequired)
+        }
         return application
     }
 }

@@ -25,9 +25,12 @@ struct BackgroundJobs: Service {
         await cancelWhenGracefulShutdown {
             var keeper = LeaseKeeper(Self.leaseName, holder: holder, engine: engine, logger: logger)
             var nextReaping = NIODeadline.now()
+            var lastToken: LeaseToken?
             while !Task.isCancelled {
                 await keeper.tick()
-                if keeper.token != nil, NIODeadline.now() >= nextReaping {
+                // A new holder does not know what the last one has left undone.
+                if let token = keeper.token, token != lastToken || NIODeadline.now() >= nextReaping {
+                    lastToken = token
                     nextReaping = .now() + Self.reapPeriod
                     _ = await SessionReaper.run(with: &keeper, counters: engine.metrics.leases, logger: logger)
                 }
