@@ -78,7 +78,10 @@ package struct Application {
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: server, successTerminationBehavior: .gracefullyShutdownGroup)]
-                    + parts.map { .init(service: $0, successTerminationBehavior: .ignore) },
+                    + parts.map {
+                        .init(
+                            service: $0, successTerminationBehavior: .ignore, failureTerminationBehavior: .ignore)
+                    },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Application(services: services, backend: backend, loops: loops)
     }
