@@ -1,6 +1,5 @@
 import BSON
 import CommandModel
-import Metrics
 import NIOCore
 import Postgres
 import Testing
@@ -88,16 +87,5 @@ import Testing
         { metrics.retried(state) }
         let counted = metrics.retries.all.filter { $0.count > 0 }
         #expect(counted.map(\.state) == ["40001", "40P01", "other"] && counted.map(\.count) == [2, 1, 2])
-    }
-
-    @Test("transactions by outcome and isolation")
-    func transactions() {
-        let transactions = StorageMetrics().transactions
-        for _ in 0..<3 { transactions.began() }
-        transactions.ended(.committed, isolation: .snapshot)
-        transactions.ended(.conflict, isolation: .serializable)
-        #expect(transactions.open.value == 1 && transactions.started.value == 3)
-        #expect(transactions.count(.committed, .snapshot) == 1 && transactions.count(.committed, .serializable) == 0)
-        #expect(transactions.count(.conflict) == 1 && transactions.count(.unknown) == 0)
     }
 }

@@ -1,5 +1,6 @@
 import BSON
 import CommandModel
+import Metrics
 import Postgres
 import Query
 import SQL

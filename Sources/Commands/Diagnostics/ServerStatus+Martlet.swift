@@ -19,7 +19,7 @@ extension ServerStatusSection {
         }
         builder.end()
         builder.beginDocument("transactions")
-        writeTransactions(metrics.transactions, into: &builder)
+        writeTransactions(server.engine.transactions.metrics, into: &builder)
         builder.end()
         builder.beginDocument("leases")
         builder.append("held", int64: Int64(metrics.leases.held.value))
@@ -77,15 +77,19 @@ extension ServerStatusSection {
     }
 
     private static func writeTransactions(
-        _ transactions: TransactionCounters, into builder: inout DocumentBuilder
+        _ transactions: TransactionMetrics, into builder: inout DocumentBuilder
     ) {
-        builder.append("started", int64: Int64(transactions.started.value))
-        builder.append("open", int64: Int64(transactions.open.value))
-        for isolation in TransactionCounters.Isolation.allCases {
-            builder.beginDocument(name: "\(isolation)")
-            for outcome in TransactionCounters.Outcome.allCases {
-                builder.append(name: "\(outcome)", .int64(Int64(transactions.count(outcome, isolation))))
-            }
+        builder.append("open", int64: Int64(transactions.open))
+        builder.append("waiting", int64: Int64(transactions.waitingForLane))
+        for (isolation, outcomes) in [
+            ("snapshot", transactions.snapshot), ("serializable", transactions.serializable),
+        ] {
+            builder.beginDocument(name: isolation)
+            builder.append("started", int64: Int64(outcomes.started))
+            builder.append("committed", int64: Int64(outcomes.committed))
+            builder.append("aborted", int64: Int64(outcomes.aborted))
+            builder.append("expired", int64: Int64(outcomes.expired))
+            builder.append("unknown", int64: Int64(outcomes.unknown))
             builder.end()
         }
     }

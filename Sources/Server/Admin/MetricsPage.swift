@@ -13,7 +13,7 @@ enum MetricsPage {
         writeCommands(state.commands.all, into: &page)
         writeWrites(state.engine.metrics, into: &page)
         writePools(state.engine.poolMetrics, into: &page)
-        writeTransactions(state.engine.metrics.transactions, into: &page)
+        writeTransactions(state.engine.transactions.metrics, into: &page)
         writeLeases(state.engine.metrics.leases, into: &page)
         return page.text
     }
@@ -77,22 +77,25 @@ enum MetricsPage {
             metrics.hotDocuments.top().map { (["namespace": "\($0.namespace)", "id": $0.id], $0.writes) })
     }
 
-    private static func writeTransactions(_ transactions: TransactionCounters, into page: inout PrometheusText) {
-        page.counter(
-            "martlet_transactions_started_total", "Multi-document transactions since the start.",
-            transactions.started.value)
-        page.gauge("martlet_transactions_open", "Multi-document transactions open now.", transactions.open.value)
-        let cells = TransactionCounters.Outcome.allCases.flatMap { outcome in
-            TransactionCounters.Isolation.allCases.map { (outcome, $0) }
-        }
+    private static func writeTransactions(_ transactions: TransactionMetrics, into page: inout PrometheusText) {
+        let all = [("snapshot", transactions.snapshot), ("serializable", transactions.serializable)]
+        page.counters(
+            "martlet_transactions_started_total", "Multi-document transactions since the start, by isolation.",
+            all.map { (["isolation": $0], $1.started) })
         page.counters(
             "martlet_transactions_total", "Multi-document transactions that ended, by outcome and isolation.",
-            cells.map { outcome, isolation in
-                (
-                    ["outcome": "\(outcome)", "isolation": "\(isolation)"],
-                    transactions.count(outcome, isolation)
-                )
+            all.flatMap { isolation, outcomes -> [(labels: PrometheusText.Labels, value: Int)] in
+                [
+                    (["outcome": "committed", "isolation": isolation], outcomes.committed),
+                    (["outcome": "aborted", "isolation": isolation], outcomes.aborted),
+                    (["outcome": "expired", "isolation": isolation], outcomes.expired),
+                    (["outcome": "unknown", "isolation": isolation], outcomes.unknown),
+                ]
             })
+        page.gauge("martlet_transactions_open", "Multi-document transactions open now.", transactions.open)
+        page.gauge(
+            "martlet_transactions_waiting", "Transactions that wait for a connection of their own.",
+            transactions.waitingForLane)
     }
 
     private static func writeLeases(_ leases: LeaseCounters, into page: inout PrometheusText) {

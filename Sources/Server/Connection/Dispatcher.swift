@@ -16,18 +16,6 @@ struct Dispatcher: Sendable {
     }
 
     func run(_ body: Document, _ sequences: [DocumentSequenceArgument]) async -> CommandReply {
-        let start = NIODeadline.now()
-        var command: Int?
-        let reply = await run(body, sequences, &command)
-        let time = NIODeadline.now() - start
-        context.server.commands.ended(command, nanoseconds: Int(time.nanoseconds), isFailure: reply.isFailure)
-        return reply
-    }
-
-    /// - Parameter command: the number of the command, once it is known.
-    private func run(
-        _ body: Document, _ sequences: [DocumentSequenceArgument], _ command: inout Int?
-    ) async -> CommandReply {
         do throws(CommandError) {
             let request = try CommandRequest(body: body, sequences: sequences)
             if let failPoints = context.server.failPoints, failPoints.isArmed {
@@ -40,6 +28,16 @@ struct Dispatcher: Sendable {
     }
 
     func run(_ request: CommandRequest) async -> CommandReply {
+        let start = NIODeadline.now()
+        var command: Int?
+        let reply = await run(request, &command)
+        let time = NIODeadline.now() - start
+        context.server.commands.ended(command, nanoseconds: Int(time.nanoseconds), isFailure: reply.isFailure)
+        return reply
+    }
+
+    /// - Parameter command: the number of the command, once it is known.
+    private func run(_ request: CommandRequest, _ command: inout Int?) async -> CommandReply {
         do throws(CommandError) {
             let entry = try lookUp(request)
             command = entry.number

@@ -4,6 +4,9 @@ internal import Postgres
 extension StorageEngine {
     /// The pools by name.
     package var poolMetrics: [(name: String, metrics: PoolMetrics)] {
-        [("readers", readers.metrics), ("writers", writers.metrics), ("general", general.metrics)]
+        [
+            ("readers", readers.metrics), ("writers", writers.metrics), ("general", general.metrics),
+            ("transactions", transactions.lanes.pool.metrics),
+        ]
     }
 }

@@ -11,7 +11,6 @@ package final class StorageMetrics: Sendable {
     package let laneDepth = Histogram(.sizes)
     package let hotDocuments = HotDocuments()
     package let retries = RetryCounters()
-    package let transactions = TransactionCounters()
     package let leases = LeaseCounters()
 
     package init() {}
@@ -35,55 +34,6 @@ package struct RetryCounters: Sendable {
 
     package var all: [(state: String, count: Int)] {
         (Self.states.map(\.description) + ["other"]).enumerated().map { ($1, counters[$0]) }
-    }
-}
-
-/// Multi-document transactions.
-package final class TransactionCounters: Sendable {
-    package enum Outcome: Int, CaseIterable, Sendable {
-        case committed
-        /// By the client.
-        case aborted
-        /// Lost against another transaction or write.
-        case conflict
-        /// Its time was over, or its session's.
-        case expired
-        /// The connection broke, or PostgreSQL refused something.
-        case failed
-        /// The answer to COMMIT did not come.
-        case unknown
-    }
-
-    package enum Isolation: Int, CaseIterable, Sendable {
-        case snapshot
-        case serializable
-    }
-
-    package let started = Counter()
-    package let open = Gauge()
-    private let ended = CounterArray(count: Outcome.allCases.count * Isolation.allCases.count)
-
-    init() {}
-
-    package func began() {
-        started.count()
-        open.change(by: 1)
-    }
-
-    /// Once for each that began.
-    package func ended(_ outcome: Outcome, isolation: Isolation) {
-        open.change(by: -1)
-        ended.count(at: Self.index(outcome, isolation))
-    }
-
-    package func count(_ outcome: Outcome, _ isolation: Isolation) -> Int { ended[Self.index(outcome, isolation)] }
-
-    package func count(_ outcome: Outcome) -> Int {
-        Isolation.allCases.reduce(0) { $0 + count(outcome, $1) }
-    }
-
-    private static func index(_ outcome: Outcome, _ isolation: Isolation) -> Int {
-        outcome.rawValue * Isolation.allCases.count + isolation.rawValue
     }
 }
 
