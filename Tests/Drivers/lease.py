@@ -4,8 +4,9 @@
 
 Two servers share one PostgreSQL. The first holds the lease and deletes expired sessions when it is stopped (SIGSTOP).
 At first the lease is taken from it behind its back, before its time: it wakes, goes on where it was, and must be
-refused. Then it sleeps for longer; the second gets the lease when its time is over, and does the rest. A trigger notes for each transaction of deletions
-which connection did it and whose the lease was: no deletion may come from a server that had lost it.
+refused. Then it sleeps for longer; the second gets the lease when its time is over, and does the rest. A trigger notes
+for each transaction of deletions which connection did it and whose the lease was: no deletion may come from a server
+that had lost it.
 """
 
 import os
