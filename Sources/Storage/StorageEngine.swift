@@ -22,6 +22,7 @@ package final class StorageEngine: Sendable {
     package let transactions: TransactionRegistry
     package let routing: ReadRouting
     package let estimates = RowEstimates()
+    let candidates = Candidates()
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
     private static let staleRetriesMax = 5

@@ -50,7 +50,7 @@ package final class Backend: Sendable {
     private init(
         embedded: EmbeddedServer?, version: String, connection: ConnectionOptions, settings: BackendSettings
     ) throws(PostgresError) {
-        let sizes = settings.sizes
+        let (sizes, metrics) = (settings.sizes, StorageMetrics())
         self.embedded = embedded
         postgresVersion = version
         readers = try DatabasePool(
@@ -59,7 +59,7 @@ package final class Backend: Sendable {
                 name: "readers", connection: connection.forKeyLookups(application: "martlet-readers"),
                 threadCount: sizes.readers, routing: .shared(.gather(threshold: 16)), batchMax: 128))
         writers = try DatabasePool(
-            worker: WriteWorker(strategy: settings.writeStrategy),
+            worker: WriteWorker(strategy: settings.writeStrategy, metrics: metrics),
             options: settings.writeStrategy.poolOptions(connection, sizes))
         general = try DatabasePool(
             worker: GeneralWorker(),
@@ -80,7 +80,7 @@ package final class Backend: Sendable {
         engine = StorageEngine(
             readers: readers, writers: writers, general: general, analytics: analytics, replica: replica,
             transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)),
-            routing: ReadRouting(threshold: settings.analyticsThreshold))
+            routing: ReadRouting(threshold: settings.analyticsThreshold), metrics: metrics)
     }
 
     /// Starts or finds PostgreSQL, brings its schema up to date and opens the pools. Blocks.
@@ -103,12 +103,13 @@ package final class Backend: Sendable {
 
     /// Finishes what waits, closes the connections and stops an embedded server.
     package func stop() async {
+        // First, because plain writes wait for what transactions hold.
+        engine.transactions.shutDown()
         await readers.shutdownGracefully()
         await writers.shutdownGracefully()
         await general.shutdownGracefully()
         await analytics.shutdownGracefully()
         await replica?.shutdownGracefully()
-        engine.transactions.shutDown()
         await lanes.shutdownGracefully()
         embedded?.stop()
     }

@@ -1,4 +1,5 @@
 package import CommandModel
+internal import Metrics
 internal import NIOCore
 internal import Postgres
 internal import SQL
@@ -31,10 +32,9 @@ extension StorageEngine {
         _ body: (StatementClaim?) async throws(StorageError) -> WriteTally
     ) async throws(StorageError) -> WriteTally {
         try await settled(guarded) { () async throws(StorageError) in
-            switch guarded?.repeatedResult(of: statement) {
-            case .success(let tally)?: return tally
-            case .failure(let error)?: throw .command(error)
-            case nil: break
+            if let known = guarded?.repeatedResult(of: statement) {
+                metrics.deduplicated.count()
+                do throws(CommandError) { return try known.get() } catch { throw .command(error) }
             }
             guard let guarded else { return try await body(nil) }
             let tally = try await runGuarded(statement, guarded, body)

@@ -6,7 +6,7 @@ extension StorageEngine {
     package var poolMetrics: [(name: String, metrics: PoolMetrics)] {
         [
             ("readers", readers.metrics), ("writers", writers.metrics), ("general", general.metrics),
-            ("transactions", transactions.lanes.pool.metrics),
-        ]
+            ("analytics", analytics.metrics), ("transactions", transactions.lanes.pool.metrics),
+        ] + (replica.map { [("replica", $0.metrics)] } ?? [])
     }
 }

@@ -132,7 +132,9 @@ struct ModifyChunk {
             try connection.nextSync()
         } catch {
             // A client's transaction holds one of the rows: the lanes know how to wait for it.
-            guard error.state == .lockNotAvailable, connection.restoreIdle() else { throw error }
+            guard error.state == .lockNotAvailable, !connection.isTransactionOpen, connection.restoreIdle() else {
+                throw error
+            }
             (stored, lost) = (0, changes.map(\.key))
         }
         result.tally.matched += stored

@@ -1,5 +1,6 @@
 package import BSON
 package import CommandModel
+internal import Metrics
 package import NIOCore
 internal import Postgres
 
@@ -31,6 +32,7 @@ extension StorageEngine {
                 if case .failure(let error) = known { errors.append((position, error)) }
                 return false
             }
+            if open.count < documents.count { metrics.deduplicated.count(documents.count - open.count) }
             if open.isEmpty || isOrdered && !errors.isEmpty { return errors }
             let claim = guarded.map { BulkInsert.Claim($0.claim(0), statements: open.map { statements[$0] }) }
             let insert = BulkInsert(

@@ -41,8 +41,13 @@ extension StorageEngine {
             return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
         }
         while true {
-            guard let key = try await firstMatch(of: operation.filter, in: collection, sort: sort, deadline: deadline)
-            else { return try await upsert(operation, into: collection, claim: claim, deadline: deadline) }
+            let found = try await matches(
+                of: operation.filter, in: collection, sort: sort, count: candidates.wanted(in: collection),
+                deadline: deadline)
+            guard let (key, isMine) = candidates.choose(found, in: collection) else {
+                return try await upsert(operation, into: collection, claim: claim, deadline: deadline)
+            }
+            defer { if isMine { candidates.release(key, in: collection) } }
             let outcome = try await write(
                 key, .modify(operation.withoutUpsert), in: collection, claim: claim, deadline: deadline)
             if outcome.matched { return outcome }
@@ -92,20 +97,18 @@ extension StorageEngine {
         return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
     }
 
-    private func firstMatch(
-        of filter: Filter, in collection: Collection, sort: SortPattern?, deadline: Deadline
-    ) async throws(StorageError) -> ByteBuffer? {
+    /// The keys of the first documents that match.
+    private func matches(
+        of filter: Filter, in collection: Collection, sort: SortPattern?, count: Int, deadline: Deadline
+    ) async throws(StorageError) -> [ByteBuffer] {
         var query = FindQuery(filter: filter)
         query.sort = sort
-        query.limit = 1
-        let builder = DocumentBuilder()
+        query.limit = count
         let (batch, _) = try await fill(
-            ReplyBatch(into: builder, documentsMax: 1), from: QueryRun(query, on: collection), deadline: deadline)
+            ReplyBatch(into: DocumentBuilder(), documentsMax: count), from: QueryRun(query, on: collection),
+            deadline: deadline)
         return batch.builder.finish().withRaw { raw in
-            for element in raw {
-                if let document = element.value.document { return DocumentKey.ofDocument(document) }
-            }
-            return nil
+            raw.compactMap { element in element.value.document.map(DocumentKey.ofDocument) }
         }
     }
 }

@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Metrics
 internal import NIOCore
 package import Postgres
 internal import SQL
@@ -9,9 +10,11 @@ package struct WriteWorker: DatabaseWorker {
     package typealias Request = WriteRequest
 
     private let strategy: WriteStrategy
+    private let metrics: StorageMetrics
 
-    package init(strategy: WriteStrategy = .hybrid) {
+    package init(strategy: WriteStrategy = .hybrid, metrics: StorageMetrics = StorageMetrics()) {
         self.strategy = strategy
+        self.metrics = metrics
     }
 
     package func run(_ requests: [WriteRequest], on connection: Connection) {
@@ -59,6 +62,7 @@ package struct WriteWorker: DatabaseWorker {
     ) {
         var attempt = attempt
         if error.category == .connection { return fail(requests, with: error) }
+        metrics.retried(error.state)
         if error.state == .lockNotAvailable, !attempt.isWary {
             attempt.isWary = true
             execute(requests, on: connection, attempt)
@@ -87,7 +91,19 @@ package struct WriteWorker: DatabaseWorker {
         connection.enqueueSync()
         let (inserted, lost) = try receiveStores(steps, of: batch, from: connection)
         try connection.nextSync()
+        note(batch.lanes, lost)
         return batch.committed(insertedRows: inserted, lost: lost)
+    }
+
+    private func note(_ lanes: [WriteBatch.Lane], _ lost: Set<Int>) {
+        if !lost.isEmpty { metrics.casLost.count(lost.count) }
+        for (index, lane) in lanes.enumerated() where !lane.isBlocked {
+            let isLost = lost.contains(index)
+            if !isLost { metrics.laneDepth.record(lane.requests.count) }
+            guard isLost || lane.requests.count > 1 else { continue }
+            metrics.hotDocuments.note(
+                lane.collection.namespace, key: lane.key, writes: lane.requests.count, document: lane.loaded)
+        }
     }
 
     private func enqueueLoads(_ batch: WriteBatch, on connection: Connection) {
