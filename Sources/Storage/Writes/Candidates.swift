@@ -5,8 +5,8 @@ internal import NIOCore
 ///
 /// Workers that take jobs from one collection all ask for the first open one. Without this they all find the same
 /// document, one of them gets it, and the others search again, and find the next one together: work that grows with
-/// the square of their number. So a write takes more candidates than it needs, as many as others are busy with, and goes
-/// for the first that nobody else goes for: what SKIP LOCKED does for rows, before there is any lock.
+/// the square of their number. So a write takes more candidates than it needs, as many as others are busy with, and
+/// goes for the first that nobody else goes for: what SKIP LOCKED does for rows, before there is any lock.
 ///
 /// A hint only: the lane of the document decides, across servers, too. When all candidates are taken the first is as
 /// good as any.
