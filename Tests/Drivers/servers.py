@@ -75,7 +75,6 @@ class Martlet:
         self.port = free_port()
         self.log_path = os.path.join(directory, f"martlet-{self.port}.log")
         self.process = None
-        self.options = []
 
     @property
     def uri(self):
