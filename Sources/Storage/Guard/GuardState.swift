@@ -27,7 +27,9 @@ package import NIOCore
 /// - before a command whose number is not newer than all that this process has seen of the session (it is a retry, or
 ///   another server may have had it), or whose session this process has not seen at all;
 /// - after a claim was refused, or a connection was lost on the way to a commit: then the row says what happened. A
-///   copy under way elsewhere holds the row's lock until its end, so a claim never passes an uncertain one.
+///   copy under way elsewhere holds the row's lock until its end, so a claim never passes an uncertain one;
+/// - after a statement had no effect. A copy at another server may have been faster, and then the duplicate key, or the
+///   document that no longer matches, is its work.
 ///
 /// Within one process the commands of a session take turns, so a retry that overtakes its original waits for it.
 package struct GuardState: Sendable {
@@ -39,6 +41,7 @@ package struct GuardState: Sendable {
     private(set) var isCommitted = false
     /// The statements that were answered from what is recorded, in the order of the command.
     package private(set) var repeated: [Int32] = []
+    private var repeatedOnes: Set<Int32> = []
 
     init(number: Int64) {
         self.number = number
@@ -67,10 +70,13 @@ package struct GuardState: Sendable {
 
     /// What the statement did before, if it did.
     mutating func repeatedResult(of statement: Int32) -> Result<WriteTally, CommandError>? {
-        let known =
-            results[statement] ?? (insertRuns.contains { $0.contains(statement) } ? .success(WriteTally()) : nil)
-        if known != nil { repeated.append(statement) }
+        let known = result(of: statement)
+        if known != nil, repeatedOnes.insert(statement).inserted { repeated.append(statement) }
         return known
+    }
+
+    func result(of statement: Int32) -> Result<WriteTally, CommandError>? {
+        results[statement] ?? (insertRuns.contains { $0.contains(statement) } ? .success(WriteTally()) : nil)
     }
 
     /// A claim was committed.

@@ -24,6 +24,22 @@ package final class StatementGuard: Sendable {
         state.withLockedValue { $0.repeatedResult(of: statement) }
     }
 
+    func hasResult(of statement: Int32) -> Bool { state.withLockedValue { $0.result(of: statement) != nil } }
+
+    /// The positions of the statements that did not take effect before, and the errors of those that failed before.
+    func split(_ statements: [Int32]) -> (open: [Int], errors: [(index: Int, error: CommandError)]) {
+        var open: [Int] = []
+        var errors: [(index: Int, error: CommandError)] = []
+        for (position, statement) in statements.enumerated() {
+            switch repeatedResult(of: statement) {
+            case nil: open.append(position)
+            case .failure(let error)?: errors.append((position, error))
+            case .success?: break
+            }
+        }
+        return (open, errors)
+    }
+
     func claim(_ statement: Int32) -> StatementClaim {
         StatementClaim(identity: identity, statement: statement, step: state.withLockedValue { $0.step } &+ 1)
     }

@@ -32,33 +32,34 @@ extension StorageEngine {
         _ body: (StatementClaim?) async throws(StorageError) -> WriteTally
     ) async throws(StorageError) -> WriteTally {
         try await settled(guarded) { () async throws(StorageError) in
-            if let known = guarded?.repeatedResult(of: statement) {
-                metrics.deduplicated.count()
-                do throws(CommandError) { return try known.get() } catch { throw .command(error) }
-            }
             guard let guarded else { return try await body(nil) }
-            let tally = try await runGuarded(statement, guarded, body)
-            if tally.hasEffect {
-                guarded.recorded()
-            } else if guarded.identity.recordsEverything {
-                try await record([.statement(statement, tally)], for: guarded)
+            if let known = repeatedResult(of: statement, guarded) { return try known.get() }
+            let result: Result<WriteTally, StorageError>
+            do throws(StorageError) {
+                result = .success(try await body(guarded.claim(statement)))
+            } catch {
+                guard case .command = error else { throw error }
+                result = .failure(error)
             }
-            return tally
+            if case .success(let tally) = result, tally.hasEffect {
+                guarded.recorded()
+                return tally
+            }
+            // Nothing happened: perhaps because a copy of the command, somewhere else, was faster by a moment. What it
+            // has done it has recorded by now.
+            try await load(guarded)
+            if let known = repeatedResult(of: statement, guarded) { return try known.get() }
+            if guarded.identity.recordsEverything { try await record([Recording(statement, result)], for: guarded) }
+            return try result.get()
         }
     }
 
-    private func runGuarded(
-        _ statement: Int32, _ guarded: StatementGuard,
-        _ body: (StatementClaim?) async throws(StorageError) -> WriteTally
-    ) async throws(StorageError) -> WriteTally {
-        do throws(StorageError) {
-            return try await body(guarded.claim(statement))
-        } catch {
-            if case .command(let refusal) = error, guarded.identity.recordsEverything {
-                try await record([.failure(statement, refusal)], for: guarded)
-            }
-            throw error
-        }
+    private func repeatedResult(
+        of statement: Int32, _ guarded: StatementGuard
+    ) -> Result<WriteTally, StorageError>? {
+        guard let known = guarded.repeatedResult(of: statement) else { return nil }
+        metrics.deduplicated.count()
+        return known.mapError { .command($0) }
     }
 
     /// Runs `body` again, with what is recorded read anew, as long as it is open whether it took effect.
@@ -115,4 +116,13 @@ extension StorageError {
 extension WriteTally {
     /// Something is stored that was not before.
     var hasEffect: Bool { modified > 0 || upsertedID != nil }
+}
+
+extension Recording {
+    fileprivate init(_ statement: Int32, _ result: Result<WriteTally, StorageError>) {
+        switch result {
+        case .success(let tally): self = .statement(statement, tally)
+        case .failure(let error): self = .failure(statement, CommandError(error))
+        }
+    }
 }

@@ -25,32 +25,48 @@ extension StorageEngine {
         _ documents: [Document], into collection: Collection, isOrdered: Bool, guarded: StatementGuard? = nil,
         statements: [Int32] = [], deadline: Deadline = .never
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
-        try await settled(guarded) { () async throws(StorageError) in
-            var errors: [(index: Int, error: CommandError)] = []
-            let open = documents.indices.filter { position in
-                guard let guarded, let known = guarded.repeatedResult(of: statements[position]) else { return true }
-                if case .failure(let error) = known { errors.append((position, error)) }
-                return false
-            }
+        guard let guarded else {
+            let insert = BulkInsert(documents, into: collection, isOrdered: isOrdered)
+            return failures(try await run(insert, until: deadline), of: documents, in: collection)
+        }
+        return try await settled(guarded) { () async throws(StorageError) in
+            try await insert(
+                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements, until: deadline)
+        }
+    }
+
+    private func insert(
+        _ documents: [Document], into collection: Collection, isOrdered: Bool, guarded: StatementGuard,
+        _ statements: [Int32], until deadline: Deadline
+    ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
+        while true {
+            var (open, errors) = guarded.split(statements)
             if open.count < documents.count { metrics.deduplicated.count(documents.count - open.count) }
             if open.isEmpty || isOrdered && !errors.isEmpty { return errors }
-            let claim = guarded.map { BulkInsert.Claim($0.claim(0), statements: open.map { statements[$0] }) }
-            let insert = BulkInsert(
-                open.map { documents[$0] }, into: collection, isOrdered: isOrdered, claim: claim)
-            let refused = try await run(insert, until: deadline)
-            if refused.count < open.count { guarded?.recorded() }
-            let failures = refused.map { position in
-                (
-                    index: open[position],
-                    error: CommandError.duplicateID(in: collection.namespace, document: documents[open[position]])
-                )
+            let claim = BulkInsert.Claim(guarded.claim(0), statements: open.map { statements[$0] })
+            let refused = try await run(
+                BulkInsert(open.map { documents[$0] }, into: collection, isOrdered: isOrdered, claim: claim),
+                until: deadline)
+            let stored = isOrdered ? refused.first ?? open.count : open.count - refused.count
+            if stored > 0 { guarded.recorded() }
+            let failures = failures(refused.map { open[$0] }, of: documents, in: collection)
+            // A document that is there already may be that of a copy of this command, which was faster.
+            if !failures.isEmpty {
+                try await load(guarded)
+                if failures.contains(where: { guarded.hasResult(of: statements[$0.index]) }) { continue }
             }
-            errors += failures
-            if let guarded, guarded.identity.recordsEverything, !failures.isEmpty {
+            if guarded.identity.recordsEverything, !failures.isEmpty {
                 try await record(failures.map { .failure(statements[$0.index], $0.error) }, for: guarded)
             }
+            errors += failures
             return errors.sorted { $0.index < $1.index }
         }
+    }
+
+    private func failures(
+        _ positions: [Int], of documents: [Document], in collection: Collection
+    ) -> [(index: Int, error: CommandError)] {
+        positions.map { ($0, .duplicateID(in: collection.namespace, document: documents[$0])) }
     }
 
     private func run(_ insert: BulkInsert, until deadline: Deadline) async throws(StorageError) -> [Int] {
