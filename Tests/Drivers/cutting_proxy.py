@@ -4,7 +4,7 @@ The proxy understands just enough of the protocol to know where a message starts
 driver or an application may send again. What happens to such a write is drawn from a seeded generator:
 
   before      the request never reaches the server
-  sent        the request reaches the server; the client's connection ends while it runs, so that the retry races with it
+  sent        the request reaches the server; the client's connection ends while it runs: the retry races with it
   both        the same, and the server sees the end of the connection, too
   reply       the server has answered; the client never hears it
   half        the client gets a part of the reply

@@ -1,13 +1,13 @@
-"""Clients write through a proxy that cuts connections, while servers and backends are killed. Each write is in the database
-exactly once if it was acknowledged, and at most once if it was not.
+"""Clients write through a proxy that cuts connections, while servers and backends are killed. Each write is in the
+database exactly once if it was acknowledged, and at most once if it was not.
 
     Tests/Drivers/exactly_once.py MARTLET [--servers 1|2] [--operations N] [--seconds N] [--seed S] [--no-keys]
 
 Without --operations it runs until 20 seconds and 1,000 operations are over. `cutting_proxy.py` says what is cut,
 `marked_operations.py` what is written, `evidence.py` what is compared.
 
-A driver sends a write again once by itself, so some end with an error although they were applied. Every fourth client puts an
-idempotency key on its writes and sends those again, as an application would, with a new client until they are
+A driver sends a write again once by itself, so some end with an error although they were applied. Every fourth client
+puts an idempotency key on its writes and sends those again, as an application would, with a new client until they are
 acknowledged: then their markers must be there, too. Some keys are sent again even though they were acknowledged.
 """
 
@@ -24,12 +24,12 @@ import uuid
 from collections import Counter
 
 from pymongo import MongoClient
-from pymongo.errors import (AutoReconnect, BulkWriteError, ClientBulkWriteException, ConnectionFailure, NotPrimaryError,
-                            OperationFailure, PyMongoError, ServerSelectionTimeoutError)
+from pymongo.errors import BulkWriteError, ClientBulkWriteException, ConnectionFailure, OperationFailure, PyMongoError
 
 from cutting_proxy import CUTS, CuttingProxy
 from evidence import Evidence, PROBLEMS_SHOWN, open_jobs, prepare_database
 from marked_operations import DATABASE, DUPLICATE_KEY, MIX, Claim, Take, WrongAnswer
+from moved_session import check_moved_session
 from servers import Martlet, PostgreSQL, ServerError, processes_in, temporary_directory
 
 CLIENTS = 16
@@ -320,15 +320,15 @@ def report(run, operations):
     statements = sum(len(each.markers) for each in operations)
     kills = {name: counts[name] for name in ("kill_server", "kill_postmaster", "kill_backend", "terminate_backend")}
     print(f"{len(operations)} operations with {statements} markers in {time.monotonic() - run.started:.1f} s: "
-          f"{acknowledged} acknowledged, {len(operations) - acknowledged} unknown; {cuts['retried']} requests sent again by "
-          f"the driver, {counts['application']} by the application, {counts['twice']} after they were acknowledged; "
+          f"{acknowledged} acknowledged, {len(operations) - acknowledged} unknown; {cuts['retried']} requests "
+          f"sent again by the driver, {counts['application']} by the application, {counts['twice']} after they were acknowledged; "
           f"{cuts['recognized']} replies say retriedStmtIds")
     print(f"cuts: {sum(cuts[kind] for kind in CUTS)}, " + ", ".join(f"{kind} {cuts[kind]}" for kind in CUTS)
           + "; kills: " + ", ".join(f"{name} {number}" for name, number in kills.items()))
     print("errors seen: " + (", ".join(f"{number} {cause}" for cause, number in run.causes.most_common()) or "none"))
 
 
-def run_test(arguments, servers, postgresql, directory):
+def run_test(arguments, servers, postgresql):
     if postgresql:
         postgresql.start()
     for server in servers:
@@ -336,6 +336,8 @@ def run_test(arguments, servers, postgresql, directory):
     proxy = CuttingProxy([server.port for server in servers], arguments.seed).start()
     run = Run(arguments, proxy, servers[0].uri)
     prepare_database(run.direct[DATABASE])
+    if len(servers) > 1:
+        run.problems += check_moved_session([server.uri for server in servers])
     operations = work(run, servers, postgresql)
     check(run, servers, operations)
     report(run, operations)
@@ -370,7 +372,7 @@ def main():
     url = postgresql.url if postgresql else None
     servers = [Martlet(arguments.martlet, directory, url) for _ in range(arguments.servers)]
     try:
-        run_test(arguments, servers, postgresql, directory)
+        run_test(arguments, servers, postgresql)
     except (ServerError, OSError, PyMongoError, TimeoutError) as error:
         sys.exit(f"exactly_once: {error}")
     finally:

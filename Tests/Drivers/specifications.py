@@ -1,12 +1,12 @@
-"""Runs the specification tests of MongoDB's drivers against a Martlet server, with PyMongo's own test suite as the runner.
+"""Runs the specification tests of MongoDB's drivers against a Martlet server. PyMongo's own test suite is the runner.
 
     Tests/Drivers/specifications.py MARTLET [--specifications DIR] [--tests DIR] [--verbose] [SUITE …]
 
 SUITE             any of those in SUITES below, or the name of a file of PyMongo's tests such as test_crud_unified;
                   the default is DEFAULT_SUITES
 --specifications  a checkout of mongodb/specifications, whose newer JSON files replace those that PyMongo comes with
---tests           the directory that holds PyMongo's `test`; by default it is taken from the source distribution on PyPI of
-                  the version that is installed, once, and kept in the virtual environment
+--tests           the directory that holds PyMongo's `test`; by default it is taken from the source
+                  distribution on PyPI of the installed version, once, and kept in the virtual environment
 --verbose         also list why tests were skipped
 
 A failure that KNOWN explains is counted apart. Ends with 0 if there is no other.
@@ -50,8 +50,8 @@ SUITE_SECONDS = 280
 SLOWEST_SHOWN = 5
 MESSAGE_CHARACTERS_SHOWN = 160
 
-# Parts of the name, of the message, and the reason. Keep it short: what belongs here is what Martlet leaves out on purpose or
-# has not come to yet.
+# Parts of the name, of the message, and the reason. Keep it short: what belongs here is what Martlet leaves out on
+# purpose or has not come to yet.
 KNOWN = [
     (r"", r"the stage \$\w+ is not supported yet|does not end with a count is not supported yet", "aggregation"),
     (r"", r"indexes other than the one on _id are not supported yet", "indexes"),
@@ -113,8 +113,9 @@ def pymongo_tests():
     kept = os.path.join(sys.prefix, f"pymongo-{pymongo.version}-tests")
     if not os.path.isdir(kept):
         with tempfile.TemporaryDirectory(dir=sys.prefix) as directory:
-            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                            "--no-binary", "pymongo", "--dest", directory, f"pymongo=={pymongo.version}"], check=True)
+            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+                            "--no-deps", "--no-binary", "pymongo", "--dest", directory,
+                            f"pymongo=={pymongo.version}"], check=True)
             name = f"pymongo-{pymongo.version}"
             with tarfile.open(os.path.join(directory, name + ".tar.gz")) as archive:
                 wanted = [member for member in archive if member.name.startswith(name + "/test/")]
