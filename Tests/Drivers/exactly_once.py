@@ -321,8 +321,8 @@ def report(run, operations):
     kills = {name: counts[name] for name in ("kill_server", "kill_postmaster", "kill_backend", "terminate_backend")}
     print(f"{len(operations)} operations with {statements} markers in {time.monotonic() - run.started:.1f} s: "
           f"{acknowledged} acknowledged, {len(operations) - acknowledged} unknown; {cuts['retried']} requests "
-          f"sent again by the driver, {counts['application']} by the application, {counts['twice']} after they were acknowledged; "
-          f"{cuts['recognized']} replies say retriedStmtIds")
+          f"sent again by the driver, {counts['application']} by the application, "
+          f"{counts['twice']} after they were acknowledged; {cuts['recognized']} replies say retriedStmtIds")
     print(f"cuts: {sum(cuts[kind] for kind in CUTS)}, " + ", ".join(f"{kind} {cuts[kind]}" for kind in CUTS)
           + "; kills: " + ", ".join(f"{name} {number}" for name, number in kills.items()))
     print("errors seen: " + (", ".join(f"{number} {cause}" for cause, number in run.causes.most_common()) or "none"))
