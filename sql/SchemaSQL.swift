@@ -11,6 +11,8 @@ package enum SchemaSQL {
         Migration(version: 1, name: "catalog", text: text(PackageResources._001_catalog_sql)),
         Migration(version: 2, name: "sessions", text: text(PackageResources._002_sessions_sql)),
         Migration(version: 3, name: "leases", text: text(PackageResources._003_leases_sql)),
+        Migration(
+            version: 4, name: "creation_per_database", text: text(PackageResources._004_creation_per_database_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

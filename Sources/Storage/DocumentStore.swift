@@ -22,22 +22,40 @@ package struct DocumentStore: Sendable {
         _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R? {
         guard transaction != nil else { return try await engine.withCollection(namespace, body) }
-        let found = try await engine.mapped { () async throws(StorageError) in
-            try await engine.catalog.collection(namespace)
-        }
-        guard let found else { return nil }
+        guard let found = try await collection(namespace) else { return nil }
         return try await inTransaction(found, body)
     }
 
-    /// The same, with a collection that is made when there is none: at once, also in a transaction.
+    /// The same, with a collection that is made when there is none.
     package func withCollectionCreated<R: Sendable>(
         _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R {
         guard transaction != nil else { return try await engine.withCollectionCreated(namespace, body) }
-        let found = try await engine.mapped { () async throws(StorageError) in
-            try await engine.catalog.collectionOrCreate(namespace).collection
+        return try await inTransaction(try await collectionOrCreate(namespace).collection, body)
+    }
+
+    package func collection(_ namespace: Namespace) async throws(CommandError) -> Collection? {
+        if let own = transaction?.ownCollection(namespace) { return own }
+        return try await engine.mapped { () async throws(StorageError) in
+            try await engine.catalog.collection(namespace)
         }
-        return try await inTransaction(found, body)
+    }
+
+    /// The collection, made with `options` when there is none.
+    package func collectionOrCreate(
+        _ namespace: Namespace, options: Document = .empty
+    ) async throws(CommandError) -> (collection: Collection, isNew: Bool) {
+        if let existing = try await collection(namespace) { return (existing, false) }
+        guard let transaction else {
+            return try await engine.mapped { () async throws(StorageError) in
+                try await engine.catalog.collectionOrCreate(namespace, options: options)
+            }
+        }
+        do throws(StorageError) {
+            return try await transaction.collectionOrCreate(namespace, options: options)
+        } catch {
+            throw CommandError(inTransaction: error)
+        }
     }
 
     private func inTransaction<R: Sendable>(

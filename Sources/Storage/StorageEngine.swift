@@ -20,6 +20,7 @@ package final class StorageEngine: Sendable {
     /// On another server, which may lag behind.
     let replica: DatabasePool<GeneralWorker>?
     package let transactions: TransactionRegistry
+    package let snapshots: Snapshots
     package let routing: ReadRouting
     package let estimates = RowEstimates()
     let candidates = Candidates()
@@ -41,6 +42,7 @@ package final class StorageEngine: Sendable {
         self.replica = replica
         self.routing = routing
         self.transactions = transactions
+        snapshots = Snapshots(lanes: transactions.lanes)
         catalog = Catalog(pool: general)
     }
 

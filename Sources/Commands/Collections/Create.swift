@@ -14,11 +14,12 @@ extension CommandTable {
             try await refuse(unsupported, arguments, context)
         }
         let options = arguments.options
-        let collection = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.catalog.collectionOrCreate(arguments.namespace, options: options).collection
+        let (collection, isNew) = try await context.documents.collectionOrCreate(arguments.namespace, options: options)
+        // An existing collection with the same options is no error since MongoDB 7.0, but in a transaction.
+        let isInTransaction = context.documents.transaction != nil
+        guard collection.options == options, isNew || !isInTransaction else {
+            throw .namespaceExists(arguments.namespace)
         }
-        // An existing collection with the same options is no error since MongoDB 7.0.
-        guard collection.options == options else { throw .namespaceExists(arguments.namespace) }
         return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
     }
 
@@ -26,10 +27,9 @@ extension CommandTable {
     private static func refuse(
         _ option: StaticString, _ arguments: CreateArguments, _ context: CommandContext
     ) async throws(CommandError) {
-        let existing = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.catalog.collection(arguments.namespace)
+        guard try await context.documents.collection(arguments.namespace) == nil else {
+            throw .namespaceExists(arguments.namespace)
         }
-        guard existing == nil else { throw .namespaceExists(arguments.namespace) }
         throw CommandError(.notImplemented, "create: the option '\(option)' is not supported yet")
     }
 }

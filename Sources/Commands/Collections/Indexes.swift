@@ -45,9 +45,7 @@ extension CommandTable {
         for index in indexes where !isIDIndex(index) {
             throw CommandError(.notImplemented, "indexes other than the one on _id are not supported yet")
         }
-        let (_, isNew) = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.catalog.collectionOrCreate(namespace)
-        }
+        let (_, isNew) = try await context.documents.collectionOrCreate(namespace)
         return CommandReply { builder in
             builder.append("numIndexesBefore", int32: 1)
             builder.append("numIndexesAfter", int32: 1)

@@ -123,7 +123,7 @@ extension CommandTable {
                 try usedHint.check()
                 return try await documents.count(counted, in: collection)
             } ?? 0
-        return cursorReply(.first, namespace, id: 0) { builder in
+        return cursorReply(.first, namespace, id: 0, snapshot: context.snapshotTime) { builder in
             guard count > 0 else { return }
             builder.beginDocument(index: 0)
             builder.append("_id", int32: 1)

@@ -48,6 +48,7 @@ extension CommandTable {
             builder.beginArray("values")
             for (index, value) in values.enumerated() { builder.append(index: index, value) }
             builder.end()
+            if let time = context.snapshotTime { builder.append("atClusterTime", timestamp: time) }
         }
     }
 }

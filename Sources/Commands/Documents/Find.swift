@@ -121,7 +121,7 @@ extension CommandTable {
             }
             return try await firstBatch(of: query, in: collection, arguments, request, context)
         }
-        return found ?? cursorReply(.first, arguments.namespace, id: 0) { _ in }
+        return found ?? cursorReply(.first, arguments.namespace, id: 0, snapshot: context.snapshotTime) { _ in }
     }
 
     /// The filter names one `_id`: the read shares a statement with others that are on their way.
@@ -140,7 +140,7 @@ extension CommandTable {
                 } catch { throw .command(error) }
             }
         }
-        return closeCursorReply(reply.builder, arguments.namespace, id: 0)
+        return closeCursorReply(reply.builder, arguments.namespace, id: 0, snapshot: context.snapshotTime)
     }
 
     private static func firstBatch(
@@ -156,7 +156,7 @@ extension CommandTable {
         if !run.isExhausted, !arguments.isSingleBatch {
             id = try open(run, arguments, request, context)
         }
-        return closeCursorReply(batch.builder, arguments.namespace, id: id)
+        return closeCursorReply(batch.builder, arguments.namespace, id: id, snapshot: context.snapshotTime)
     }
 
     private static func open(
@@ -165,6 +165,7 @@ extension CommandTable {
         let cursor = Cursor(
             namespace: arguments.namespace, run: run, sessionID: request.shared.sessionID,
             transactionNumber: request.shared.isInTransaction ? request.shared.transactionNumber : nil,
+            snapshot: context.snapshotTime == nil ? nil : context.documents.transaction,
             command: "find", isImmortal: arguments.noCursorTimeout,
             maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
         do throws(CommandError) { return try context.engine.cursors.open(cursor) } catch { throw .command(error) }

@@ -50,8 +50,10 @@ extension CommandTable {
         let deadline = context.deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .next)
+        var documents = context.documents
+        if let snapshot = cursor.snapshot { documents.transaction = snapshot }
         do throws(StorageError) {
-            let (batch, run) = try await context.documents.fill(
+            let (batch, run) = try await documents.fill(
                 ReplyBatch(
                     into: reply.builder, documentsMax: arguments.batchSize ?? .max,
                     projection: cursor.run.query.projection),
@@ -66,6 +68,7 @@ extension CommandTable {
                 batch.builder, arguments.namespace, id: run.isExhausted ? 0 : arguments.cursorID)
         } catch {
             cursors.close(arguments.cursorID)
+            if cursor.snapshot != nil { throw CommandError(inTransaction: error).outsideTransaction }
             throw error.asCursorFailure(arguments.namespace)
         }
     }

@@ -26,6 +26,7 @@ extension ServerState {
     func kill(sessions ids: Set<LogicalSessionID>) {
         engine.cursors.kill(sessions: ids)
         engine.transactions.kill(ids)
+        engine.snapshots.kill(ids)
     }
 
     /// Forgets the sessions and kills the cursors whose time is over. To be called every few seconds.

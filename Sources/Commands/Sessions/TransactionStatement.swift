@@ -1,3 +1,4 @@
+internal import BSON
 package import CommandModel
 internal import Storage
 
@@ -64,6 +65,18 @@ package enum TransactionStatement {
             throw CommandError(.invalidOptions, "writeConcern is not allowed within a multi-statement transaction")
         }
         try checkReadConcern(request.shared)
+        try checkStages(of: request)
+    }
+
+    /// What writes the result of a pipeline somewhere is no statement of a transaction.
+    private static func checkStages(of request: CommandRequest) throws(CommandError) {
+        let writer: String? = request.body.withRaw { raw in
+            let stages = raw["pipeline"]?.array?.lazy.compactMap { $0.value.document?.firstElement?.key }
+            return stages?.first { $0 == "$out" || $0 == "$merge" }?.string
+        }
+        guard let writer else { return }
+        throw CommandError(
+            .operationNotSupportedInTransaction, "Operation not permitted in transaction :: caused by :: \(writer)")
     }
 
     private static func checkReadConcern(_ shared: SharedArguments) throws(CommandError) {

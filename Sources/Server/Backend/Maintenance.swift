@@ -24,6 +24,7 @@ struct Maintenance: Service {
                 try? await Task.sleep(for: Self.period)
                 state.topology.setWritable(backend.isConnected)
                 state.engine.transactions.reap()
+                state.engine.snapshots.reap()
                 if rounds.isMultiple(of: Self.estimateEvery) { try? await state.engine.refreshEstimates() }
                 rounds += 1
                 if rounds.isMultiple(of: Self.reapEvery) { state.reapIdle() }

@@ -58,7 +58,9 @@ struct Dispatcher: Sendable {
         _ entry: CommandTable.Entry, _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         guard request.shared.isInTransaction, !Self.transactionEnds.contains(entry.name) else {
-            return try await RetryableWrite.run(entry, request, context)
+            return SnapshotRead.isMeant(by: request.shared)
+                ? try await SnapshotRead.run(entry, request, context)
+                : try await RetryableWrite.run(entry, request, context)
         }
         return try await TransactionStatement.run(entry, request, context)
     }
@@ -121,12 +123,6 @@ struct Dispatcher: Sendable {
         try checkClusterTime(request.shared)
         guard !request.shared.isInTransaction || Self.transactionEnds.contains(entry.name) else { return }
         try ConcernSupport(of: entry.name).check(request.shared, command: entry.name)
-        switch request.shared.readConcern?.level {
-        case .snapshot?, .serializable?:
-            throw CommandError(
-                .notImplemented, "read concern snapshot and serializable are supported in transactions only")
-        default: break
-        }
     }
 
     /// Every read sees all that was committed before it, so it is after any time that was ever told.

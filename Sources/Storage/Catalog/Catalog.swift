@@ -105,7 +105,7 @@ package final class Catalog: Sendable {
         }
     }
 
-    private static func checkForCreation(_ namespace: Namespace) throws(StorageError) {
+    static func checkForCreation(_ namespace: Namespace) throws(StorageError) {
         do throws(CommandError) { try namespace.validateForCreation() } catch { throw .command(error) }
     }
 }

@@ -51,6 +51,11 @@ enum CatalogSQL {
             ], on: connection)
         switch result.text(row: 0, column: 0) {
         case "ok": return
+        case "clash":
+            throw .command(
+                CommandError(
+                    ErrorCode(13297, "DatabaseDifferCase"),
+                    "db already exists with different case: [\(target.database)]"))
         case "exists": throw .command(CommandError(.namespaceExists, "target namespace exists"))
         default: throw .command(CommandError(.namespaceNotFound, "Source collection \(source) does not exist"))
         }

@@ -9,6 +9,8 @@ package struct Cursor: Sendable {
     package let sessionID: LogicalSessionID?
     /// The transaction that it reads in, and ends with.
     package let transactionNumber: Int64?
+    /// What it reads in, outside transactions.
+    package let snapshot: OpenTransaction?
     /// For `currentOp` and the log.
     package let command: String
     /// `noCursorTimeout`.
@@ -18,12 +20,14 @@ package struct Cursor: Sendable {
 
     package init(
         namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, transactionNumber: Int64? = nil,
+        snapshot: OpenTransaction? = nil,
         command: String, isImmortal: Bool, maxTimeMilliseconds: Int64
     ) {
         self.namespace = namespace
         self.run = run
         self.sessionID = sessionID
         self.transactionNumber = transactionNumber
+        self.snapshot = snapshot
         self.command = command
         self.isImmortal = isImmortal
         self.maxTimeMilliseconds = maxTimeMilliseconds

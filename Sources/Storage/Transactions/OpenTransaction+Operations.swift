@@ -17,6 +17,23 @@ extension OpenTransaction {
         }
     }
 
+    /// The collection, made within the transaction when there is none: then nobody else sees it before the commit.
+    ///
+    /// - Throws: DatabaseDifferCase (13297), InvalidNamespace (73).
+    package func collectionOrCreate(
+        _ namespace: Namespace, options: Document = .empty
+    ) async throws(StorageError) -> (collection: Collection, isNew: Bool) {
+        if let own = ownCollection(namespace) { return (own, false) }
+        try Catalog.checkForCreation(namespace)
+        let (collection, isNew) = try await withConnection { connection throws(StorageError) in
+            let made = try CatalogSQL.create(namespace, options: options, on: connection)
+            if made.isNew { self.noteWrite() }
+            return made
+        }
+        if isNew { keep(own: collection) }
+        return (collection, isNew)
+    }
+
     /// Inserts several documents.
     ///
     /// - Returns: the errors by the documents' positions. When `isOrdered`, documents after the first error are not

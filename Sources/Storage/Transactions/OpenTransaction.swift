@@ -26,6 +26,8 @@ package final class OpenTransaction: Sendable {
     private let lanes: TransactionLanes
     private let phase = Mutex<TransactionPhase>(TransactionPhase())
     private let wroteSomething = Atomic<Bool>(false)
+    /// Made by this transaction, and so unknown to the catalog.
+    private let ownCollections = Mutex<[Namespace: Collection]>([:])
 
     private init(lane: Int, of lanes: TransactionLanes, _ isolation: Isolation, isReadOnly: Bool) {
         self.lane = lane
@@ -48,6 +50,13 @@ package final class OpenTransaction: Sendable {
 
     /// Whether a statement has changed anything. A transaction that has not needs no record of its commit.
     package var hasWritten: Bool { wroteSomething.load(ordering: .acquiring) }
+
+    var isOver: Bool { phase.withLock { $0.phase == .ended || $0.phase == .aborting } }
+
+    /// A collection that this transaction has made.
+    package func ownCollection(_ namespace: Namespace) -> Collection? { ownCollections.withLock { $0[namespace] } }
+
+    func keep(own collection: Collection) { ownCollections.withLock { $0[collection.namespace] = collection } }
 
     /// Set by who writes, before the statement is answered.
     func noteWrite() { wroteSomething.store(true, ordering: .releasing) }
