@@ -44,7 +44,7 @@ package enum RetryableWrite {
         return RetryIdentity(session: session, number: number)
     }
 
-    private static func idempotencyKey(_ comment: Value?) throws(CommandError) -> String? {
+    static func idempotencyKey(_ comment: Value?) throws(CommandError) -> String? {
         try comment?.withRaw { comment throws(CommandError) -> String? in
             guard let value = comment.document?["idempotencyKey"] else { return nil }
             guard let key = value.string else {

@@ -3,8 +3,8 @@ internal import Storage
 
 // specifications/source/sessions/snapshot-sessions.md
 
-/// A read with read concern `snapshot` (or `serializable`) outside transactions: it reads in a snapshot of its own, or in
-/// the one that an earlier read of the session has told the time of.
+/// A read with read concern `snapshot` (or `serializable`) outside transactions: it reads in a snapshot of its own, or
+/// in the one that an earlier read of the session has told the time of.
 package enum SnapshotRead {
     package static func isMeant(by shared: SharedArguments) -> Bool {
         shared.readConcern?.level == .snapshot || shared.readConcern?.level == .serializable

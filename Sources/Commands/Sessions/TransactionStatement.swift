@@ -64,6 +64,11 @@ package enum TransactionStatement {
         guard request.shared.writeConcern == nil else {
             throw CommandError(.invalidOptions, "writeConcern is not allowed within a multi-statement transaction")
         }
+        guard try RetryableWrite.idempotencyKey(request.shared.comment) == nil else {
+            throw CommandError(
+                .invalidOptions,
+                "comment.idempotencyKey is for writes outside transactions: begin the transaction again")
+        }
         try checkReadConcern(request.shared)
         try checkStages(of: request)
     }
