@@ -96,8 +96,13 @@ extension StorageEngine {
     /// Records what had no effect of its own, for an application's key: the first reply shall be the only one.
     func record(_ recordings: [Recording], for guarded: StatementGuard) async throws(StorageError) {
         let claimed = [ClaimedResult(guarded.claim(0), recordings)]
-        try await general.withConnection { connection throws(StorageError) in
-            do throws(PostgresError) { _ = try connection.execute(claimed.statement) } catch { throw .postgres(error) }
+        // A commit under way holds the session's row, for as long as its flush takes.
+        try await LockPatience.wait { (_) async throws(StorageError) in
+            try await self.general.withConnection { connection throws(StorageError) in
+                do throws(PostgresError) {
+                    _ = try connection.execute(claimed.statement)
+                } catch { throw .postgres(error) }
+            }
         }
         guarded.recorded()
     }
