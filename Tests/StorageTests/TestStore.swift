@@ -15,6 +15,11 @@ final class TestStore: Sendable {
         var readers = 1
         var writers = 2
         var general = 2
+        var lanes = 4
+        var strategy = WriteStrategy.hybrid
+        /// Writes that share a transaction.
+        var batchMax = 128
+        var analyticsThreshold = ReadRouting.thresholdDefault
     }
 
     let engine: StorageEngine
@@ -27,6 +32,7 @@ final class TestStore: Sendable {
 
     init(_ database: ConnectionOptions, _ sizes: Sizes = Sizes()) throws {
         self.database = database
+        let metrics = StorageMetrics()
         var keyed = database.setting("plan_cache_mode", "force_generic_plan")
         keyed = keyed.setting("enable_seqscan", "off").setting("enable_bitmapscan", "off")
         keyed = keyed.setting("lock_timeout", "30ms")
@@ -36,9 +42,8 @@ final class TestStore: Sendable {
                 name: "readers", connection: keyed, threadCount: sizes.readers,
                 routing: .shared(.gather(threshold: 16)), batchMax: 128))
         writers = try DatabasePool(
-            worker: WriteWorker(),
-            options: PoolOptions(
-                name: "writers", connection: keyed, threadCount: sizes.writers, routing: .lanes, batchMax: 128))
+            worker: WriteWorker(strategy: sizes.strategy, metrics: metrics),
+            options: Self.writerOptions(keyed, sizes))
         general = try DatabasePool(
             worker: GeneralWorker(),
             options: PoolOptions(
@@ -53,10 +58,23 @@ final class TestStore: Sendable {
                     .setting("default_transaction_read_only", "on").setting("lock_timeout", "30ms"),
                 threadCount: 1, routing: .shared(.eager), batchMax: 1))
         lanes = try DatabasePool(
-            worker: GeneralWorker(), options: TransactionPool.options(connection: database, laneCount: 4))
+            worker: GeneralWorker(), options: TransactionPool.options(connection: database, laneCount: sizes.lanes))
         engine = StorageEngine(
             readers: readers, writers: writers, general: general, analytics: analytics,
-            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)))
+            transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)),
+            routing: ReadRouting(threshold: sizes.analyticsThreshold), metrics: metrics)
+    }
+
+    /// As the server has them.
+    private static func writerOptions(_ keyed: ConnectionOptions, _ sizes: Sizes) -> PoolOptions {
+        guard sizes.strategy != .hybrid else {
+            return PoolOptions(
+                name: "writers", connection: keyed, threadCount: sizes.writers, routing: .lanes,
+                batchMax: sizes.batchMax)
+        }
+        return PoolOptions(
+            name: "writers", connection: keyed.setting("lock_timeout", "0"), threadCount: sizes.writers,
+            routing: .shared(.eager), batchMax: 1)
     }
 
     deinit {
