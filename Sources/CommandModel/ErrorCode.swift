@@ -10,6 +10,17 @@ package struct ErrorCode: Sendable, Hashable {
         self.name = name ?? "Location\(number)"
     }
 
+    /// One of those by which a server says that it is no longer, or not yet, who the client took it for: "not writable
+    /// primary", "node is recovering" and "node is shutting down".
+    ///
+    /// Source: specifications/source/server-discovery-and-monitoring, state change errors.
+    package var isStateChange: Bool {
+        switch number {
+        case 91, 189, 10058, 10107, 11600, 11602, 13435, 13436: true
+        default: false
+        }
+    }
+
     package static func == (left: ErrorCode, right: ErrorCode) -> Bool { left.number == right.number }
     package func hash(into hasher: inout Hasher) { hasher.combine(number) }
 }

@@ -127,6 +127,25 @@ struct FailPointTests {
     }
 }
 
+@Suite("errors that tell of a change of state, or ask for patience")
+struct ErrorFieldTests {
+    @Test("those are the codes that the specification lists, and no others")
+    func stateChanges() {
+        let codes = (0..<20_000).filter { ErrorCode($0).isStateChange }
+        #expect(codes == [91, 189, 10_058, 10_107, 11_600, 11_602, 13_435, 13_436])
+    }
+
+    @Test("a pretended change moves the counter, and the server stays writable")
+    func pretended() throws {
+        let server = try TestServer()
+        server.state.topology.pretendChange()
+        let reply = Document { $0.writeTopologyVersion(server.state) }
+        #expect(reply["topologyVersion.counter"] == "1")
+        #expect(reply["topologyVersion.processId"] == #"{"$oid":"000000000000000700000009"}"#)
+        #expect(server.state.topology.state.isWritable)
+    }
+}
+
 @Suite("labels of errors")
 struct ErrorLabelTests {
     private static let session = """

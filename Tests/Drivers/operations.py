@@ -98,6 +98,22 @@ def adds_the_error_of_a_write_concern(client):
     check(things.count_documents({}) == 1, "the write itself is done")
 
 
+def tells_of_a_change_of_state(client):
+    for code in (91, 189, 10107, 11600, 11602, 13435, 13436):
+        before = client.admin.command("hello")["topologyVersion"]
+        with fail_point(client, {"times": 1}, failCommands=["count"], errorCode=code):
+            told = failure_of(lambda: client[DATABASE].command("count", "things")).details["topologyVersion"]
+        check(told == {**before, "counter": before["counter"] + 1}, f"{code}: {told} after {before}")
+        check(client.admin.command("hello")["topologyVersion"] == told, f"{code}: hello knows of it, too")
+    with fail_point(client, {"times": 1}, failCommands=["count"], errorCode=2):
+        error = failure_of(lambda: client[DATABASE].command("count", "things"))
+        check("topologyVersion" not in error.details, error.details)
+    concern = {"code": 91, "errmsg": "shutting down"}
+    with fail_point(client, {"times": 1}, failCommands=["insert"], writeConcernError=concern):
+        reply = client[DATABASE].command("insert", "things", documents=[{}])
+        check(reply["topologyVersion"]["counter"] == told["counter"] + 1, reply)
+
+
 def breaks_the_connection(client):
     things = client[DATABASE].things
     with fail_point(client, {"times": 1}, failCommands=["aggregate", "count"], closeConnection=True):
@@ -289,6 +305,7 @@ def run(binary, directory):
         fails_with_the_code_that_is_asked_for(client)
         labels_what_may_be_sent_again(client)
         adds_the_error_of_a_write_concern(client)
+        tells_of_a_change_of_state(client)
         breaks_the_connection(client)
         blocks_for_a_while(client)
         concerns_one_application(client, server.uri)

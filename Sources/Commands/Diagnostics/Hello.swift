@@ -137,7 +137,11 @@ extension DocumentBuilder {
         end()
     }
 
-    mutating func writeTopologyVersion(processID: ObjectID, counter: Int64) {
+    package mutating func writeTopologyVersion(_ server: ServerState) {
+        writeTopologyVersion(processID: server.identity.runID, counter: server.topology.state.counter)
+    }
+
+    fileprivate mutating func writeTopologyVersion(processID: ObjectID, counter: Int64) {
         beginDocument("topologyVersion")
         append("processId", objectID: processID)
         append("counter", int64: counter)

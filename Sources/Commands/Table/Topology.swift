@@ -40,6 +40,16 @@ package final class Topology: Sendable {
         for waiter in waiters { waiter.finish() }
     }
 
+    /// A test pretends a change. Drivers take an error for the echo of a change that they know of, and ignore it,
+    /// unless its counter is new to them. Those who wait are told at once that all is as before.
+    package func pretendChange() {
+        let waiters = shared.withLockedValue { shared -> [Waiter] in
+            shared.state.counter += 1
+            return Array(shared.waiters.values)
+        }
+        for waiter in waiters { waiter.finish() }
+    }
+
     /// Returns when the counter is no longer `counter`, when `limit` is over, or when the task is cancelled.
     package func waitForChange(from counter: Int64, atMost limit: Duration) async {
         guard limit > .zero else { return }

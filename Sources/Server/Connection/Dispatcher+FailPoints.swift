@@ -18,23 +18,32 @@ extension Dispatcher {
         guard let data else { return nil }
         if data.blockMilliseconds > 0 { try? await Task.sleep(for: .milliseconds(data.blockMilliseconds)) }
         if data.closesConnection == true { return .broken }
-        guard let code = data.errorCode else { return nil }
-        var error = CommandError(.published(code), "Failing command via 'failCommand' failpoint")
+        guard let number = data.errorCode else { return nil }
+        let code = ErrorCode.published(number)
+        // A `hello` tells the counter and does not move it: those of two clients would wake each other for ever.
+        if !Self.isHandshake(request.body) { pretendChange(code) }
+        var error = CommandError(code, "Failing command via 'failCommand' failpoint")
         if let labels = data.errorLabels { error.labels = labels } else { error = error.labelled(answering: request) }
         var reply = failure(error, request.body)
         write(data, answering: request, into: &reply)
         return reply
     }
 
+    /// Before the reply, as with errors that are no pretence.
+    private func pretendChange(_ code: ErrorCode) {
+        if code.isStateChange { context.server.topology.pretendChange() }
+    }
+
     private func write(_ data: FailPointData, answering request: CommandRequest, into reply: inout CommandReply) {
         guard let concern = data.writeConcernError else { return }
         reply.builder.append("writeConcernError", document: concern)
         guard !reply.isFailure else { return }
-        let code = concern.withRaw { $0["code"]?.number?.asInt64Exact } ?? 0
-        let labels =
-            data.errorLabels
-            ?? ErrorLabelRule.labels(ofWriteConcernError: Int32(clamping: code), answering: request)
+        let code = Int32(clamping: concern.withRaw { $0["code"]?.number?.asInt64Exact } ?? 0)
+        let labels = data.errorLabels ?? ErrorLabelRule.labels(ofWriteConcernError: code, answering: request)
         Self.write(labels, into: &reply.builder)
+        guard ErrorCode(code).isStateChange else { return }
+        pretendChange(ErrorCode(code))
+        reply.builder.writeTopologyVersion(context.server)
     }
 }
 
@@ -47,6 +56,7 @@ extension Dispatcher {
             if let before = request.keeping(statement) { _ = await run(before) }
             if data.closesConnection != false { return .broken }
             let error = CommandError(.published(data.errorCode ?? 1), "Failing a write before its commit")
+            pretendChange(error.code)
             return failure(error.labelled(answering: request), request.body)
         }
         var reply = await run(request)

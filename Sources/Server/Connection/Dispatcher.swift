@@ -48,8 +48,8 @@ struct Dispatcher: Sendable {
             defer { context.connection.endOperation() }
             return success(try await run(entry, request, context.during(operation)))
         } catch {
-            // Drivers ask at once who is primary now; the watch over PostgreSQL finds out when it is back.
-            if error.code == .notWritablePrimary { context.server.topology.setWritable(false) }
+            // Before the reply, which says how far the counter is. The watch over PostgreSQL finds out when it is back.
+            if error.code.isStateChange { context.server.topology.setWritable(false) }
             return failure(error.labelled(answering: request), request.body)
         }
     }
@@ -165,6 +165,8 @@ struct Dispatcher: Sendable {
         error.details?.withRaw { raw in
             for field in raw { reply.builder.append(field) }
         }
+        // Drivers then know whether they have heard of the change, and that their streamed `hello` will tell the rest.
+        if error.code.isStateChange { reply.builder.writeTopologyVersion(context.server) }
         writeTimes(into: &reply.builder)
         return reply
     }
