@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+from bson import Int64
 from pymongo import MongoClient, monitoring
 from pymongo.errors import AutoReconnect, PyMongoError
 
@@ -135,6 +136,26 @@ def concerns_one_application(client, uri):
         client.admin.command("ping")
         check(failure_of(lambda: shop.admin.command("ping")).code == 2, "shop")
     shop.close()
+
+
+def counts_statements(client, uri):
+    """The same for statements in the body of a command, and beside it as drivers send them."""
+    things = client[DATABASE].things
+    name = "onPrimaryTransactionalWrite"
+    for command, field, statements in (
+            ("insert", "documents", [{"_id": 1}, {"_id": 2}, {"_id": 3}]),
+            ("update", "updates", [{"q": {"_id": i}, "u": {}, "upsert": True} for i in (1, 2, 3)])):
+        things.delete_many({})
+        with MongoClient(uri) as other, other.start_session() as session, fail_point(
+                client, {"skip": 2}, name, failBeforeCommitExceptionCode=2, closeConnection=False):
+            error = failure_of(lambda: other[DATABASE].command(
+                command, "things", **{field: statements}, txnNumber=Int64(1), session=session))
+            check(error.code == 2, f"{command}: {error.details}")
+        check(things.distinct("_id") == [1, 2], f"{command}: the first two are done: {things.distinct('_id')}")
+    things.delete_many({})
+    with fail_point(client, {"skip": 2}, name, failBeforeCommitExceptionCode=2, closeConnection=False):
+        check(failure_of(lambda: things.insert_many({"_id": i} for i in (1, 2, 3))).code == 2, "insert_many")
+    check(things.distinct("_id") == [1, 2], "insert_many")
 
 
 def fails_around_the_commit(client, uri):
@@ -307,6 +328,7 @@ def run(binary, directory):
         adds_the_error_of_a_write_concern(client)
         tells_of_a_change_of_state(client)
         breaks_the_connection(client)
+        counts_statements(client, server.uri)
         blocks_for_a_while(client)
         concerns_one_application(client, server.uri)
         fails_around_the_commit(client, server.uri)

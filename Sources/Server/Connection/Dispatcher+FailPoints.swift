@@ -96,6 +96,7 @@ extension CommandRequest {
 
     private var statementField: String? {
         switch name {
+        case "insert": "documents"
         case "update": "updates"
         case "delete": "deletes"
         case "bulkWrite": "ops"
@@ -103,22 +104,41 @@ extension CommandRequest {
         }
     }
 
-    /// How often the command commits: the documents of an insert do so together.
+    /// How many statements the command has. The documents of an insert count one by one, although they commit together.
     fileprivate var statementCount: Int {
         guard let field = statementField else { return 1 }
         if let sequence = sequence(field) { return sequence.count }
         return body.withRaw { raw in raw.first { $0.key.string == field }?.value.array?.elementCount } ?? 0
     }
 
-    /// The command with its first statements only; nil when there are none. Drivers send the statements as a
-    /// sequence, and the fail point is for them alone.
+    /// The command with its first statements only; nil when there are none.
     fileprivate func keeping(_ count: Int) -> CommandRequest? {
-        guard count > 0, let field = statementField, sequence(field) != nil else { return nil }
+        guard count > 0, let field = statementField else { return nil }
         let kept = sequences.map { sequence in
             sequence.identifier == field
                 ? DocumentSequenceArgument(identifier: field, documents: Array(sequence.documents.prefix(count)))
                 : sequence
         }
-        do throws(CommandError) { return try CommandRequest(body: body, sequences: kept) } catch { return nil }
+        let keptBody = sequence(field) == nil ? body.keeping(count, of: field) : body
+        do throws(CommandError) { return try CommandRequest(body: keptBody, sequences: kept) } catch { return nil }
+    }
+}
+
+extension Document {
+    /// The same with the first elements only of the array `name`.
+    fileprivate func keeping(_ count: Int, of name: String) -> Document {
+        Document { builder in
+            withRaw { raw in
+                for field in raw {
+                    guard field.key.string == name, let array = field.value.array else {
+                        builder.append(field)
+                        continue
+                    }
+                    builder.beginArray(field.key)
+                    for element in array.prefix(count) { builder.append(element) }
+                    builder.end()
+                }
+            }
+        }
     }
 }
