@@ -12,7 +12,8 @@ extension CommandTable {
         let namespace = try request.namespace()
         try request.forEachArgument(of: "validate") { argument throws(CommandError) in
             switch argument.key {
-            case "full", "background", "checkBSONConformance", "metadata": _ = try argument.lenientBool()
+            // `scandata` is what `full` was called before.
+            case "full", "scandata", "background", "checkBSONConformance", "metadata": _ = try argument.lenientBool()
             case "repair":
                 guard try !argument.lenientBool() else { throw argument.notSupportedYet("validate") }
             default: throw argument.unknownField()
