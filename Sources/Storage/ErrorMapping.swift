@@ -23,9 +23,7 @@ extension CommandError {
         case .connection:
             self.init(.notWritablePrimary, "PostgreSQL cannot be reached now")
         case .resources where error.kind == .queueFull:
-            self.init(
-                .ingressRequestRateLimitExceeded, "too many operations are waiting for PostgreSQL",
-                labels: ["SystemOverloadedError", "RetryableError"])
+            self = .overloaded("too many operations are waiting for PostgreSQL")
         case .resources:
             self.init(ErrorCode(14031, "OutOfDiskSpace"), "PostgreSQL has run out of a resource (\(error.state))")
         case .duplicateKey, .other:

@@ -144,6 +144,15 @@ struct ErrorFieldTests {
         #expect(reply["topologyVersion.processId"] == #"{"$oid":"000000000000000700000009"}"#)
         #expect(server.state.topology.state.isWritable)
     }
+
+    @Test("an overloaded server says how long to wait, as a whole number of milliseconds")
+    func overloaded() throws {
+        let error = CommandError.overloaded("too much")
+        let details = try #require(error.details)
+        #expect(error.code.number == 462 && error.labels == ["SystemOverloadedError", "RetryableError"])
+        #expect(details.keys == ["baseBackoffMS"] && details.type(at: "baseBackoffMS") == .int32)
+        #expect(details["baseBackoffMS"] == "\(CommandError.baseBackoffMilliseconds)")
+    }
 }
 
 @Suite("labels of errors")

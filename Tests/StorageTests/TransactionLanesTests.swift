@@ -48,6 +48,7 @@ import Testing
             } catch let error as CommandError {
                 #expect(error.code.number == 462)
                 #expect(error.labels == ["SystemOverloadedError", "RetryableError"])
+                #expect(error.details == CommandError.overloaded("").details && error.details != nil)
             }
         }
         #expect(lanes.waiting == 0)

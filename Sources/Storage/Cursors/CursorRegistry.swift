@@ -68,9 +68,7 @@ package final class CursorRegistry: Sendable {
             return id
         }
         guard let id else {
-            throw CommandError(
-                .ingressRequestRateLimitExceeded, "too many open cursors (\(Self.openMax))",
-                labels: ["SystemOverloadedError", "RetryableError"])
+            throw .overloaded("too many open cursors (\(Self.openMax))")
         }
         return id
     }

@@ -53,9 +53,7 @@ package final class SessionTurns: Sendable {
         case .turn: return
         case .cancelled: throw CommandError(.interrupted, "the client went away")
         case .full:
-            throw CommandError(
-                .ingressRequestRateLimitExceeded, "too many operations wait for the session",
-                labels: ["SystemOverloadedError", "RetryableError"])
+            throw .overloaded("too many operations wait for the session")
         }
     }
 

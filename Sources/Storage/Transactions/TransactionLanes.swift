@@ -54,8 +54,8 @@ package final class TransactionLanes: Sendable {
         let grant = if let atOnce { atOnce } else { await waitInTime(ticket) }
         switch grant {
         case .lane(let lane): return lane
-        case .full: throw .lanesExhausted("too many transactions are waiting for a connection")
-        case .tooLate: throw .lanesExhausted("no connection for the transaction became free in time")
+        case .full: throw .overloaded("too many transactions are waiting for a connection")
+        case .tooLate: throw .overloaded("no connection for the transaction became free in time")
         case .cancelled: throw CommandError(.interrupted, "the client went away")
         case .closed: throw .shuttingDown
         }
@@ -126,9 +126,4 @@ package final class TransactionLanes: Sendable {
 extension CommandError {
     static let shuttingDown = CommandError(
         .shutdownInProgress, "the server is shutting down", labels: ["TransientTransactionError"])
-
-    fileprivate static func lanesExhausted(_ message: String) -> CommandError {
-        CommandError(
-            .ingressRequestRateLimitExceeded, message, labels: ["SystemOverloadedError", "RetryableError"])
-    }
 }

@@ -264,9 +264,7 @@ extension TransactionRegistry {
         let result = try body(&session)
         session.lastUse = .now()
         guard guarded.sessions[id] != nil || guarded.sessions.count < sessionsMax else {
-            throw CommandError(
-                .ingressRequestRateLimitExceeded, "too many sessions with transactions (\(sessionsMax))",
-                labels: ["SystemOverloadedError", "RetryableError"])
+            throw .overloaded("too many sessions with transactions (\(sessionsMax))")
         }
         guarded.sessions[id] = session
         return result
