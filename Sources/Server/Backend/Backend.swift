@@ -1,4 +1,5 @@
 package import Commands
+internal import Foundation
 package import Logging
 internal import Metrics
 package import Postgres
@@ -132,13 +133,27 @@ package final class Backend: Sendable {
         }
     }
 
-    private static func prepare(_ options: ConnectionOptions, _ logger: Logger) throws(StartFailure) -> String {
-        let connection: Connection
-        do throws(PostgresError) {
-            connection = try Connection.connect(options.named("martlet-start"))
-        } catch {
-            throw StartFailure(connecting: error)
+    private static func connectPatiently(
+        _ options: ConnectionOptions, _ logger: Logger
+    ) throws(StartFailure) -> Connection {
+        let start = ContinuousClock.now
+        var patience = StartPatience()
+        while true {
+            let problem: PostgresError
+            do throws(PostgresError) { return try Connection.connect(options) } catch { problem = error }
+            let isPassing = ConnectProbe.isWorthWaiting(options)
+            let elapsed = Int((ContinuousClock.now - start) / .milliseconds(1))
+            switch patience.failed(after: elapsed, isPassing: isPassing) {
+            case .fail: throw StartFailure(connecting: problem)
+            case .pause(let milliseconds, let says):
+                if says { logger.notice("waiting for PostgreSQL", metadata: ["reason": "\(problem.message)"]) }
+                Thread.sleep(forTimeInterval: Double(milliseconds) / 1_000)
+            }
         }
+    }
+
+    private static func prepare(_ options: ConnectionOptions, _ logger: Logger) throws(StartFailure) -> String {
+        let connection = try connectPatiently(options.named("martlet-start"), logger)
         do throws(Migrator.Failure) {
             try Migrator.run(on: connection, logger: logger)
         } catch {
