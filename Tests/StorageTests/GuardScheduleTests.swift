@@ -229,7 +229,7 @@ extension DatabaseTests {
         }
 
         @Test(
-            "each statement takes effect once and its copies are told the same, whatever is sent again, whatever breaks",
+            "each statement takes effect once and its copies are told the same, whatever comes again, whatever breaks",
             arguments: [0, 3])
         func schedule(killsMax: Int) async throws {
             let seed = SeededGenerator.seed()

@@ -152,7 +152,7 @@ extension DatabaseTests {
         }
 
         @Test(
-            "inserts of an _id that a transaction has inserted wait: duplicates after its commit, stored after its abort",
+            "inserts of an _id that a transaction holds wait: duplicates after its commit, stored after its abort",
             arguments: [true, false])
         func inserts(_ commits: Bool) async throws {
             for ordered in [true, false] {
