@@ -181,6 +181,9 @@ class Worker(threading.Thread):
         except WrongAnswer as error:
             operation.history += "wrong answer"
             self.run_state.add_problem(f"wrong answer: {error}")
+        except OverflowError:
+            # PyMongo 4.20 computes 2 ** attempts before it bounds the back-off: the outcome is unknown.
+            operation.history += "OverflowError, "
         except PyMongoError as error:
             operation.history += f"{summary_of(error)}, "
             with self.run_state.lock:

@@ -18,6 +18,7 @@ import Testing
         let written: [Recording] = [
             .statement(0, WriteTally(DocumentOutcome(matched: true, modified: true))), .statement(70_000, everything),
             .failure(3, refusal), .inserts(first: 4, count: 1_000), .committed,
+            .fingerprint([UInt8](0..<16)),
         ]
         for recording in written { recording.write(into: &buffer) }
         #expect(Recording.list(in: buffer).map(\.shown) == written.map(\.shown))
@@ -106,6 +107,27 @@ extension DatabaseTests {
             #expect(try await store.engine.texts(of: collection) == [#"{"_id":1,"n":1}"#])
         }
 
+        @Test("a key that comes with another command is refused, and nothing is done")
+        func otherCommand() async throws {
+            let collection = try await store.collection("refused")
+            for (id, code) in [(1, nil), (2, Int32(2)), (1, nil)] {
+                var fingerprint = RetryIdentity.Fingerprint()
+                withUnsafeBytes(of: id) { fingerprint.add($0) }
+                let identity = RetryIdentity(
+                    key: "a", scope: "test.refused", fingerprint: fingerprint, lifetimeSeconds: 60)
+                let result = await errorCode {
+                    let guarded = StatementGuard(identity)
+                    try await store.engine.load(guarded)
+                    _ = try await store.engine.once(guarded, statement: 0) { claim async throws(StorageError) in
+                        WriteTally(
+                            try await store.engine.insert(json("{\"_id\": \(id)}"), into: collection, claim: claim))
+                    }
+                }
+                #expect(result == code)
+            }
+            #expect(try await store.engine.texts(of: collection) == [#"{"_id":1}"#])
+        }
+
         @Test("copies that run at once take effect once, also those that never looked at the row")
         func racingCopies() async throws {
             let collection = try await store.collection("racing")
@@ -173,7 +195,8 @@ extension DatabaseTests {
             for attempt in 1...2 {
                 // There by the second time, and still the first reply holds.
                 if attempt == 2 { try await store.engine.fill([json(#"{"_id": 1}"#)], into: collection) }
-                let guarded = StatementGuard(RetryIdentity(key: "a", scope: "test.keyed", lifetimeSeconds: 60))
+                let guarded = StatementGuard(
+                    RetryIdentity(key: "a", scope: "test.keyed", fingerprint: .init(), lifetimeSeconds: 60))
                 try await store.engine.load(guarded)
                 let tally = try await store.engine.once(guarded, statement: 0) {
                     claim async throws(StorageError) in
@@ -184,7 +207,8 @@ extension DatabaseTests {
                 try await store.engine.fill([json(#"{"_id": 1}"#)].filter { _ in tally.matched == 9 }, into: collection)
             }
             for attempt in 1...2 {
-                let guarded = StatementGuard(RetryIdentity(key: "b", scope: "test.keyed", lifetimeSeconds: 60))
+                let guarded = StatementGuard(
+                    RetryIdentity(key: "b", scope: "test.keyed", fingerprint: .init(), lifetimeSeconds: 60))
                 try await store.engine.load(guarded)
                 if attempt == 1 { try await store.engine.fill([json(#"{"_id": 2}"#)], into: collection) }
                 if attempt == 2 {
@@ -222,6 +246,7 @@ extension Recording {
         case .failure(let number, let error): "\(number) \(error) \(error.details?.text ?? "")"
         case .inserts(let first, let count): "\(first) + \(count)"
         case .committed: "committed"
+        case .fingerprint(let bytes): "\(bytes)"
         }
     }
 }

@@ -36,6 +36,6 @@ extension CommandTable {
 
 extension CommandError {
     fileprivate static func namespaceExists(_ namespace: Namespace) -> CommandError {
-        CommandError(.namespaceExists, "namespace \(namespace) already exists, but with different options")
+        CommandError(.namespaceExists, "a collection \(namespace) already exists")
     }
 }

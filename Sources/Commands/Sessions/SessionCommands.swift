@@ -1,10 +1,10 @@
 extension CommandTable {
     static let sessionCommands: [Entry] = [
         entry(
-            "abortTransaction", "refused: no transaction can have begun", adminOnly: true, stable: true,
+            "abortTransaction", "rolls back the transaction of a session", adminOnly: true, stable: true,
             abortTransaction),
         entry(
-            "commitTransaction", "refused: no transaction can have begun", adminOnly: true, stable: true,
+            "commitTransaction", "commits the transaction of a session", adminOnly: true, stable: true,
             commitTransaction),
         entry("endSessions", "ends sessions and their cursors", stable: true, endSessions),
         entry("killAllSessions", "kills the cursors of all sessions", killAllSessions),

@@ -62,6 +62,9 @@ struct ClaimedResult: Sendable {
 
     var bytes: ByteBuffer {
         var buffer = ByteBuffer()
+        if claim.step == 1, let fingerprint = claim.identity.fingerprint {
+            Recording.fingerprint(fingerprint).write(into: &buffer)
+        }
         for recording in recordings { recording.write(into: &buffer) }
         return buffer
     }

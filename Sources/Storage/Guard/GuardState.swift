@@ -43,13 +43,16 @@ package struct GuardState: Sendable {
     package private(set) var repeated: [Int32] = []
     private var repeatedOnes: Set<Int32> = []
 
-    init(number: Int64) {
+    private let fingerprint: [UInt8]?
+
+    init(number: Int64, fingerprint: [UInt8]? = nil) {
         self.number = number
+        self.fingerprint = fingerprint
     }
 
     /// Takes in the session's row.
     ///
-    /// - Throws: TransactionTooOld (225).
+    /// - Throws: TransactionTooOld (225); BadValue (2) for a key that was used for another command.
     mutating func loaded(number found: Int64, step: Int32, results: ByteBuffer) throws(CommandError) {
         guard found <= number else { throw .transactionTooOld(number, newest: found) }
         guard found == number else { return forget() }
@@ -61,6 +64,7 @@ package struct GuardState: Sendable {
             case .failure(let statement, let error): self.results[statement] = .failure(error)
             case .inserts(let first, let count): insertRuns.append(first..<first &+ max(0, count))
             case .committed: isCommitted = true
+            case .fingerprint(let found): guard found == fingerprint else { throw .otherCommand }
             }
         }
     }
@@ -91,6 +95,11 @@ package struct GuardState: Sendable {
 }
 
 extension CommandError {
+    /// Answering the second command of a batch that a driver has split would lose its writes in silence.
+    static let otherCommand = CommandError(
+        .badValue,
+        "comment.idempotencyKey was used for another command on the collection: each command takes its own key")
+
     package static func transactionTooOld(_ number: Int64, newest: Int64) -> CommandError {
         CommandError(
             .transactionTooOld,

@@ -9,6 +9,7 @@ package import NIOCore
 ///     0x01 statement flags [matched modified] [type length bytes] [document] [document]
 ///     0x02 statement count          so many inserts in a row
 ///     0x03                          the transaction of this number is committed
+///     0x04 16 bytes                 the fingerprint of the command, first of all, for an application's key
 ///
 /// Integers are LEB128. What does not parse ends the list: a recording that cannot be read must not be taken for one.
 enum Recording: Sendable {
@@ -16,11 +17,13 @@ enum Recording: Sendable {
     case failure(Int32, CommandError)
     case inserts(first: Int32, count: Int32)
     case committed
+    case fingerprint([UInt8])
 
     private enum Tag {
         static let statement: UInt8 = 1
         static let inserts: UInt8 = 2
         static let committed: UInt8 = 3
+        static let fingerprint: UInt8 = 4
     }
 
     private struct Flags: OptionSet {
@@ -50,6 +53,9 @@ enum Recording: Sendable {
             buffer.writeVarint(first)
             buffer.writeVarint(count)
         case .committed: buffer.writeInteger(Tag.committed)
+        case .fingerprint(let bytes):
+            buffer.writeInteger(Tag.fingerprint)
+            buffer.writeBytes(bytes)
         }
     }
 
@@ -94,6 +100,7 @@ enum Recording: Sendable {
             guard let first = buffer.readVarint(), let count = buffer.readVarint() else { return nil }
             return .inserts(first: Int32(clamping: first), count: Int32(clamping: count))
         case Tag.committed: return .committed
+        case Tag.fingerprint: return buffer.readBytes(length: RetryIdentity.Fingerprint.length).map { .fingerprint($0) }
         default: return nil
         }
     }

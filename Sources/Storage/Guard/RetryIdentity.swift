@@ -13,6 +13,8 @@ package struct RetryIdentity: Sendable {
     package let session: LogicalSessionID
     package let number: Int64
     let lifetimeSeconds: Int32
+    /// What the command was when the key was first used; nil for a driver's number, which stands for one command only.
+    let fingerprint: [UInt8]?
     /// Statements without an effect are recorded, too: the reply to an application's key is the first one, whatever
     /// it was. A driver's retry of a statement without effect may run, since nothing happens twice.
     package let recordsEverything: Bool
@@ -21,11 +23,15 @@ package struct RetryIdentity: Sendable {
         self.session = session
         self.number = number
         lifetimeSeconds = Self.sessionLifetimeSeconds
+        fingerprint = nil
         recordsEverything = false
     }
 
-    /// - Parameter scope: keys are compared within it: the command and its collection.
-    package init(key: String, scope: String, lifetimeSeconds: Int32) {
+    /// - Parameters:
+    ///   - scope: keys are compared within it: the command and its collection.
+    ///   - fingerprint: of the command: a key that comes with another one is refused.
+    package init(key: String, scope: String, fingerprint: Fingerprint, lifetimeSeconds: Int32) {
+        self.fingerprint = fingerprint.bytes
         var hash = SHA256()
         for part in [scope, key] {
             // The length keeps "a" + "bc" and "ab" + "c" apart.
@@ -39,6 +45,21 @@ package struct RetryIdentity: Sendable {
     }
 
     var key: ByteBuffer { ByteBuffer(bytes: session.uuid) }
+
+    /// A hash over what a command says, to tell two uses of a key apart.
+    package struct Fingerprint: Sendable {
+        static let length = 16
+        private var hash = SHA256()
+
+        package init() {}
+
+        package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+            withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { hash.update(bufferPointer: $0) }
+            hash.update(bufferPointer: bytes)
+        }
+
+        var bytes: [UInt8] { Array(hash.finalize().prefix(Self.length)) }
+    }
 }
 
 /// The right of one statement to take effect: it goes with the write into its transaction, and is recorded there. Two

@@ -9,7 +9,7 @@ package final class StatementGuard: Sendable {
 
     package init(_ identity: RetryIdentity) {
         self.identity = identity
-        state = NIOLockedValueBox(GuardState(number: identity.number))
+        state = NIOLockedValueBox(GuardState(number: identity.number, fingerprint: identity.fingerprint))
     }
 
     /// The numbers of the statements that were answered from what is recorded.

@@ -100,7 +100,8 @@ extension StorageEngine {
     package func pool(for query: FindQuery, in collection: Collection) -> ReadRouting.Pool {
         var plan = query.scanPlan(collection)
         if query.filter.matchesEverything, !query.isBlockingSort { plan.rowLimit = query.limit.map { $0 + query.skip } }
-        return routing.pool(for: plan, rows: estimates[collection], query.preference)
+        let pool = routing.pool(for: plan, rows: estimates[collection], query.preference)
+        return pool == .replica && replica == nil ? .analytics : pool
     }
 
     /// Runs a read on the pool that it belongs to: again when a lock or a lost connection came in between, since
