@@ -41,6 +41,15 @@ extension DatabaseTests {
             }
         }
 
+        private struct Reply: Sendable {
+            /// To each statement.
+            let answers: [String]
+            /// Statements that were answered from what is recorded.
+            let repeated: [Int32]
+
+            init(_ answers: [String], _ repeated: [Int32]) { (self.answers, self.repeated) = (answers, repeated) }
+        }
+
         /// A command of a session, as it is sent any number of times.
         private struct Numbered: Sendable {
             let session: Int
@@ -50,10 +59,9 @@ extension DatabaseTests {
             func mark(_ statement: Int) -> String { "\(session)-\(number)-\(statement)" }
             private func push(_ statement: Int) -> String { "{\"$push\": {\"log\": \"\(mark(statement))\"}}" }
 
-            /// - Returns: the answer to each statement.
             func send(
                 through test: TestStore, to collection: Storage.Collection, isRetry: Bool
-            ) async throws(StorageError) -> [String] {
+            ) async throws(StorageError) -> Reply {
                 let session = LogicalSessionID(uuid: [UInt8](repeating: UInt8(session), count: 16))
                 let guarded = StatementGuard(RetryIdentity(session: session, number: number))
                 if isRetry { try await test.engine.load(guarded) }
@@ -64,13 +72,13 @@ extension DatabaseTests {
                     let documents = (0..<count).map { json("{\"_id\": \"\($0 == duplicate ? "old" : mark($0))\"}") }
                     let errors = try await store.insert(
                         documents, statements: (0..<Int32(count)).map { $0 }, into: collection, isOrdered: ordered)
-                    return [RandomOperation.text(errors)]
+                    return Reply([RandomOperation.text(errors)], guarded.repeatedStatements)
                 case .statements(let statements):
                     var answers: [String] = []
                     for (number, statement) in statements.enumerated() {
                         answers.append(try await run(statement, number, on: store, in: collection))
                     }
-                    return answers
+                    return Reply(answers, guarded.repeatedStatements)
                 }
             }
 
@@ -134,6 +142,18 @@ extension DatabaseTests {
                 }
             }
 
+            /// The statements that take effect.
+            var effective: [Int32] {
+                switch command {
+                case .bulk(let count, let duplicate, let ordered):
+                    let end = ordered ? duplicate ?? count : count
+                    return (0..<end).filter { $0 != duplicate }.map(Int32.init)
+                case .statements(let statements):
+                    return statements.indices.filter { statements[$0] != .nothing && statements[$0] != .duplicate }
+                        .map(Int32.init)
+                }
+            }
+
             var olds: [String] {
                 guard case .statements(let statements) = command else { return [] }
                 return statements.indices.filter { statements[$0] == .remove }.map { "old-\(mark($0))" }
@@ -171,7 +191,7 @@ extension DatabaseTests {
         /// As drivers do, until it is answered.
         private func sendUntilAnswered(
             _ numbered: Numbered, through first: Int, isRetry: Bool
-        ) async throws -> [String] {
+        ) async throws -> Reply {
             for attempt in 0..<1_000 {
                 do throws(StorageError) {
                     return try await numbered.send(
@@ -179,11 +199,11 @@ extension DatabaseTests {
                 } catch {
                     // Connections are lost, and races; anything else is an answer.
                     let error = CommandError(error)
-                    guard [6, 10107, 112].contains(error.code.number) else { return ["\(error)"] }
+                    guard [6, 10107, 112].contains(error.code.number) else { return Reply(["\(error)"], []) }
                 }
                 await Backoff.sleep(attempt: min(attempt + 1, 5))
             }
-            return ["never answered"]
+            return Reply(["never answered"], [])
         }
 
         /// Ends some connections, whoever they belong to.
@@ -208,21 +228,22 @@ extension DatabaseTests {
                 let answers = Shared<[[String]]>([])
                 try await concurrently(copies + 1) { copy in
                     if copy == copies { return kill(kills) }
-                    let answer = try await sendUntilAnswered(
+                    let reply = try await sendUntilAnswered(
                         numbered, through: first + copy, isRetry: copy > 0 && isRetry)
-                    answers.update { $0.append(answer) }
+                    answers.update { $0.append(reply.answers) }
                 }
                 for repeated in 0..<Int.random(in: 0...2, using: &random) {
-                    let answer = try await sendUntilAnswered(
+                    let reply = try await sendUntilAnswered(
                         numbered, through: first + repeated, isRetry: Bool.random(using: &random))
-                    answers.update { $0.append(answer) }
+                    answers.update { $0.append(reply.answers) }
+                    #expect(reply.repeated == numbered.effective, "\(numbered) MARTLET_SEED=\(seed)")
                 }
                 let comment: Comment = "\(numbered) MARTLET_SEED=\(seed): \(answers.value)"
                 #expect(Set(answers.value).count == 1, comment)
                 if let older, Int.random(in: 0..<3, using: &random) == 0 {
                     let late = try await sendUntilAnswered(
                         older, through: first, isRetry: Bool.random(using: &random))
-                    #expect(late.first?.hasPrefix("TransactionTooOld (225)") == true, comment)
+                    #expect(late.answers.first?.hasPrefix("TransactionTooOld (225)") == true, comment)
                 }
                 older = numbered
             }

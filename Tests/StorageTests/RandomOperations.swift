@@ -31,7 +31,9 @@ enum RandomOperation: Sendable {
                 return try await store.modifyMany(operation, statement: 0, in: collection, deadline: .never).text
             }
         } catch {
-            return CommandError(error).description
+            // PostgreSQL's own errors are no part of any result: they tell what went wrong.
+            guard case .command(let refusal) = error else { return "\(error)" }
+            return refusal.description
         }
     }
 
