@@ -293,7 +293,8 @@ def stops_for_a_client_that_hangs_up(client, uri, statements):
     hasty = MongoClient(uri, socketTimeoutMS=300, retryReads=False)
     check(isinstance(failure_of(lambda: list(hasty[DATABASE].many.find(SLOW_FILTER))), AutoReconnect), "hung up")
     wait_until(lambda: statements.running() == 0, STOP_SECONDS, "the scan of a client that is gone")
-    check(not client.admin.command({"currentOp": 1, "op": "query"})["inprog"], "and its operation")
+    wait_until(lambda: not client.admin.command({"currentOp": 1, "op": "query"})["inprog"], STOP_SECONDS,
+               "and its operation")
     hasty.close()
 
 
