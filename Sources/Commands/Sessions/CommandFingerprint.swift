@@ -3,9 +3,9 @@ internal import CommandModel
 internal import Storage
 
 extension CommandRequest {
-    /// What two sendings of one command have in common, for an application's key: everything that belongs to the command
-    /// itself. Not its session, concerns and time limit; nor the ObjectIds with which drivers fill in a missing `_id`,
-    /// since another process that inserts the same document makes another one.
+    /// What two sendings of one command have in common, for an application's key: everything that belongs to the
+    /// command itself. Not its session, concerns and time limit; nor the ObjectIds with which drivers fill in a missing
+    /// `_id`, since another process that inserts the same document makes another one.
     var fingerprint: RetryIdentity.Fingerprint {
         var fingerprint = RetryIdentity.Fingerprint()
         body.withRaw { raw in
