@@ -208,6 +208,28 @@ import Testing
         }
     }
 
+    @Test("a lane for which there is no room is done in the next round, and large inserts do not share a group")
+    func bytes() async throws {
+        let writes: [PlannedWrite] = [
+            try .update("1", #"{"$inc": {"n": 1}}"#), try .update("2", #"{"$inc": {"n": 1}}"#), .insert(#"{"_id": 3}"#),
+        ]
+        try await withBatch(writes) { batch in
+            var table = MemoryTable()
+            for id in [1, 2] { table.put(json("{\"_id\": \(id), \"n\": 0}")) }
+            batch.deferred(lane: 1)
+            table.load(&batch)
+            #expect(Set(table.store(&batch).keys) == [0, 2])
+            table.load(&batch)
+            #expect(Set(table.store(&batch).keys) == [1])
+            #expect(table.texts == [#"{"_id":1,"n":1}"#, #"{"_id":2,"n":1}"#, #"{"_id":3}"#])
+        }
+        let large = String(repeating: "x", count: 15 * 1024 * 1024)
+        let many = (0..<6).map { PlannedWrite.insert("{\"_id\": \($0), \"text\": \"\(large)\"}") }
+        try await withBatch(many) { batch in
+            #expect(WriteBatch.groups(of: batch.requests).map(\.count) == [4, 2])
+        }
+    }
+
     @Test("rounds are bounded, and who has no answer at the bound is known")
     func roundBound() async throws {
         let writes = [try PlannedWrite.update("1", #"{"$inc": {"n": 1}}"#, upsert: true), .insert(#"{"_id": 2}"#)]

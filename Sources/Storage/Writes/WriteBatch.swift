@@ -59,6 +59,8 @@ struct WriteBatch {
         var outcomes: [Result<DocumentOutcome, StorageError>] = []
         /// Another transaction holds the document: nothing is done to it in this group.
         var isBlocked = false
+        /// Too much was loaded before it: its turn is the next round.
+        var isDeferred = false
 
         var storesNothing: Bool {
             if case .nothing = store { return recordings.isEmpty }
@@ -93,6 +95,9 @@ struct WriteBatch {
 
     static let optimisticRoundsMax = 3
     static let roundsMax = 32
+    /// Documents of more bytes are not held in one round, and not brought along by the inserts of one group. So a round
+    /// takes four of the largest at least, and all of a group are done within ``roundsMax``.
+    static let bytesMax = 64 * 1024 * 1024
     static let optimisticOnlyRoundsMax = 10_000
 
     /// The lanes that are not committed yet, in lock order.
@@ -153,12 +158,30 @@ struct WriteBatch {
         lanes[lane].loaded = document
     }
 
+    /// Cuts what has arrived into groups, each bounded by the bytes that its inserts bring along.
+    static func groups(of requests: [WriteRequest]) -> [ArraySlice<WriteRequest>] {
+        var groups: [ArraySlice<WriteRequest>] = []
+        var (start, bytes) = (0, 0)
+        for (index, request) in requests.enumerated() {
+            guard case .insert(let document) = request.kind else { continue }
+            if bytes + document.count > bytesMax, index > start {
+                groups.append(requests[start..<index])
+                (start, bytes) = (index, 0)
+            }
+            bytes += document.count
+        }
+        groups.append(requests[start...])
+        return groups
+    }
+
+    mutating func deferred(lane: Int) { lanes[lane].isDeferred = true }
+
     /// Another transaction has locked the lane's document.
     mutating func blocked(lane: Int) { lanes[lane].isBlocked = true }
 
     /// Applies the writes of every lane to what was loaded.
     mutating func fold() {
-        for index in lanes.indices where !lanes[index].isBlocked { fold(lane: index) }
+        for index in lanes.indices where !lanes[index].isBlocked && !lanes[index].isDeferred { fold(lane: index) }
     }
 
     private mutating func fold(lane index: Int) {
@@ -245,7 +268,7 @@ struct WriteBatch {
         for (index, lane) in lanes.enumerated() {
             if lane.isBlocked {
                 answers += lane.requests.map { ($0, .failure(.postgres(.lockedByTransaction))) }
-            } else if lost.contains(index) {
+            } else if lane.isDeferred || lost.contains(index) {
                 remaining.append(Lane(collection: lane.collection, key: lane.key, requests: lane.requests))
             } else {
                 answers += zip(lane.requests, lane.outcomes).map { ($0, $1) }

@@ -19,7 +19,9 @@ package struct WriteWorker: DatabaseWorker {
 
     package func run(_ requests: [WriteRequest], on connection: Connection) {
         let isLate = requests.contains { $0.deadline.hasPassed }
-        execute(isLate ? requests.filter { !$0.isTooLate() } : requests, on: connection, Attempt())
+        for group in WriteBatch.groups(of: isLate ? requests.filter { !$0.isTooLate() } : requests) {
+            execute(Array(group), on: connection, Attempt())
+        }
     }
 
     /// How often the requests have been tried, and whether locks are known to be in the way.
@@ -120,8 +122,9 @@ package struct WriteWorker: DatabaseWorker {
     }
 
     private func receiveLoads(_ batch: inout WriteBatch, from connection: Connection) throws(PostgresError) {
+        var bytesHeld = 0
         for index in batch.lanes.indices {
-            let isFound = Self.take(try connection.next(), into: &batch, lane: index)
+            let isFound = Self.take(try connection.next(), into: &batch, lane: index, &bytesHeld)
             guard batch.reading == .wary else { continue }
             let isThere = try connection.next().rowCount > 0
             if isThere, !isFound { batch.blocked(lane: index) }
@@ -129,11 +132,16 @@ package struct WriteWorker: DatabaseWorker {
     }
 
     private static func take(
-        _ result: borrowing StatementResult, into batch: inout WriteBatch, lane: Int
+        _ result: borrowing StatementResult, into batch: inout WriteBatch, lane: Int, _ bytesHeld: inout Int
     ) -> Bool {
         guard result.rowCount > 0, let version = result.uint32(row: 0, column: 1),
             let bytes = result.bytes(row: 0, column: 2)
         else { return false }
+        guard bytesHeld < WriteBatch.bytesMax else {
+            batch.deferred(lane: lane)
+            return true
+        }
+        bytesHeld += bytes.count
         batch.loaded(lane: lane, version: version, document: Document(unchecked: ByteBuffer(bytes: bytes)))
         return true
     }
