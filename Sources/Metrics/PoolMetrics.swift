@@ -18,6 +18,8 @@ package struct PoolMetrics: Sendable, Equatable {
     package var busy = 0
     /// The time of all threads together that went into batches.
     package var busyNanoseconds = 0
+    /// Threads that may run a batch at once.
+    package var runningMax = 0
     /// Queues whose breaker is open: what comes fails at once, because PostgreSQL is away.
     package var breakersOpen = 0
     /// From the submission of a request to the moment a thread takes it.

@@ -113,6 +113,26 @@ final class ScriptedWorker: DatabaseWorker {
         #expect(!stuck.isKnown)
     }
 
+    @Test("a pool whose requests only wait finds out that more threads finish more of them")
+    func findsLimit() throws {
+        var options = PoolOptions(
+            name: "test", connection: try TestServer.options(), threadCount: 8, routing: .shared(.eager), batchMax: 1)
+        options.connectsLazily = true
+        options.runningMin = 2
+        let pool = try DatabasePool(worker: ScriptedWorker(), options: options)
+        defer { pool.shutdown(gracePeriodMilliseconds: 0) }
+        #expect(pool.metrics.runningMax == 4)
+        var most = 0
+        #expect(
+            eventually {
+                for _ in pool.metrics.queued..<100 { _ = submit("SELECT pg_sleep(0.01)::text", to: pool) }
+                most = max(most, pool.metrics.busy)
+                return pool.metrics.runningMax >= 6
+            })
+        #expect((4...8).contains(most) && pool.metrics.threads == 8)
+        #expect(pool.metrics.connected >= 5, "and has made connections for them")
+    }
+
     @Test("eager threads run requests side by side")
     func eager() throws {
         let (pool, worker) = try pool(TestServer.options(), threads: 3, routing: .shared(.eager), batchMax: 1)

@@ -112,21 +112,79 @@ import Testing
         #expect(state.ended(1) == true)
     }
 
+    @Test("limited: no more threads are woken than may run, and one that comes too many sleeps")
+    func limited() {
+        var state = RequestQueueState(
+            threadCount: 4, policy: .eager, batchMax: 1, queueMax: 100,
+            concurrency: ConcurrencyLimit(bounds: 2...2, start: 2))
+        for thread in 0..<4 { #expect(state.ready(thread) == .sleep) }
+        #expect(submit(5, to: &state) == [3, 2])
+        #expect(state.ready(3) == .run(1))
+        // Thread 3 is done before thread 2 has come, and takes again.
+        #expect(state.ready(3) == .run(1))
+        #expect(state.ready(2) == .run(1))
+        #expect(state.balance() == 1 && state.watchman == 1)
+        // One that connects while the limit is reached has to wait, and is woken when one at work is lost.
+        #expect(state.ready(1) == .sleep)
+        #expect(state.lost(2) == 1)
+        _ = state.closed()
+        #expect(state.ready(1) == .run(1) && state.ready(0) == .run(1), "once closed, all help")
+        #expect(state.ready(0) == .end)
+    }
+
+    @Test("limited: requests behind threads that are stuck get one thread more for each period")
+    func limitedStall() {
+        var state = RequestQueueState(
+            threadCount: 4, policy: .eager, batchMax: 1, queueMax: 100,
+            concurrency: ConcurrencyLimit(bounds: 1...1, start: 1))
+        for thread in 0..<4 { #expect(state.ready(thread) == .sleep) }
+        #expect(submit(1, to: &state) == [3])
+        #expect(state.ready(3) == .run(1))
+        #expect(submit(3, to: &state) == [2] && state.watchman == 2)
+        #expect(state.watchExpired(2) == .run(1) && state.balance() == 1)
+        #expect(state.watchExpired(1) == .run(1) && state.balance() == 0)
+        #expect(state.ready(1) == .sleep && state.watchman == 0 && state.waiting == 1, "the limit holds again")
+        #expect(state.watchExpired(0) == .run(1))
+    }
+
+    @Test("limited: a limit that rises wakes one thread more")
+    func limitRises() {
+        var state = RequestQueueState(
+            threadCount: 3, policy: .eager, batchMax: 1, queueMax: 1_000,
+            concurrency: ConcurrencyLimit(bounds: 1...3, start: 1))
+        for thread in 0..<3 { #expect(state.ready(thread) == .sleep) }
+        #expect(submit(500, to: &state) == [2])
+        var now: UInt64 = 0
+        #expect(state.ready(2) == .run(1))
+        while state.runningMax == 1 && state.waiting > 0 {
+            now += ConcurrencyLimit.windowNanoseconds / 32
+            state.finished(2, at: now)
+            #expect(state.ready(2) == .run(1))
+        }
+        #expect(state.runningMax == 2)
+        #expect(state.balance() == 1 && state.statuses[1] == .summoned)
+        #expect(state.ready(1) == .run(1))
+    }
+
     @Test("no order of events leaves a request waiting with nobody to come for it", arguments: 0..<200 as Range<UInt64>)
     func neverStalls(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let policies: [WakePolicy] = [.eager, .gather(threshold: 3), .gather(threshold: 50)]
         let policy = policies[Int(seed % 3)]
         let threads = Int.random(in: 1...5, using: &generator)
-        var state = RequestQueueState(threadCount: threads, policy: policy, batchMax: 4, queueMax: 40)
-        for step in 0..<400 {
-            advance(&state, using: &generator)
-            #expect(isSound(state), "seed \(seed), step \(step): \(state)")
+        let limit = policy == .eager ? ConcurrencyLimit(bounds: 1...threads, start: threads / 2) : nil
+        var state = RequestQueueState(
+            threadCount: threads, policy: policy, batchMax: limit == nil ? 4 : 1, queueMax: 40, concurrency: limit)
+        var now: UInt64 = 0
+        for step in 0..<(limit == nil ? 400 : 4_000) {
+            advance(&state, &now, using: &generator)
+            if !isSound(state) { Issue.record("seed \(seed), step \(step): \(state)") }
         }
     }
 
     /// Lets one thing happen that may happen.
-    private func advance(_ state: inout RequestQueueState, using generator: inout SeededGenerator) {
+    private func advance(_ state: inout RequestQueueState, _ now: inout UInt64, using generator: inout SeededGenerator)
+    {
         let thread = Int.random(in: 0..<state.statuses.count, using: &generator)
         guard Bool.random(using: &generator) else {
             _ = state.submitted()
@@ -136,6 +194,8 @@ import Testing
         case .running where Int.random(in: 0..<5, using: &generator) == 0: _ = state.lost(thread)
         case .away where Bool.random(using: &generator): _ = state.connectFailed()
         case .running, .summoned, .away:
+            now += UInt64.random(in: 0...ConcurrencyLimit.windowNanoseconds / 16, using: &generator)
+            state.finished(thread, at: now)
             _ = state.ready(thread)
             _ = state.balance()
         case .watching:
@@ -150,8 +210,10 @@ import Testing
             state.statuses.filter { $0 == .summoned }.count == state.summoned,
             state.statuses.filter { $0 != .away && $0 != .ended }.count == state.connected
         )
+        let isAtLimit = state.running + state.summoned >= state.runningMax
         let isAttended = state.waiting == 0 || state.sleeping.isEmpty || state.summoned > 0 || state.watchman != nil
-        let isEagerlyServed = state.policy != .eager || state.waiting <= state.summoned || state.sleeping.isEmpty
+        let isEagerlyServed =
+            state.policy != .eager || state.waiting <= state.summoned || state.sleeping.isEmpty || isAtLimit
         return counts == (true, true, true) && isAttended && isEagerlyServed
     }
 }

@@ -53,6 +53,7 @@ extension ServerStatusSection {
         builder.append("threads", int64: Int64(pool.threads))
         builder.append("connected", int64: Int64(pool.connected))
         builder.append("busy", int64: Int64(pool.busy))
+        builder.append("runningLimit", int64: Int64(pool.runningMax))
         builder.append("queued", int64: Int64(pool.queued))
         builder.append("requests", int64: Int64(pool.requests))
         builder.append("failed", int64: Int64(pool.failed))

@@ -23,9 +23,7 @@ package final class DatabasePool<Worker: DatabaseWorker>: Sendable {
         self.worker = worker
         let waits = counters.waits
         queues = (0..<options.queueCount).map { _ in
-            RequestQueue(
-                threadCount: options.threadsPerQueue, policy: options.wakePolicy, batchMax: options.batchMax,
-                queueMax: options.queueMax, waits: waits)
+            RequestQueue(options, waits: waits)
         }
         threads = PoolThreads(count: options.threadCount)
         for number in 0..<options.threadCount {
@@ -53,7 +51,7 @@ package final class DatabasePool<Worker: DatabaseWorker>: Sendable {
     package var metrics: PoolMetrics {
         counters.snapshot(
             queued: queues.reduce(0) { $0 + $1.count }, threads: options.threadCount,
-            breakersOpen: queues.count(where: \.isBreakerOpen))
+            runningMax: queues.reduce(0) { $0 + $1.runningMax }, breakersOpen: queues.count(where: \.isBreakerOpen))
     }
 
     /// Takes no more requests, serves those that wait, ends the threads and returns when they are gone. What still

@@ -13,7 +13,7 @@ final class PoolCounters: Sendable {
     let waits = Histogram(.waits)
     let batchSizes = Histogram(.sizes)
 
-    func snapshot(queued: Int, threads: Int, breakersOpen: Int) -> PoolMetrics {
+    func snapshot(queued: Int, threads: Int, runningMax: Int, breakersOpen: Int) -> PoolMetrics {
         var metrics = PoolMetrics(waits: waits.snapshot, batchSizes: batchSizes.snapshot)
         metrics.queued = queued
         metrics.connected = connected.load(ordering: .relaxed)
@@ -23,6 +23,7 @@ final class PoolCounters: Sendable {
         metrics.shed = shed.load(ordering: .relaxed)
         metrics.reconnects = reconnects.load(ordering: .relaxed)
         metrics.threads = threads
+        metrics.runningMax = runningMax
         metrics.busy = busy.load(ordering: .relaxed)
         metrics.busyNanoseconds = busyNanoseconds.load(ordering: .relaxed)
         metrics.breakersOpen = breakersOpen

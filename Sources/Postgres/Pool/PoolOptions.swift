@@ -33,6 +33,9 @@ package struct PoolOptions: Sendable {
     package var connectsLazily = false
     /// With ``connectsLazily``: a connection that nobody used for so long is closed. nil keeps it.
     package var idleConnectionMilliseconds: Int?
+    /// With ``WakePolicy/eager``: how many threads run at once is found out, between this and `threadCount`. nil lets
+    /// all of them run.
+    package var runningMin: Int?
     /// Added to the niceness of the pool's threads (of ours, not of the server's processes).
     package var niceIncrement: Int32 = 0
 
@@ -50,6 +53,12 @@ package struct PoolOptions: Sendable {
 
     var queueCount: Int { routing == .lanes ? threadCount : 1 }
     var threadsPerQueue: Int { routing == .lanes ? 1 : threadCount }
+
+    /// Begins in the middle.
+    var concurrency: ConcurrencyLimit? {
+        guard let runningMin, routing == .shared(.eager) else { return nil }
+        return ConcurrencyLimit(bounds: min(max(1, runningMin), threadCount)...threadCount, start: threadCount / 2)
+    }
 
     /// The thread of a lane is the only one that could be woken.
     var wakePolicy: WakePolicy {

@@ -10,6 +10,7 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
     private var requests = Deque<Waiting>()
     private var outage: PostgresError?
     private let stallMilliseconds: Int
+    private let isLimited: Bool
     /// Gets how long each request waited, in nanoseconds.
     private let waits: Histogram
 
@@ -25,14 +26,21 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
         let hasSlept: Bool
     }
 
-    init(threadCount: Int, policy: WakePolicy, batchMax: Int, queueMax: Int, waits: Histogram) {
+    init(_ options: PoolOptions, waits: Histogram) {
         self.waits = waits
-        monitor = Monitor(conditionCount: threadCount)
-        state = RequestQueueState(threadCount: threadCount, policy: policy, batchMax: batchMax, queueMax: queueMax)
-        stallMilliseconds = if case .gather(_, let milliseconds) = policy { max(1, milliseconds) } else { 1 }
+        monitor = Monitor(conditionCount: options.threadsPerQueue)
+        state = RequestQueueState(
+            threadCount: options.threadsPerQueue, policy: options.wakePolicy, batchMax: options.batchMax,
+            queueMax: options.queueMax, concurrency: options.concurrency)
+        stallMilliseconds =
+            if case .gather(_, let milliseconds) = options.wakePolicy { max(1, milliseconds) } else { 100 }
+        isLimited = options.concurrency != nil
     }
 
     var count: Int { monitor.withLock { requests.count } }
+
+    /// How many threads may run at once.
+    var runningMax: Int { monitor.withLock { state.runningMax } }
 
     var isClosed: Bool { monitor.withLock { state.isClosed } }
 
@@ -58,7 +66,9 @@ final class RequestQueue<Request: Sendable>: @unchecked Sendable {
 
     /// Waits for work. Nil when the pool is closed and everything was served.
     func take(_ thread: Int, idleMilliseconds: Int? = nil) -> Turn? {
+        let now = isLimited ? MonotonicClock.nanoseconds() : 0
         let (taken, next) = monitor.withLock {
+            if isLimited { state.finished(thread, at: now) }
             let taken = awaitTurn(thread, idleMilliseconds)
             return (taken, taken == nil ? nil : state.balance())
         }

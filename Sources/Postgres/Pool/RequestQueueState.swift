@@ -14,7 +14,13 @@
 /// needed. An idle pool has no watchman and never wakes up.
 ///
 /// The invariant, restored by ``balance()`` after every event: if a request waits and a thread is idle, then a thread
-/// has been summoned, or a watchman is posted (gather only).
+/// has been summoned, or a watchman is posted (gather, or at the limit).
+///
+/// Where a ``ConcurrencyLimit`` is given, no more threads are summoned, or take, than it allows at the time. A thread
+/// that comes too many sleeps again; the requests wait for those at work, each of which asks for more when it is done.
+/// The limit is about throughput, and what is best for that may be bad for a request behind two that run for minutes:
+/// so here, too, a watchman takes one beyond the limit when nothing was taken for a whole period. Once closed, the pool
+/// only wants to end, and no limit holds.
 ///
 /// A thread without a connection is *away*: it takes nothing. When one fails to connect and none is connected, the
 /// breaker opens: what waits fails, and what comes fails at once, until a thread is back.
@@ -53,8 +59,12 @@ struct RequestQueueState {
     private(set) var watchman: Int?
     private(set) var isBreakerOpen = false
     private(set) var isClosed = false
+    private(set) var concurrency: ConcurrencyLimit?
 
-    init(threadCount: Int, policy: WakePolicy, batchMax: Int, queueMax: Int) {
+    init(
+        threadCount: Int, policy: WakePolicy, batchMax: Int, queueMax: Int, concurrency: ConcurrencyLimit? = nil
+    ) {
+        self.concurrency = concurrency
         self.policy = policy
         self.batchMax = batchMax
         self.queueMax = queueMax
@@ -62,6 +72,9 @@ struct RequestQueueState {
     }
 
     var connected: Int { running + summoned + sleeping.count }
+
+    /// How many threads may run at once.
+    var runningMax: Int { isClosed ? statuses.count : concurrency?.limit ?? statuses.count }
 }
 
 // Events of requests.
@@ -91,17 +104,27 @@ extension RequestQueueState {
 
 // Events of threads.
 extension RequestQueueState {
+    /// A thread is done with a batch, if it had one; ``ready(_:)`` follows.
+    mutating func finished(_ thread: Int, at now: UInt64) {
+        guard statuses[thread] == .running else { return }
+        concurrency?.finished(at: now, isSaturated: waiting > 0)
+    }
+
     /// A thread with a connection asks for work: it is new, done with a batch, or was summoned.
     mutating func ready(_ thread: Int) -> Decision {
         leaveStatus(of: thread)
         isBreakerOpen = false
-        if waiting > 0 { return take(thread) }
+        if waiting > 0, running < runningMax { return take(thread) }
         if isClosed {
             statuses[thread] = .ended
             return .end
         }
-        statuses[thread] = .idle
         sleeping.append(thread)
+        if waiting > 0, summoned == 0, watchman == nil {
+            post(thread)
+        } else {
+            statuses[thread] = .idle
+        }
         return .sleep
     }
 
@@ -154,14 +177,20 @@ extension RequestQueueState {
             summoned += 1
             return candidate
         }
-        guard case .gather = policy, summoned == 0, watchman == nil else { return nil }
-        watchman = candidate
-        statuses[candidate] = .watching(takesSeen: takes)
+        // Under `eager`, a request that waits beside an idle thread has the limit against it.
+        guard summoned == 0, watchman == nil else { return nil }
+        post(candidate)
         return candidate
     }
 
+    private mutating func post(_ thread: Int) {
+        watchman = thread
+        statuses[thread] = .watching(takesSeen: takes)
+    }
+
     private var needsThread: Bool {
-        switch policy {
+        guard running + summoned < runningMax else { return false }
+        return switch policy {
         case .eager: waiting > summoned
         case .gather(let threshold, _): running + summoned == 0 || waiting - summoned * batchMax >= threshold
         }

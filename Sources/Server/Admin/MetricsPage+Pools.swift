@@ -18,6 +18,8 @@ extension MetricsPage {
         page.gauges("martlet_pool_threads", "Threads, each with a connection to PostgreSQL.", pools.by(\.threads))
         page.gauges("martlet_pool_connected", "Threads that have their connection.", pools.by(\.connected))
         page.gauges("martlet_pool_busy_threads", "Threads that run a batch now.", pools.by(\.busy))
+        page.gauges(
+            "martlet_pool_running_limit", "Threads that may run a batch at once.", pools.by(\.runningMax))
         page.gauges("martlet_pool_queue_length", "Requests that wait now.", pools.by(\.queued))
         page.gauges(
             "martlet_pool_breakers_open", "Queues that refuse everything, because PostgreSQL is away.",

@@ -41,6 +41,18 @@ package final class Backend: Sendable {
         return try DatabasePool(worker: GeneralWorker(backendNiceness: backendNiceness), options: options)
     }
 
+    /// More threads than run at once at most times: how many do is found out, and a thread connects when it first does.
+    private static func generalOptions(_ connection: ConnectionOptions, _ sizes: PoolSizes) -> PoolOptions {
+        var options = PoolOptions(
+            name: "general",
+            connection: connection.named("martlet-general").setting("lock_timeout", "\(lockTimeoutMilliseconds)ms"),
+            threadCount: sizes.general, routing: .shared(.eager), batchMax: 1)
+        options.connectsLazily = true
+        options.idleConnectionMilliseconds = 60_000
+        options.runningMin = 2
+        return options
+    }
+
     /// About a thirtieth of the CPU time when others want it, all of it when nobody does.
     private static let analyticsNiceness: Int32 = 15
 
@@ -62,13 +74,7 @@ package final class Backend: Sendable {
         writers = try DatabasePool(
             worker: WriteWorker(strategy: settings.writeStrategy, metrics: metrics),
             options: settings.writeStrategy.poolOptions(connection, sizes))
-        general = try DatabasePool(
-            worker: GeneralWorker(),
-            options: PoolOptions(
-                name: "general",
-                connection: connection.named("martlet-general")
-                    .setting("lock_timeout", "\(Self.lockTimeoutMilliseconds)ms"),
-                threadCount: sizes.general, routing: .shared(.eager), batchMax: 1))
+        general = try DatabasePool(worker: GeneralWorker(), options: Self.generalOptions(connection, sizes))
         lanes = try DatabasePool(
             worker: GeneralWorker(),
             options: TransactionPool.options(
@@ -186,7 +192,7 @@ package struct BackendSettings: Sendable {
 package struct PoolSizes: Sendable {
     package var readers = 2
     package var writers = 2
-    package var general = 4
+    package var general = 8
     package var analytics = 2
     package var transactions = TransactionPool.laneCountDefault
     static let plainWriters = 32
