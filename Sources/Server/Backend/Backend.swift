@@ -41,14 +41,12 @@ package final class Backend: Sendable {
         return try DatabasePool(worker: GeneralWorker(backendNiceness: backendNiceness), options: options)
     }
 
-    /// More threads than run at once at most times: how many do is found out, and a thread connects when it first does.
+    /// More threads than run at once at most times: how many do is found out.
     private static func generalOptions(_ connection: ConnectionOptions, _ sizes: PoolSizes) -> PoolOptions {
         var options = PoolOptions(
             name: "general",
             connection: connection.named("martlet-general").setting("lock_timeout", "\(lockTimeoutMilliseconds)ms"),
             threadCount: sizes.general, routing: .shared(.eager), batchMax: 1)
-        options.connectsLazily = true
-        options.idleConnectionMilliseconds = 60_000
         options.runningMin = 2
         return options
     }
