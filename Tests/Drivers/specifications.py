@@ -55,6 +55,8 @@ MESSAGE_CHARACTERS_SHOWN = 160
 KNOWN = [
     (r"", r"the stage \$\w+ is not supported yet|does not end with a count is not supported yet", "aggregation"),
     (r"", r"indexes other than the one on _id are not supported yet", "indexes"),
+    # The socket's time limit of 100 ms strikes once more when the machine is busy, and the driver sends once more.
+    (r"BlockConnection", r"AssertionError: \d+ != \d+ : expected events", "time limit of a busy machine"),
 ]
 # A replica set of one member cannot run these: they wait half a minute for a secondary.
 LEFT_OUT = ["TestUnifiedReadPref and test_secondary_readPreference",
