@@ -95,18 +95,25 @@ package struct SharedArguments: Sendable {
 
     private mutating func takeStatementNumbers(_ field: RawElement) throws(CommandError) {
         if field.key == "stmtId" {
-            guard let number = field.value.int32 else { throw Self.wrong(field, "int") }
-            firstStatementNumber = number
+            firstStatementNumber = try Self.statementNumber(field)
             return
         }
         guard let array = field.value.array else { throw Self.wrong(field, "array") }
         var numbers: [Int32] = []
-        for element in array {
-            guard let number = element.value.int32 else { throw Self.wrong(element, "int") }
-            numbers.append(number)
-        }
+        for element in array { numbers.append(try Self.statementNumber(element)) }
         statementNumbers = numbers
     }
+
+    private static func statementNumber(_ field: RawElement) throws(CommandError) -> Int32 {
+        guard let number = field.value.int32 else { throw wrong(field, "int") }
+        guard (0...statementNumberMax).contains(number) else {
+            throw CommandError(.badValue, "a statement's number must be 0 to \(statementNumberMax), not \(number)")
+        }
+        return number
+    }
+
+    /// Leaves room to count on from there through the longest command.
+    private static let statementNumberMax: Int32 = 1 << 30
 
     /// The number of the statement at a position of its command.
     package func statementNumber(at position: Int) -> Int32 {

@@ -50,6 +50,17 @@ struct SharedArgumentsTests {
     }
 
     @Test(
+        "a statement's number leaves room for those that follow",
+        arguments: [
+            (#""stmtId":0"#, nil), (#""stmtId":1073741824"#, nil), (#""stmtId":1073741825"#, 2),
+            (#""stmtId":2147483647"#, 2), (#""stmtId":-1"#, 2), (#""stmtId":"1""#, 14), (#""stmtIds":[3,4]"#, nil),
+            (#""stmtIds":[3,2147483647]"#, 2), (#""stmtIds":3"#, 14),
+        ] as [(String, Int32?)])
+    func statementNumbers(fields: String, code: Int32?) throws {
+        #expect(try refusal(#"{"ping":1,\#(fields)}"#) == code)
+    }
+
+    @Test(
         "a read preference has one of five modes",
         arguments: [
             (#"{"mode":"nearest"}"#, nil), (#"{"mode":"first"}"#, 9), (#"{"mode":1}"#, 14), ("{}", 4),

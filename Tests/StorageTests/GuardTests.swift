@@ -65,6 +65,15 @@ import Testing
         #expect(throws: CommandError.self) { try state.loaded(number: 8, step: 1, results: ByteBuffer()) }
     }
 
+    @Test("a run of inserts that ends beyond all numbers is none")
+    func runBeyondNumbers() throws {
+        var state = GuardState(number: 7)
+        try state.loaded(
+            number: 7, step: 2, results: bytes([.inserts(first: .max, count: 1), .inserts(first: 3, count: 1)]))
+        #expect(state.repeatedResult(of: .max) == nil)
+        #expect(state.repeatedResult(of: 3) != nil)
+    }
+
     @Test("a reload forgets what was believed before")
     func reload() throws {
         var state = GuardState(number: 7)

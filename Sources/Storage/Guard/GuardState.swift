@@ -62,7 +62,9 @@ package struct GuardState: Sendable {
             switch recording {
             case .statement(let statement, let tally): self.results[statement] = .success(tally)
             case .failure(let statement, let error): self.results[statement] = .failure(error)
-            case .inserts(let first, let count): insertRuns.append(first..<first &+ max(0, count))
+            case .inserts(let first, let count):
+                let (end, overflow) = first.addingReportingOverflow(count)
+                if !overflow, end > first { insertRuns.append(first..<end) }
             case .committed: isCommitted = true
             case .fingerprint(let found): guard found == fingerprint else { throw .otherCommand }
             }
