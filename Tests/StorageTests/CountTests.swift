@@ -31,5 +31,20 @@ extension DatabaseTests {
             #expect(try await store.engine.count(query, in: collection) == Int64(matching))
             #expect(try await store.engine.documents(of: collection, where: filter).count == matching)
         }
+
+        @Test("a skip and a limit that together are more than a number holds", arguments: [nil, #"{"n": 1}"#])
+        func skipAndLimit(sort: String?) async throws {
+            let store = try TestStore.make()
+            let collection = try await store.collection()
+            try await store.engine.fill([json(#"{"_id": 1}"#)], into: collection)
+            for (skip, limit, found) in [(0, Int.max, 1), (1, .max, 0), (.max, 5, 0), (.max, .max, 0)] {
+                var query = FindQuery(filter: .everything)
+                (query.skip, query.limit) = (skip, limit)
+                query.sort = try sort.map { try SortPattern(compiling: json($0)) }
+                #expect(try await store.engine.count(query, in: collection) == Int64(found))
+                var run = QueryRun(query, on: collection)
+                #expect(try await store.engine.next(&run, count: 10).count == found)
+            }
+        }
     }
 }

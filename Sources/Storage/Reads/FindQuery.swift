@@ -26,6 +26,13 @@ package struct FindQuery: Sendable {
         return false
     }
 
+    /// How many matching documents are needed, those to skip included; nil means all, or more than can be counted.
+    package var matchesNeeded: Int? {
+        guard let limit else { return nil }
+        let (sum, overflow) = limit.addingReportingOverflow(skip)
+        return overflow ? nil : sum
+    }
+
     /// The rows to read from `collection`, narrowed by what the filter says about `_id`.
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder)

@@ -35,8 +35,7 @@ package struct QueryRun: Sendable {
     /// What the next batch asks for, to expect its size.
     func nextQuery(for batch: ReplyBatch) -> FindQuery {
         var query = query
-        let wanted = rowsWanted(by: batch)
-        if let wanted { (query.limit, query.skip) = (wanted, 0) }
+        if let wanted = rowsWanted(by: batch) { (query.limit, query.skip) = (wanted, 0) }
         return query
     }
 
@@ -112,8 +111,7 @@ package struct QueryRun: Sendable {
 
     private mutating func sort(on connection: Connection, deadline: Deadline) throws(StorageError) {
         guard sorted == nil, let pattern = query.sort else { return }
-        let (keep, overflow) = (query.limit ?? .max).addingReportingOverflow(query.skip)
-        var sorter = Sorter(limit: query.limit == nil || overflow ? nil : keep)
+        var sorter = Sorter(limit: query.matchesNeeded)
         let filter = query.filter
         _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {
             row throws(StorageError) in
