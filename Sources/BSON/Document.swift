@@ -76,6 +76,9 @@ package struct Value: Sendable {
     package static func bool(_ value: Bool) -> Value { fixed(.bool, UInt8(value ? 1 : 0)) }
     package static func date(_ milliseconds: Int64) -> Value { fixed(.date, milliseconds) }
 
+    /// - Parameter value: seconds in the high, increment in the low 32 bits.
+    package static func timestamp(_ value: UInt64) -> Value { fixed(.timestamp, value) }
+
     package static func string(_ value: String) -> Value {
         var buffer = ByteBuffer()
         buffer.writeInteger(Int32(value.utf8.count + 1), endianness: .little)

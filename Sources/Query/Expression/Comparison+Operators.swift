@@ -1,0 +1,37 @@
+internal import BSON
+internal import CommandModel
+
+/// `$cmp $eq $ne $gt $gte $lt $lte`: by the order of all values, across types.
+enum ComparisonOperator {
+    case compare, equal, notEqual, greater, greaterOrEqual, less, lessOrEqual
+
+    static let rules: [OperatorRule] = [
+        .exactly(2, "$cmp", .comparison(.compare)), .exactly(2, "$eq", .comparison(.equal)),
+        .exactly(2, "$ne", .comparison(.notEqual)), .exactly(2, "$gt", .comparison(.greater)),
+        .exactly(2, "$gte", .comparison(.greaterOrEqual)), .exactly(2, "$lt", .comparison(.less)),
+        .exactly(2, "$lte", .comparison(.lessOrEqual)),
+    ]
+
+    func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
+        let order = Self.order(try operands[0].evaluate(run), try operands[1].evaluate(run))
+        switch self {
+        case .compare: return try run.scratch.int32(Int32(order.signum()))
+        case .equal: return try run.bool(order == 0)
+        case .notEqual: return try run.bool(order != 0)
+        case .greater: return try run.bool(order > 0)
+        case .greaterOrEqual: return try run.bool(order >= 0)
+        case .less: return try run.bool(order < 0)
+        case .lessOrEqual: return try run.bool(order <= 0)
+        }
+    }
+
+    /// What is not there comes before everything but `minKey`, as undefined does.
+    static func order(_ left: RawValue?, _ right: RawValue?) -> Int {
+        switch (left, right) {
+        case (let left?, let right?): left.compare(to: right)
+        case (nil, nil): 0
+        case (nil, let right?): right.type == .minKey ? 1 : -1
+        case (let left?, nil): left.type == .minKey ? -1 : 1
+        }
+    }
+}

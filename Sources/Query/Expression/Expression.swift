@@ -1,0 +1,138 @@
+internal import BSON
+internal import CommandModel
+
+/// A compiled aggregation expression: what value a document yields.
+///
+/// A trivial node in a ``ProgramArena``, like those of filters, so that evaluating touches no reference count. The
+/// operators come in families, one file each; a family is an enumeration of its operators, a table of their rules and
+/// one `evaluate`.
+///
+/// Source: https://www.mongodb.com/docs/manual/reference/operator/aggregation/
+enum Expression {
+    case constant(RawValue)
+    /// Nothing: `$$REMOVE`, or the constant path into a value that does not have it.
+    case missing
+    /// In place of an optional argument that was not given.
+    case notGiven
+    case path(ValuePath)
+    case object(ArenaList<ObjectField>)
+    case array(ArenaList<Expression>)
+    case call(Operation, ArenaList<Expression>)
+
+    var isConstant: Bool {
+        switch self {
+        case .constant, .missing, .notGiven: true
+        default: false
+        }
+    }
+
+    var isGiven: Bool { if case .notGiven = self { false } else { true } }
+}
+
+/// `$a.b` or `$$variable.a.b`.
+struct ValuePath {
+    /// The variable where the path begins; ``Evaluator/rootSlot`` for the document.
+    let slot: Int
+    let steps: ArenaList<RawKey>
+}
+
+struct ObjectField {
+    let key: RawKey
+    let value: Expression
+}
+
+/// An operator, by family.
+enum Operation {
+    case arithmetic(ArithmeticOperator)
+    case comparison(ComparisonOperator)
+    case boolean(BooleanOperator)
+    case conditional(ConditionalOperator)
+    case variable(VariableOperator)
+}
+
+extension Expression {
+    /// The value for the evaluator's document; nil where there is none.
+    ///
+    /// The value may lie in the document, in the program or in the evaluator's scratch memory: it must be used or
+    /// copied before the evaluator turns to the next document.
+    ///
+    /// - Throws: what the operators refuse, with MongoDB's codes.
+    func evaluate(_ run: Evaluator) throws(CommandError) -> RawValue? {
+        switch self {
+        case .constant(let value): value
+        case .missing, .notGiven: nil
+        case .path(let path): try path.evaluate(run)
+        case .object(let fields): try Self.object(fields, run)
+        case .array(let elements): try Self.array(elements, run)
+        case .call(let operation, let operands): try operation.evaluate(operands, run)
+        }
+    }
+
+    private static func object(_ fields: ArenaList<ObjectField>, _ run: Evaluator) throws(CommandError) -> RawValue {
+        let base = run.stack.count
+        for index in 0..<fields.count {
+            let field = fields[index]
+            guard let value = try field.value.evaluate(run) else { continue }
+            try run.stack.push(RawElement(key: field.key, value: value))
+        }
+        return try run.popDocument(from: base)
+    }
+
+    private static func array(_ elements: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue {
+        let base = run.stack.count
+        for index in 0..<elements.count {
+            try run.push(try elements[index].evaluate(run) ?? .nothing(.null))
+        }
+        return try run.popArray(from: base)
+    }
+}
+
+extension Operation {
+    func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
+        switch self {
+        case .arithmetic(let operation): try operation.evaluate(operands, run)
+        case .comparison(let operation): try operation.evaluate(operands, run)
+        case .boolean(let operation): try operation.evaluate(operands, run)
+        case .conditional(let operation): try operation.evaluate(operands, run)
+        case .variable(let operation): try operation.evaluate(operands, run)
+        }
+    }
+}
+
+extension ValuePath {
+    func evaluate(_ run: Evaluator) throws(CommandError) -> RawValue? {
+        guard let value = run[variable: slot] else { return nil }
+        return try Self.walk(value, steps, 0, run)
+    }
+
+    /// The recursion is as deep as the path is long.
+    static func walk(
+        _ value: RawValue, _ steps: ArenaList<RawKey>, _ depth: Int, _ run: Evaluator
+    ) throws(CommandError) -> RawValue? {
+        var value = value
+        for index in depth..<steps.count {
+            if let document = value.document {
+                guard let next = document[steps[index]] else { return nil }
+                value = next
+            } else if let array = value.array {
+                return try elements(of: array, steps, index, run)
+            } else {
+                return nil
+            }
+        }
+        return value
+    }
+
+    /// A path into an array leads to the array of what it leads to in the documents there. Unlike in a filter a number
+    /// is a field name, never an index.
+    private static func elements(
+        of array: RawDocument, _ steps: ArenaList<RawKey>, _ depth: Int, _ run: Evaluator
+    ) throws(CommandError) -> RawValue {
+        let base = run.stack.count
+        for element in array where element.value.container != nil {
+            guard let value = try walk(element.value, steps, depth, run) else { continue }
+            try run.push(value)
+        }
+        return try run.popArray(from: base)
+    }
+}

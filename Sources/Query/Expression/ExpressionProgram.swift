@@ -1,0 +1,102 @@
+package import BSON
+package import CommandModel
+internal import Synchronization
+
+/// What a command gives to all of its expressions.
+package struct ExpressionEnvironment: Sendable {
+    /// `$$NOW`: milliseconds since 1970 UTC.
+    package var now: Int64
+    /// `$$CLUSTER_TIME`: seconds in the high, increment in the low 32 bits.
+    package var clusterTime: UInt64?
+    /// The values of the command's `let`, by name.
+    package var variables: [(name: String, value: Value)]
+
+    package init(now: Int64, clusterTime: UInt64? = nil, variables: [(name: String, value: Value)] = []) {
+        self.now = now
+        self.clusterTime = clusterTime
+        self.variables = variables
+    }
+
+    /// For what cannot hold expressions, or only in places where time and variables are refused.
+    package static let none = ExpressionEnvironment(now: 0)
+}
+
+/// A compiled expression that stands alone, as `$expr` has it.
+package struct CompiledExpression: Sendable {
+    let program: ExpressionProgram
+
+    package init(
+        compiling value: RawValue, in environment: ExpressionEnvironment
+    ) throws(CommandError) {
+        program = try ExpressionProgram(value, environment)
+    }
+
+    /// Calls `body` with the expression's value for a document, nil where there is none.
+    package func withValue<R>(
+        of document: RawDocument, _ body: (RawValue?) throws(CommandError) -> R
+    ) throws(CommandError) -> R {
+        try program.evaluators.with { run throws(CommandError) in
+            run.begin(document)
+            return try body(try program.root.evaluate(run))
+        }
+    }
+}
+
+/// The memory and the root of a compiled expression.
+///
+// Safety: immutable after init; the pointers in it point into the arena it owns.
+final class ExpressionProgram: @unchecked Sendable {
+    private let arena: ProgramArena
+    let root: Expression
+    let evaluators: EvaluatorPool
+
+    init(_ value: RawValue, _ environment: ExpressionEnvironment) throws(CommandError) {
+        let arena = ProgramArena()
+        var compiler = ExpressionCompiler(arena: arena, environment: environment)
+        root = try compiler.compile(arena.copy(value))
+        evaluators = EvaluatorPool(slotCount: compiler.slotCount)
+        self.arena = arena
+    }
+}
+
+/// Evaluators of one program for whoever needs one: usually one and the same, by one thread.
+//
+// Safety: an evaluator leaves the pool while it is used, so that one thread has it at a time.
+final class EvaluatorPool: @unchecked Sendable {
+    private let slotCount: Int
+    private let spare = Mutex<UInt>(0)
+
+    init(slotCount: Int) {
+        self.slotCount = slotCount
+    }
+
+    deinit { give(back: 0) }
+
+    func with<R>(_ body: (Evaluator) throws(CommandError) -> R) throws(CommandError) -> R {
+        let run = take()
+        defer { give(back: UInt(bitPattern: run.toOpaque())) }
+        return try body(run.takeUnretainedValue())
+    }
+
+    private func take() -> Unmanaged<Evaluator> {
+        let bits = spare.withLock { spare in
+            let taken = spare
+            spare = 0
+            return taken
+        }
+        guard let pointer = UnsafeRawPointer(bitPattern: bits) else {
+            return .passRetained(Evaluator(slotCount: slotCount))
+        }
+        return .fromOpaque(pointer)
+    }
+
+    private func give(back bits: UInt) {
+        let surplus = spare.withLock { spare in
+            let old = spare
+            spare = bits
+            return old
+        }
+        guard let pointer = UnsafeRawPointer(bitPattern: surplus) else { return }
+        Unmanaged<Evaluator>.fromOpaque(pointer).release()
+    }
+}

@@ -1,0 +1,141 @@
+internal import BSON
+internal import CommandModel
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// The variables that an expression being compiled may name, and where their values are at run time.
+struct VariableScope {
+    enum Binding {
+        case slot(Int)
+        case constant(RawValue)
+        /// `$$REMOVE`.
+        case nothing
+    }
+
+    private var bindings: [(name: String, binding: Binding)]
+    private(set) var slotCount = 1
+    private let hasClusterTime: Bool
+
+    init(arena: ProgramArena, environment: ExpressionEnvironment, outer: [String]) {
+        func constant(_ value: Value) -> Binding { value.withRaw { .constant(arena.copy($0)) } }
+        bindings = [
+            ("ROOT", .slot(Evaluator.rootSlot)), ("CURRENT", .slot(Evaluator.rootSlot)), ("REMOVE", .nothing),
+            ("NOW", constant(.date(environment.now))), ("DESCEND", constant(.string("descend"))),
+            ("PRUNE", constant(.string("prune"))), ("KEEP", constant(.string("keep"))),
+            ("USER_ROLES", constant(.array(.empty))),
+        ]
+        hasClusterTime = environment.clusterTime != nil
+        if let time = environment.clusterTime { bindings.append(("CLUSTER_TIME", constant(.timestamp(time)))) }
+        for (name, value) in environment.variables { bindings.append((name, constant(value))) }
+        _ = bind(outer)
+    }
+
+    subscript(name: String) -> Binding? {
+        bindings.last { $0.name == name }?.binding
+    }
+
+    var mark: Int { bindings.count }
+
+    /// Adds variables, each with a slot of its own. Slots are not used twice: a program has few.
+    mutating func bind(_ names: [String]) -> Int {
+        let first = slotCount
+        for name in names {
+            bindings.append((name, .slot(slotCount)))
+            slotCount += 1
+        }
+        return first
+    }
+
+    mutating func unbind(to mark: Int) { bindings.removeSubrange(mark...) }
+
+    /// The name of a variable that a user declares: it begins with a small letter, or with anything beyond ASCII.
+    ///
+    /// - Parameter mayBeCurrent: whether `CURRENT` may be bound anew.
+    static func checkedName(_ key: RawKey, mayBeCurrent: Bool = false) throws(CommandError) -> String {
+        let name = key.string
+        if mayBeCurrent, name == "CURRENT" { return name }
+        guard let first = key.bytes.first else {
+            throw CommandError(ErrorCode(16866), "empty variable names are not allowed")
+        }
+        guard (97...122).contains(first) || first >= 128 else {
+            throw CommandError(
+                ErrorCode(16867), "'\(name)' starts with an invalid character for a user variable name")
+        }
+        try checkRest(key.bytes.dropFirst(), name)
+        return name
+    }
+
+    private static func checkRest(_ bytes: some Sequence<UInt8>, _ name: String) throws(CommandError) {
+        for byte in bytes {
+            guard
+                byte >= 128 || byte == 95 || (48...57).contains(byte) || (65...90).contains(byte)
+                    || (97...122).contains(byte)
+            else {
+                throw CommandError(
+                    ErrorCode(16868), "'\(name)' contains an invalid character for a variable name")
+            }
+        }
+    }
+
+    /// The name in a `$$name`, which may be one of the system's.
+    static func checkUse(_ name: RawKey) throws(CommandError) {
+        guard let first = name.bytes.first else {
+            throw CommandError(ErrorCode(16869), "empty variable names are not allowed")
+        }
+        guard (97...122).contains(first) || (65...90).contains(first) || first >= 128 else {
+            throw CommandError(
+                ErrorCode(16870), "'\(name.string)' starts with an invalid character for a variable name")
+        }
+        do throws(CommandError) { try checkRest(name.bytes.dropFirst(), name.string) } catch {
+            throw CommandError(ErrorCode(16871), error.message)
+        }
+    }
+}
+
+// Paths and variables in strings.
+extension ExpressionCompiler {
+    func compileString(_ value: RawValue) throws(CommandError) -> Expression {
+        guard let bytes = value.stringBytes, bytes.first == UInt8(ascii: "$") else { return .constant(value) }
+        // An empty rest has an address too: that of the closing NUL.
+        let start = UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped)
+        if bytes.count > 1, bytes[1] == UInt8(ascii: "$") {
+            return try compileVariable(RawKey(start: start + 2, count: bytes.count - 2))
+        }
+        guard bytes.count > 1 else {
+            throw CommandError(ErrorCode(16872), "'$' by itself is not a valid FieldPath")
+        }
+        let path = RawKey(start: start + 1, count: bytes.count - 1)
+        try checkFieldPath(path)
+        return try self.path("CURRENT", path.components)
+    }
+
+    private func compileVariable(_ text: RawKey) throws(CommandError) -> Expression {
+        let components = text.components
+        guard text.count > 0, let name = components.first else {
+            throw CommandError(ErrorCode(16869), "empty variable names are not allowed")
+        }
+        try VariableScope.checkUse(name)
+        if components.count > 1 {
+            try checkFieldPath(RawKey(start: text.start + name.count + 1, count: text.count - name.count - 1))
+        }
+        return try path(name.string, Array(components.dropFirst()))
+    }
+
+    private func path(_ variable: String, _ steps: [RawKey]) throws(CommandError) -> Expression {
+        guard steps.allSatisfy({ memchr($0.start, 0, $0.count) == nil }) else {
+            throw CommandError(ErrorCode(16411), "FieldPath field names may not contain '\\0'.")
+        }
+        switch scope[variable] {
+        case .slot(let slot): return .path(ValuePath(slot: slot, steps: arena.list(steps)))
+        case .constant(let value):
+            let steps = arena.list(steps)
+            return folded { run throws(CommandError) in try ValuePath.walk(value, steps, 0, run) } ?? .missing
+        case .nothing: return .missing
+        case nil: throw CommandError(ErrorCode(17276), "Use of undefined variable: \(variable)")
+        }
+    }
+}
