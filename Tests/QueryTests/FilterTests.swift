@@ -81,7 +81,7 @@ struct FilterTests {
             (#"{"a":{"$mod":[0,1]}}"#, 2), (#"{"a":{"$regex":"("}}"#, 51091),
             (#"{"a":{"$regex":"a","$options":"g"}}"#, 51108),
             (#"{"a":{"$options":"i"}}"#, 2), (#"{"a":{"$bitsAllSet":-1}}"#, 9), (#"{"a":{"$elemMatch":1}}"#, 2),
-            (#"{"a":{"$all":[{"$gt":1}]}}"#, 2), (#"{"a":{"$gt":{"$undefined":true}}}"#, 2), (#"{"$expr":true}"#, 238),
+            (#"{"a":{"$all":[{"$gt":1}]}}"#, 2), (#"{"a":{"$gt":{"$undefined":true}}}"#, 2), (#"{"$expr":true}"#, 224),
             (#"{"a":{"$near":[0,0]}}"#, 238),
         ])
     func refusal(filter: String, code: Int32) {
@@ -123,7 +123,7 @@ struct FilterTests {
     func position() throws {
         func index(_ filter: String, _ document: String) throws -> Filter.Match {
             let filter = try Filter(compiling: json(filter))
-            return json(document).withRaw { filter.match($0) }
+            return try json(document).withRaw { raw throws(CommandError) in try filter.match(raw) }
         }
         #expect(try index(#"{"a":3}"#, #"{"a":[1,2,3]}"#) == .yes(arrayIndex: 2))
         #expect(try index(#"{"a.b":3}"#, #"{"a":[{"b":1},{"b":[0,3]}]}"#) == .yes(arrayIndex: 1))

@@ -34,5 +34,5 @@ func errorCode(_ body: () throws -> Void) -> Int32? {
 
 func matches(_ filter: String, _ document: String) throws -> Bool {
     let filter = try Filter(compiling: json(filter))
-    return json(document).withRaw { filter.matches($0) }
+    return json(document).withRaw { filter.matchesPlainly($0) }
 }

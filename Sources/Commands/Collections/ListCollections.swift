@@ -27,8 +27,11 @@ extension CommandTable {
         let collections = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collections(in: request.database)
         }
-        let entries = collections.map { description(of: $0.collection, nameOnly: nameOnly) }
-            .filter { $0.withRaw { filter.matches($0) } }
+        var entries: [Document] = []
+        for found in collections {
+            let entry = description(of: found.collection, nameOnly: nameOnly)
+            if try filter.matches(entry) { entries.append(entry) }
+        }
         return try listedCursorReply(
             entries, batchSize: batchSize, request, context, command: "listCollections")
     }

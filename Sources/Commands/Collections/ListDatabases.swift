@@ -23,22 +23,22 @@ extension CommandTable {
         let stored = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.databases()
         }
-        return CommandReply { builder in
-            var total: Int64 = 0
-            var index = 0
-            builder.beginArray("databases")
-            for (name, size) in withSystemDatabases(stored) {
-                let entry = description(of: name, size: size, nameOnly: nameOnly)
-                guard entry.withRaw({ filter.matches($0) }) else { continue }
-                builder.append(index: index, .document(entry))
-                index += 1
-                total += size
-            }
-            builder.end()
-            guard !nameOnly else { return }
-            builder.append("totalSize", int64: total)
-            builder.append("totalSizeMb", int64: total / (1024 * 1024))
+        var reply = CommandReply()
+        var total: Int64 = 0
+        var index = 0
+        reply.builder.beginArray("databases")
+        for (name, size) in withSystemDatabases(stored) {
+            let entry = description(of: name, size: size, nameOnly: nameOnly)
+            guard try filter.matches(entry) else { continue }
+            reply.builder.append(index: index, .document(entry))
+            index += 1
+            total += size
         }
+        reply.builder.end()
+        guard !nameOnly else { return reply }
+        reply.builder.append("totalSize", int64: total)
+        reply.builder.append("totalSizeMb", int64: total / (1024 * 1024))
+        return reply
     }
 
     private static func description(of name: String, size: Int64, nameOnly: Bool) -> Document {

@@ -134,8 +134,8 @@ extension CommandTable {
         beginCursorReply(&reply.builder, .first)
         if let bytes {
             try Document(unchecked: bytes).withRaw { document throws(StorageError) in
-                guard query.filter.identity.isExact || query.filter.matches(document) else { return }
                 do throws(CommandError) {
+                    if !query.filter.identity.isExact { guard try query.filter.matches(document) else { return } }
                     try reply.builder.append(index: 0, document, through: query.projection)
                 } catch { throw .command(error) }
             }

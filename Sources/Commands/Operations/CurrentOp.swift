@@ -40,11 +40,9 @@ extension CommandTable {
             let document = OperationReport(connection, host: context.server.identity.advertisedHost)
                 .document(operation)
             guard reply.builder.count + document.count <= ServerLimits.documentBytesMax else { break }
-            document.withRaw { raw in
-                guard filter.matches(raw) else { return }
-                reply.builder.append(index: count, documentBytes: raw.bytes)
-                count += 1
-            }
+            guard try filter.matches(document) else { continue }
+            reply.builder.append(index: count, .document(document))
+            count += 1
         }
         reply.builder.end()
         return reply

@@ -1,4 +1,5 @@
 internal import BSON
+internal import CommandModel
 
 extension DocumentTest {
     /// - Parameter position: set to the array index of the last match in an array. Negations leave it alone, and so do
@@ -20,6 +21,35 @@ extension DocumentTest {
         case .none(let children):
             for index in 0..<children.count where children[index].matches(document, nil) { return false }
             return true
+        // Only `evaluate` knows how.
+        case .expression: return false
+        }
+    }
+
+    /// As ``matches(_:_:)``, for tests with expressions in them, which may fail.
+    func evaluate(
+        _ document: RawDocument, _ position: MatchPosition?, _ run: Evaluator
+    ) throws(CommandError) -> Bool {
+        switch self {
+        case .constant, .fields: return matches(document, position)
+        case .all(let children):
+            for index in 0..<children.count {
+                guard try children[index].evaluate(document, position, run) else { return false }
+            }
+            return true
+        case .any(let children):
+            let position = position != nil && Self.shareOnePath(children) ? position : nil
+            for index in 0..<children.count {
+                if try children[index].evaluate(document, position, run) { return true }
+                position?.pointee = -1
+            }
+            return false
+        case .none(let children):
+            for index in 0..<children.count {
+                if try children[index].evaluate(document, nil, run) { return false }
+            }
+            return true
+        case .expression(let expression): return try expression.evaluate(run).isTruthy
         }
     }
 

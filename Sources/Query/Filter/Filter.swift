@@ -7,13 +7,19 @@ package import CommandModel
 package struct Filter: Sendable {
     let program: FilterProgram
 
+    /// - Parameters:
+    ///   - environment: what `$expr` may name; nil where there may be none.
     /// - Throws: `BadValue`, `FailedToParse` and their like, as MongoDB answers to a malformed filter.
-    package init(compiling filter: RawDocument) throws(CommandError) {
-        program = try FilterProgram(filter)
+    package init(
+        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil
+    ) throws(CommandError) {
+        program = try FilterProgram(filter, environment)
     }
 
-    package init(compiling filter: Document) throws(CommandError) {
-        program = try filter.withRaw { raw throws(CommandError) in try FilterProgram(raw) }
+    package init(
+        compiling filter: Document, environment: ExpressionEnvironment? = nil
+    ) throws(CommandError) {
+        program = try filter.withRaw { raw throws(CommandError) in try FilterProgram(raw, environment) }
     }
 
     /// The filter that matches every document.
@@ -23,17 +29,28 @@ package struct Filter: Sendable {
         self.program = program
     }
 
+    /// - Throws: what an `$expr` of the filter refuses.
     @inline(__always)
-    package func matches(_ document: RawDocument) -> Bool {
+    package func matches(_ document: RawDocument) throws(CommandError) -> Bool {
+        guard program.evaluators == nil else { return try program.evaluate(document, nil) }
+        return matchesPlainly(document)
+    }
+
+    package func matches(_ document: Document) throws(CommandError) -> Bool {
+        try document.withRaw { raw throws(CommandError) in try matches(raw) }
+    }
+
+    /// As ``matches(_:)``, of a filter that was compiled where there may be no `$expr`.
+    @inline(__always)
+    func matchesPlainly(_ document: RawDocument) -> Bool {
         withExtendedLifetime(program) { program.root.matches(document, nil) }
     }
 
     /// Whether the document matches, and where: the index of the element that matched in the outermost array, which
     /// is what the positional operator `$` stands for.
-    package func match(_ document: RawDocument) -> Match {
+    package func match(_ document: RawDocument) throws(CommandError) -> Match {
         var position = -1
-        let matches = withExtendedLifetime(program) { program.root.matches(document, &position) }
-        guard matches else { return .no }
+        guard try program.evaluate(document, &position) else { return .no }
         return .yes(arrayIndex: position < 0 ? nil : position)
     }
 
@@ -72,21 +89,34 @@ final class FilterProgram: @unchecked Sendable {
     let root: DocumentTest
     let identity: IDConstraint
     let equalities: [PathEquality]
+    /// Nil when there is no `$expr` in the filter.
+    let evaluators: EvaluatorPool?
 
     init() {
+        evaluators = nil
         arena = ProgramArena()
         root = .constant(true)
         identity = .unconstrained
         equalities = []
     }
 
-    init(_ filter: RawDocument) throws(CommandError) {
+    init(_ filter: RawDocument, _ environment: ExpressionEnvironment?) throws(CommandError) {
         let arena = ProgramArena()
         let source = arena.copy(filter)
-        var compiler = FilterCompiler(arena: arena)
+        var compiler = FilterCompiler(arena: arena, environment: environment)
         root = try compiler.compile(source)
+        evaluators = compiler.expressions.map { EvaluatorPool(slotCount: $0.slotCount) }
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         self.arena = arena
+    }
+
+    func evaluate(_ document: RawDocument, _ position: MatchPosition?) throws(CommandError) -> Bool {
+        defer { withExtendedLifetime(self) {} }
+        guard let evaluators else { return root.matches(document, position) }
+        return try evaluators.with { run throws(CommandError) in
+            run.begin(document)
+            return try root.evaluate(document, position, run)
+        }
     }
 }

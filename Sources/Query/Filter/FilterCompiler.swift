@@ -18,8 +18,13 @@ struct FilterCompiler {
     /// Whether the tests compiled now are of elements of an array.
     private var isInElementMatch = false
 
-    init(arena: ProgramArena) {
+    private let environment: ExpressionEnvironment?
+    /// There once an `$expr` was met.
+    private(set) var expressions: ExpressionCompiler?
+
+    init(arena: ProgramArena, environment: ExpressionEnvironment?) {
         self.arena = arena
+        self.environment = environment
     }
 
     /// Compiles a whole filter (or one branch of a logical operator).
@@ -56,7 +61,8 @@ struct FilterCompiler {
         case "$alwaysFalse":
             try requireOne(element)
             conjunction.add(.constant(false))
-        case "$expr", "$where", "$text", "$sampleRate":
+        case "$expr": conjunction.add(try compileExpression(element.value))
+        case "$where", "$text", "$sampleRate":
             guard !isInElementMatch else {
                 throw CommandError(
                     .badValue, "\(element.key.string) can only be applied to the top-level document")
@@ -67,6 +73,20 @@ struct FilterCompiler {
         default: throw unknownTopLevel(element.key)
         }
         markUnderstood(element.key)
+    }
+
+    private mutating func compileExpression(_ value: RawValue) throws(CommandError) -> DocumentTest {
+        guard !isInElementMatch else {
+            throw CommandError(.badValue, "$expr can only be applied to the top-level document")
+        }
+        guard let environment else {
+            throw CommandError(ErrorCode(224, "QueryFeatureNotAllowed"), "$expr is not allowed in this context")
+        }
+        var compiler = expressions ?? ExpressionCompiler(arena: arena, environment: environment)
+        let expression = try compiler.compile(value)
+        expressions = compiler
+        if case .constant(let value) = expression { return .constant(value.isTruthy) }
+        return .expression(expression)
     }
 
     /// A top-level operator other than `$and` and `$comment` is a condition that the constraint on `_id` leaves out.

@@ -8,6 +8,8 @@ enum DocumentTest {
     case none(ArenaList<DocumentTest>)
     /// A conjunction of tests of fields, settled in one walk over the document.
     case fields(ArenaList<FieldGroup>)
+    /// `$expr`: never in what is put to elements of an array.
+    case expression(Expression)
 }
 
 /// All tests of one conjunction whose paths begin with the same field name.

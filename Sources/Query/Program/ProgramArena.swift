@@ -12,7 +12,7 @@ internal import BSON
 // Safety: written only while one thread compiles the program, immutable once the arena is published in it.
 final class ProgramArena: @unchecked Sendable {
     private var blocks: [UnsafeMutableRawPointer] = []
-    private var regexes: [CompiledRegex] = []
+    private var objects: [AnyObject] = []
 
     deinit {
         for block in blocks { block.deallocate() }
@@ -52,10 +52,10 @@ final class ProgramArena: @unchecked Sendable {
         return ArenaList(start: UnsafePointer(start), count: nodes.count)
     }
 
-    /// Keeps a compiled regular expression as long as the program.
-    func keep(_ regex: CompiledRegex) -> Unmanaged<CompiledRegex> {
-        regexes.append(regex)
-        return Unmanaged.passUnretained(regex)
+    /// Keeps what a node points to as long as the program.
+    func keep<Object: AnyObject>(_ object: Object) -> Unmanaged<Object> {
+        objects.append(object)
+        return Unmanaged.passUnretained(object)
     }
 
     private func allocate(byteCount: Int, alignment: Int) -> UnsafeMutableRawPointer {

@@ -1,200 +1,125 @@
 package import BSON
 package import CommandModel
 
-/// A compiled projection: which parts of a document a reply shows.
+/// A compiled projection: what becomes of the fields of a document, in a reply or in a stage of a pipeline.
+///
+/// One program serves `find`, `$project`, `$unset` and `$addFields`: they differ in what happens to a field that is not
+/// named, and in what a specification may say (``Dialect``).
 package struct Projection: Sendable {
-    let root: ProjectionNode
-    /// Whether what is not named is left out.
-    let isInclusion: Bool
-    let showsID: Bool
-    /// The query's filter, when the positional `$` needs it.
-    let positionalFilter: Filter?
-    /// An inclusion's `$elemMatch` results follow all other fields; an exclusion's stay in place.
-    let hasTrailingMatches: Bool
-
-    /// Shows documents as they are.
-    package static let identity = Projection()
-
-    private init() {
-        root = ProjectionNode()
-        isInclusion = false
-        showsID = true
-        positionalFilter = nil
-        hasTrailingMatches = false
+    /// Where a projection stands decides what it may say.
+    package enum Dialect: Sendable {
+        /// `find` and `findAndModify`: with `$slice`, `$elemMatch` and the positional `$`.
+        case find
+        /// `$project`.
+        case stage
     }
 
-    /// - Parameter filter: the query's, for the positional `$`.
-    package init(compiling projection: Document, filter: Filter? = nil) throws(CommandError) {
+    let program: ProjectionProgram
+
+    /// Shows documents as they are.
+    package static let identity = Projection(program: ProjectionProgram())
+
+    private init(program: ProjectionProgram) {
+        self.program = program
+    }
+
+    /// - Parameters:
+    ///   - filter: the query's, for the positional `$`.
+    ///   - environment: for computed fields.
+    package init(
+        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none
+    ) throws(CommandError) {
         self = try projection.withRaw { raw throws(CommandError) in
-            try Projection(compiling: raw, filter: filter)
+            try Projection(compiling: raw, filter: filter, environment: environment)
         }
     }
 
-    package init(compiling projection: RawDocument, filter: Filter? = nil) throws(CommandError) {
-        var compiler = ProjectionCompiler()
-        try compiler.compile(projection)
-        root = compiler.root
-        isInclusion = compiler.mode == .inclusion
-        showsID = compiler.showsID ?? true
-        positionalFilter = compiler.hasPositional ? filter ?? .everything : nil
-        hasTrailingMatches = compiler.hasElementMatch && isInclusion
+    package init(
+        compiling projection: RawDocument, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
+        dialect: Dialect = .find
+    ) throws(CommandError) {
+        let arena = ProgramArena()
+        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: dialect)
+        try compiler.compile(arena.copy(projection))
+        program = ProjectionProgram(compiler, filter)
+    }
+
+    /// `$addFields`: a specification whose every value is an expression.
+    package init(
+        addingFields specification: RawDocument, environment: ExpressionEnvironment
+    ) throws(CommandError) {
+        let arena = ProgramArena()
+        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: .stage)
+        try compiler.compileAddition(arena.copy(specification))
+        program = ProjectionProgram(compiler, nil)
     }
 
     /// True when every document comes out as it went in.
-    package var isIdentity: Bool { !isInclusion && root.children.isEmpty && showsID }
+    package var isIdentity: Bool {
+        program.mode != .inclusion && program.fields.list.isEmpty && program.showsID
+    }
 
     /// Appends the fields of `row` that the projection shows, and what it computes from them.
     ///
-    /// - Throws: when the positional `$` finds no element.
+    /// - Throws: when the positional `$` finds no element, and what an expression refuses.
     package func write(_ row: RawDocument, into builder: inout DocumentBuilder) throws(CommandError) {
-        let writer = ProjectionWriter(isInclusion: isInclusion, position: try position(in: row))
-        for element in row {
-            if element.key == "_id", let shown = idIsShownWhole {
-                if shown { builder.append(element) }
-                continue
-            }
-            try writer.write(element, by: root.child(element.key), into: &builder)
+        defer { withExtendedLifetime(program) {} }
+        guard let evaluators = program.evaluators else { return try program.write(row, nil, into: &builder) }
+        try evaluators.with { run throws(CommandError) in
+            run.begin(row)
+            try program.write(row, run, into: &builder)
         }
-        if hasTrailingMatches { writer.writeElementMatches(of: row, by: root, into: &builder) }
-    }
-
-    /// Nil when the projection goes into the parts of `_id`.
-    private var idIsShownWhole: Bool? {
-        root.children.contains { $0.name.elementsEqual("_id".utf8) } ? nil : showsID
-    }
-
-    private func position(in row: RawDocument) throws(CommandError) -> Int? {
-        guard let positionalFilter else { return nil }
-        guard case .yes(let index) = positionalFilter.match(row) else { return nil }
-        return index
     }
 }
 
-/// Writes one document's projection.
-struct ProjectionWriter {
-    let isInclusion: Bool
-    /// Where the query matched in an array.
-    let position: Int?
-
-    func write(
-        _ element: RawElement, by node: ProjectionNode?, into builder: inout DocumentBuilder
-    ) throws(CommandError) {
-        guard let node else {
-            if !isInclusion { builder.append(element) }
-            return
-        }
-        if let action = node.action { return try write(element, action, into: &builder) }
-        if let document = element.value.document {
-            builder.beginDocument(element.key)
-            for inner in document { try write(inner, by: node.child(inner.key), into: &builder) }
-            builder.end()
-        } else if let array = element.value.array {
-            builder.beginArray(element.key)
-            try writeElements(array, by: node, into: &builder)
-            builder.end()
-        } else if !isInclusion {
-            builder.append(element)
-        }
+/// The memory and the nodes of a compiled projection.
+///
+// Safety: immutable after init; the pointers in it point into the arena it owns.
+final class ProjectionProgram: @unchecked Sendable {
+    enum Mode {
+        /// What is not named is left out.
+        case inclusion
+        case exclusion
+        /// As exclusion, and what is computed takes the place of what was there.
+        case addition
     }
 
-    /// A path goes through arrays, also nested ones, to the documents in them; an inclusion drops what is no document.
-    private func writeElements(
-        _ array: RawDocument, by node: ProjectionNode, into builder: inout DocumentBuilder
-    ) throws(CommandError) {
-        var index = 0
-        for element in array {
-            if let document = element.value.document {
-                builder.beginDocument(index: index)
-                for inner in document { try write(inner, by: node.child(inner.key), into: &builder) }
-                builder.end()
-            } else if let inner = element.value.array {
-                builder.beginArray(index: index)
-                try writeElements(inner, by: node, into: &builder)
-                builder.end()
-            } else if isInclusion {
-                continue
-            } else {
-                builder.append(index: index, element.value)
-            }
-            index += 1
-        }
+    private let arena: ProgramArena
+    let fields: ProjectionFields
+    let mode: Mode
+    let showsID: Bool
+    /// The query's filter, when the positional `$` needs it.
+    private let positionalFilter: Filter?
+    /// Nil when nothing is computed.
+    let evaluators: EvaluatorPool?
+    /// Whether the tree says something of `_id` or of its parts.
+    private let namesID: Bool
+
+    init() {
+        arena = ProgramArena()
+        fields = ProjectionNode().fields(in: arena)
+        (mode, showsID, namesID) = (.exclusion, true, false)
+        (positionalFilter, evaluators) = (nil, nil)
     }
 
-    private func write(
-        _ element: RawElement, _ action: ProjectionAction, into builder: inout DocumentBuilder
-    ) throws(CommandError) {
-        switch action {
-        case .include: builder.append(element)
-        case .exclude: return
-        case .elementMatch(let filter):
-            if !isInclusion { Self.writeFirstMatch(element.key, element.value, filter, into: &builder) }
-        case .slice(let skip, let count): writeSlice(element, skip, count, into: &builder)
-        case .positional: try writePositional(element, into: &builder)
-        }
+    init(_ compiler: ProjectionCompiler, _ filter: Filter?) {
+        arena = compiler.arena
+        fields = compiler.root.fields(in: arena)
+        mode = compiler.mode ?? .exclusion
+        showsID = compiler.showsID ?? true
+        namesID = fields.index(of: RawKey("_id")) != nil
+        positionalFilter = compiler.hasPositional ? filter ?? .everything : nil
+        evaluators = compiler.hasComputed ? EvaluatorPool(slotCount: compiler.expressions.slotCount) : nil
     }
 
-    private func writeSlice(_ element: RawElement, _ skip: Int?, _ count: Int, into builder: inout DocumentBuilder) {
-        guard let array = element.value.array else { return builder.append(element) }
-        let elements = array.map(\.value)
-        builder.beginArray(element.key)
-        for (index, value) in Self.slice(elements, skip, count).enumerated() { builder.append(index: index, value) }
-        builder.end()
+    func write(_ row: RawDocument, _ run: Evaluator?, into builder: inout DocumentBuilder) throws(CommandError) {
+        let writer = ProjectionWriter(mode: mode, position: try position(in: row), run: run)
+        guard mode != .addition, !namesID else { return try writer.write(row, by: fields, into: &builder) }
+        try writer.write(row, by: fields, showsID: showsID, into: &builder)
     }
 
-    private static func slice(_ elements: [RawValue], _ skip: Int?, _ count: Int) -> ArraySlice<RawValue> {
-        guard let skip else { return count < 0 ? elements.suffix(-count) : elements.prefix(count) }
-        let start = skip < 0 ? Swift.max(elements.count + skip, 0) : Swift.min(skip, elements.count)
-        return elements[start...].prefix(count)
-    }
-
-    private func writePositional(_ element: RawElement, into builder: inout DocumentBuilder) throws(CommandError) {
-        guard let array = element.value.array else { return builder.append(element) }
-        guard let position else {
-            throw CommandError(
-                ErrorCode(51246),
-                "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching "
-                    + "element in the array")
-        }
-        let elements = array.map(\.value)
-        guard position < elements.count else {
-            throw CommandError(
-                ErrorCode(51247),
-                "Executor error during find command :: caused by :: positional operator '.$' element mismatch")
-        }
-        builder.beginArray(element.key)
-        builder.append(index: 0, elements[position])
-        builder.end()
-    }
-
-    /// `$elemMatch` results follow the other fields, in the order of the projection.
-    func writeElementMatches(of row: RawDocument, by root: ProjectionNode, into builder: inout DocumentBuilder) {
-        for child in root.children {
-            guard case .elementMatch(let filter) = child.node.action else { continue }
-            child.name.withUnsafeBytes { bytes in
-                guard let start = bytes.baseAddress else { return }
-                let key = RawKey(start: start, count: bytes.count)
-                guard let value = row[key] else { return }
-                Self.writeFirstMatch(key, value, filter, into: &builder)
-            }
-        }
-    }
-
-    private static func writeFirstMatch(
-        _ key: RawKey, _ value: RawValue, _ filter: Filter, into builder: inout DocumentBuilder
-    ) {
-        guard let found = firstMatch(in: value, filter) else { return }
-        builder.beginArray(key)
-        builder.append(index: 0, found)
-        builder.end()
-    }
-
-    private static func firstMatch(in value: RawValue, _ filter: Filter) -> RawValue? {
-        guard let array = value.array else { return nil }
-        // The filter is `{"": {$elemMatch: …}}`: what it says of one element, it says of an array of one.
-        let index = Document { $0.append("", value) }.withRaw { raw -> Int? in
-            if case .yes(let index) = filter.match(raw) { index } else { nil }
-        }
-        guard let index else { return nil }
-        return array.map(\.value)[index]
+    private func position(in row: RawDocument) throws(CommandError) -> Int? {
+        guard let positionalFilter, case .yes(let index) = try positionalFilter.match(row) else { return nil }
+        return index
     }
 }

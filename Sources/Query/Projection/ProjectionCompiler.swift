@@ -1,18 +1,34 @@
 internal import BSON
 internal import CommandModel
 
-/// Turns a projection document into a tree, and finds out whether it includes or excludes.
+/// Turns a projection document, which lies in the arena already, into a tree, and finds out whether it includes or
+/// excludes.
 struct ProjectionCompiler {
-    enum Mode { case inclusion, exclusion }
+    typealias Mode = ProjectionProgram.Mode
 
+    let arena: ProgramArena
+    private let dialect: Projection.Dialect
+    private(set) var expressions: ExpressionCompiler
     private(set) var root = ProjectionNode()
     private(set) var mode: Mode?
     /// What is said of `_id` as a whole, if anything.
     private(set) var showsID: Bool?
     private(set) var hasPositional = false
     private(set) var hasElementMatch = false
+    private(set) var hasComputed = false
+
+    init(arena: ProgramArena, environment: ExpressionEnvironment, dialect: Projection.Dialect) {
+        self.arena = arena
+        self.dialect = dialect
+        expressions = ExpressionCompiler(arena: arena, environment: environment)
+    }
 
     mutating func compile(_ projection: RawDocument) throws(CommandError) {
+        if dialect == .stage, projection.isEmpty {
+            throw CommandError(
+                ErrorCode(51272),
+                "Invalid $project :: caused by :: projection specification must have at least one field")
+        }
         for element in projection { try compile(element, below: [], depth: 0) }
         guard mode == nil else { return }
         // Nothing but `_id` says whether fields are included or excluded, and $elemMatch alone includes.
@@ -22,7 +38,7 @@ struct ProjectionCompiler {
     private mutating func compile(
         _ element: RawElement, below parents: [RawKey], depth: Int
     ) throws(CommandError) {
-        if let array = try positionalArray(element.key, parents) {
+        if dialect == .find, let array = try positionalArray(element.key, parents) {
             return try insertPositional(at: array, element)
         }
         try checkFieldPath(element.key)
@@ -31,15 +47,14 @@ struct ProjectionCompiler {
         if value.type.isNumber || value.type == .bool {
             try insert(value.isTruthy ? .include : .exclude, at: path)
         } else if let document = value.document {
-            try compile(document, at: path, element.key, depth: depth)
+            try compile(document, value, at: path, depth: depth)
         } else {
-            throw CommandError(
-                .notImplemented, "computed fields in a projection are not implemented yet: \(element.key.string)")
+            try insert(.compute(try expressions.compile(value)), at: path)
         }
     }
 
     private mutating func compile(
-        _ document: RawDocument, at path: [RawKey], _ key: RawKey, depth: Int
+        _ document: RawDocument, _ value: RawValue, at path: [RawKey], depth: Int
     ) throws(CommandError) {
         guard depth < FilterCompiler.depthMax else {
             throw CommandError(.badValue, "the projection nests deeper than \(FilterCompiler.depthMax) levels")
@@ -53,11 +68,11 @@ struct ProjectionCompiler {
             for element in document { try compile(element, below: path, depth: depth + 1) }
             return
         }
-        try compileOperator(document, first, at: path)
+        try compileOperator(document, value, first, at: path)
     }
 
     private mutating func compileOperator(
-        _ document: RawDocument, _ name: RawKey, at path: [RawKey]
+        _ document: RawDocument, _ value: RawValue, _ name: RawKey, at path: [RawKey]
     ) throws(CommandError) {
         guard document.elementCount == 1, let operand = document[name] else {
             throw CommandError(
@@ -65,19 +80,48 @@ struct ProjectionCompiler {
             )
         }
         switch name {
-        case "$slice": try insert(try slice(operand), at: path)
-        case "$elemMatch": try insertElementMatch(operand, at: path)
+        case "$slice" where dialect == .find && Self.isQuerySlice(operand):
+            return try insert(try slice(operand), at: path)
+        case "$elemMatch" where dialect == .find: return try insertElementMatch(operand, at: path)
         case "$meta":
             throw CommandError(.notImplemented, "$meta in a projection is not implemented yet")
-        default:
-            throw CommandError(
-                .notImplemented, "the expression \(name.string) in a projection is not implemented yet")
+        default: break
         }
+        guard mode != .exclusion else {
+            throw CommandError(
+                ErrorCode(31252), "Cannot use expression other than $meta in exclusion projection")
+        }
+        try insert(.compute(try expressions.compile(value)), at: path)
+    }
+
+    // MARK: $addFields
+
+    mutating func compileAddition(_ specification: RawDocument) throws(CommandError) {
+        mode = .addition
+        for element in specification { try compileAddition(element, below: [], depth: 0) }
+    }
+
+    private mutating func compileAddition(
+        _ element: RawElement, below parents: [RawKey], depth: Int
+    ) throws(CommandError) {
+        guard depth < FilterCompiler.depthMax else {
+            throw CommandError(.badValue, "$addFields nests deeper than \(FilterCompiler.depthMax) levels")
+        }
+        try checkFieldPath(element.key)
+        let path = parents + element.key.components
+        if let document = element.value.document, let first = document.firstKey, !first.startsWithDollar {
+            for inner in document { try compileAddition(inner, below: path, depth: depth + 1) }
+            return
+        }
+        hasComputed = true
+        let expression = try expressions.compile(element.value)
+        if let collision = root.insert(.compute(expression), at: path[...]) { throw self.collision(collision, path) }
     }
 
     // MARK: adding to the tree
 
     private mutating func insert(_ action: ProjectionAction, at path: [RawKey]) throws(CommandError) {
+        if case .compute = action { hasComputed = true }
         if path.count == 1, path[0] == "_id", showsID(action) != nil {
             guard showsID == nil else { throw collision(.withChild, path) }
             showsID = showsID(action)
@@ -109,7 +153,13 @@ struct ProjectionCompiler {
                     ErrorCode(31254), "Cannot do exclusion on field \(path.text) in inclusion projection")
             }
             mode = .exclusion
-        case .slice, .elementMatch: return
+        case .compute:
+            guard mode != .exclusion else {
+                throw CommandError(
+                    ErrorCode(31310), "Cannot use an expression or a literal in an exclusion projection: \(path.text)")
+            }
+            mode = .inclusion
+        case .slice, .elementMatch, .fields: return
         }
     }
 
@@ -123,32 +173,19 @@ struct ProjectionCompiler {
 
     // MARK: operators
 
+    /// `$slice` of a number, or of a skip and a number; anything else is the aggregation expression of the same name.
+    private static func isQuerySlice(_ operand: RawValue) -> Bool {
+        if operand.type.isNumber { return true }
+        guard let operands = operand.array?.map(\.value) else { return false }
+        return operands.count == 2 && operands.allSatisfy(\.type.isNumber)
+    }
+
     private func slice(_ operand: RawValue) throws(CommandError) -> ProjectionAction {
-        if operand.type.isNumber { return .slice(skip: nil, count: bound(operand)) }
-        let operands = operand.array?.map(\.value) ?? [operand]
-        guard operands.count == 2 || operands.count == 3 else {
-            throw CommandError(
-                ErrorCode(28667),
-                "Expression $slice takes at least 2 arguments, and at most 3, but \(operands.count) were passed in.")
-        }
-        guard operands.count == 2, operands.allSatisfy(\.type.isNumber) else { throw sliceExpression(operands) }
+        guard let operands = operand.array?.map(\.value) else { return .slice(skip: nil, count: bound(operand)) }
         guard bound(operands[1]) > 0 else {
             throw CommandError(ErrorCode(28724), "First argument to $slice must be an array, but is of type: int")
         }
         return .slice(skip: bound(operands[0]), count: bound(operands[1]))
-    }
-
-    /// What is not skip and limit is the aggregation expression of the same name.
-    private func sliceExpression(_ operands: [RawValue]) -> CommandError {
-        let isExpression =
-            operands.contains { $0.type == .null || $0.type == .array || $0.operatorDocument != nil }
-            || operands[0].string?.hasPrefix("$") == true
-        guard isExpression else {
-            return CommandError(
-                ErrorCode(28724),
-                "First argument to $slice must be an array, but is of type: \(operands[0].type.alias)")
-        }
-        return CommandError(.notImplemented, "the expression $slice in a projection is not implemented yet")
     }
 
     /// Cut off to 32 bits, which no array is longer than.
@@ -174,7 +211,7 @@ struct ProjectionCompiler {
             })
         hasElementMatch = true
         guard !hasPositional else { throw positionalWithElementMatch(31255) }
-        try insert(.elementMatch(filter), at: path)
+        try insert(.elementMatch(arena.keep(filter.program)), at: path)
     }
 
     private func positionalWithElementMatch(_ code: Int32) -> CommandError {

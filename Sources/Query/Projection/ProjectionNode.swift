@@ -1,22 +1,14 @@
 internal import BSON
 
-/// A tree of the paths that a projection names.
-struct ProjectionNode: Sendable {
-    struct Child: Sendable {
-        let name: [UInt8]
+/// The paths that a projection names and what happens there, as a tree, while it is compiled.
+struct ProjectionNode {
+    struct Child {
+        let key: RawKey
         var node: ProjectionNode
     }
 
-    var action: ProjectionAction?
-    var children: [Child] = []
-
-    @inline(__always)
-    func child(_ key: RawKey) -> ProjectionNode? {
-        for child in children where child.name.count == key.count && key.bytes.elementsEqual(child.name) {
-            return child.node
-        }
-        return nil
-    }
+    private(set) var action: ProjectionAction?
+    private(set) var children: [Child] = []
 
     /// Adds an action at a path.
     ///
@@ -28,12 +20,12 @@ struct ProjectionNode: Sendable {
             self.action = action
             return nil
         }
-        if let index = children.firstIndex(where: { key.bytes.elementsEqual($0.name) }) {
+        if let index = children.firstIndex(where: { $0.key == key }) {
             return children[index].node.insert(action, at: path.dropFirst())
         }
         var node = ProjectionNode()
         let collision = node.insert(action, at: path.dropFirst())
-        children.append(Child(name: Array(key.bytes), node: node))
+        children.append(Child(key: key, node: node))
         return collision
     }
 
@@ -41,16 +33,56 @@ struct ProjectionNode: Sendable {
         case withParent(remaining: String)
         case withChild
     }
+
+    /// The tree as a program: nodes in the arena.
+    func fields(in arena: ProgramArena) -> ProjectionFields {
+        let list = children.map { child in
+            ProjectionField(
+                key: child.key,
+                action: child.node.action ?? .fields(child.node.fields(in: arena)))
+        }
+        return ProjectionFields(list: arena.list(list), adds: list.contains(where: \.action.adds))
+    }
 }
 
-/// What happens at the end of a projection's path.
-enum ProjectionAction: Sendable {
+/// What happens to the fields of a document that a projection names.
+struct ProjectionFields {
+    let list: ArenaList<ProjectionField>
+    /// Whether a field may come out that did not go in.
+    let adds: Bool
+
+    /// The place of a field in the list.
+    @inline(__always)
+    func index(of key: RawKey) -> Int? {
+        for index in 0..<list.count where list[index].key == key { return index }
+        return nil
+    }
+}
+
+struct ProjectionField {
+    let key: RawKey
+    let action: ProjectionAction
+}
+
+/// What happens to one field.
+enum ProjectionAction {
     case include
     case exclude
     /// `skip` counts from the end when negative; without it a negative `count` does.
     case slice(skip: Int?, count: Int)
     /// The first element that matches, as an array of one.
-    case elementMatch(Filter)
+    case elementMatch(Unmanaged<FilterProgram>)
     /// The element that the query matched.
     case positional
+    case compute(Expression)
+    /// Something further down.
+    case fields(ProjectionFields)
+
+    var adds: Bool {
+        switch self {
+        case .compute: true
+        case .fields(let fields): fields.adds
+        default: false
+        }
+    }
 }

@@ -26,8 +26,8 @@ enum PullCondition {
     func matches(_ element: RawValue) -> Bool {
         switch self {
         case .equal(let value): element.equals(value)
-        case .value(let filter): Document { $0.append("", element) }.withRaw { filter.matches($0) }
-        case .document(let filter): element.document.map { filter.matches($0) } ?? false
+        case .value(let filter): Document { $0.append("", element) }.withRaw { filter.matchesPlainly($0) }
+        case .document(let filter): element.document.map { filter.matchesPlainly($0) } ?? false
         }
     }
 }

@@ -113,7 +113,7 @@ struct ArrayFilter {
         return name.withUTF8 { bytes in
             guard let start = bytes.baseAddress else { return false }
             let wrapped = Document { $0.append(RawKey(start: start, count: bytes.count), element) }
-            return wrapped.withRaw { filter.matches($0) }
+            return wrapped.withRaw { filter.matchesPlainly($0) }
         }
     }
 

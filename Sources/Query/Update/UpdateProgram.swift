@@ -104,7 +104,7 @@ extension UpdateProgram {
         guard !modifiers.onUpdate.children.isEmpty else { return nil }
         let arena = ProgramArena()
         let tree = try modifiers.resolved(modifiers.onUpdate, arena) { () throws(CommandError) in
-            guard case .yes(let index?) = filter.match(document) else {
+            guard case .yes(let index?) = try filter.match(document) else {
                 throw CommandError(
                     .badValue, "The positional operator did not find the match needed from the query.")
             }

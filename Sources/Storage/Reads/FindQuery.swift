@@ -50,6 +50,14 @@ package struct FindQuery: Sendable {
     }
 }
 
+extension Filter {
+    /// ``matches(_:)`` for the visitor of a scan.
+    @inline(__always)
+    func accepts(_ document: RawDocument) throws(StorageError) -> Bool {
+        do throws(CommandError) { return try matches(document) } catch { throw .command(error) }
+    }
+}
+
 extension ScanPlan {
     /// Narrows by what the filter says about `_id`.
     ///

@@ -76,7 +76,7 @@ package struct QueryRun: Sendable {
         let filter = query.filter
         let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
             row throws(StorageError) in
-            guard filter.matches(row.document) else { return true }
+            guard try filter.accepts(row.document) else { return true }
             if skipRemaining > 0 {
                 skipRemaining -= 1
             } else {
@@ -115,7 +115,7 @@ package struct QueryRun: Sendable {
         let filter = query.filter
         _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {
             row throws(StorageError) in
-            guard filter.matches(row.document) else { return true }
+            guard try filter.accepts(row.document) else { return true }
             do throws(CommandError) {
                 try sorter.insert(key: pattern.key(of: row.document), rid: row.rid, row: row.document)
             } catch { throw .command(error) }

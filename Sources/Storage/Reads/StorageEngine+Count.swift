@@ -44,10 +44,10 @@ extension StorageEngine {
         var plan = query.scanPlan(collection)
         plan.order = .unordered
         let filter = query.filter
-        let enough = query.limit.map { Int64($0) + Int64(query.skip) }
+        let enough = query.matchesNeeded.map(Int64.init)
         var total: Int64 = 0
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            if filter.matches(row.document) { total += 1 }
+            if try filter.accepts(row.document) { total += 1 }
             return total != enough
         }
         return total
@@ -70,7 +70,7 @@ extension StorageEngine {
         plan.order = .unordered
         let filter = query.filter
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            guard filter.matches(row.document) else { return true }
+            guard try filter.accepts(row.document) else { return true }
             do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
             return true
         }

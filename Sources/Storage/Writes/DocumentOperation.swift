@@ -44,7 +44,7 @@ package struct DocumentOperation: Sendable {
 
     /// Applies the operation to the present version, or to the absence of a document.
     package func apply(to current: RawDocument?) throws(CommandError) -> (Effect, DocumentOutcome) {
-        if let current, filter.matches(current) { return try applyMatched(current) }
+        if let current, try filter.matches(current) { return try applyMatched(current) }
         guard upsertID != nil, let document = try upserted() else { return (.unchanged, DocumentOutcome()) }
         // There is a document with this _id that the rest of the filter does not match: the insert meets it.
         guard current == nil else { throw .duplicateID(in: namespace, document: document) }

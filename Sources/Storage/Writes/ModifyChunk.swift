@@ -93,11 +93,11 @@ struct ModifyChunk {
 
     private func apply(_ row: Int, of rows: borrowing StatementResult, _ result: inout Result) -> Change? {
         guard let keyBytes = rows.bytes(row: row, column: 1), let version = rows.uint32(row: row, column: 2),
-            let document = rows.bytes(row: row, column: 3).flatMap(RawDocument.init),
-            operation.filter.matches(document)
+            let document = rows.bytes(row: row, column: 3).flatMap(RawDocument.init)
         else { return nil }
         let key = ByteBuffer(bytes: keyBytes)
         do throws(CommandError) {
+            guard try operation.filter.matches(document) else { return nil }
             switch try operation.apply(to: document).0 {
             case .unchanged:
                 result.tally.matched += 1
