@@ -4,6 +4,7 @@ package import Logging
 package import NIOCore
 package import Postgres
 package import Query
+package import Synchronization
 
 /// What commands use to read and write documents.
 ///
@@ -23,6 +24,9 @@ package final class StorageEngine: Sendable {
     package let snapshots: Snapshots
     package let routing: ReadRouting
     package let estimates = RowEstimates()
+    package let spill: SpillDirectory
+    /// What a sort may hold before it goes to ``spill``.
+    package let sortBytesMax = Atomic<Int>(Sorter.memoryBytesMax)
     let candidates = Candidates()
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
@@ -32,8 +36,10 @@ package final class StorageEngine: Sendable {
         readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
         general: DatabasePool<GeneralWorker>, analytics: DatabasePool<GeneralWorker>,
         replica: DatabasePool<GeneralWorker>? = nil, transactions: TransactionRegistry,
-        routing: ReadRouting = ReadRouting(), metrics: StorageMetrics = StorageMetrics()
+        routing: ReadRouting = ReadRouting(), spill: SpillDirectory = SpillDirectory(),
+        metrics: StorageMetrics = StorageMetrics()
     ) {
+        self.spill = spill
         self.metrics = metrics
         self.readers = readers
         self.writers = writers

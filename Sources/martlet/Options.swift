@@ -53,6 +53,17 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "hybrid; to measure it against: optimistic, pessimistic. (default: hybrid)")
     var writeStrategy: String?
 
+    @Option(
+        help:
+            """
+            Directory for temporary files of large sorts; only this user may write to it. (default: spill in the data \\
+            directory, or one in the system's for temporary files)
+            """)
+    var spillDirectory: String?
+
+    @Option(help: "Bytes that temporary files may take together. (default: 21474836480)")
+    var spillMaxBytes: Int?
+
     @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
     var enableTestCommands = false
 
@@ -117,6 +128,9 @@ struct ServeSettings {
         guard backend.analyticsThreshold >= 0 else {
             throw ValidationError("--analytics-threshold must not be negative")
         }
+        backend.spillDirectory = reader.string(forKey: "spillDirectory")
+        backend.spillBytesMax = reader.int(forKey: "spillMaxBytes", default: backend.spillBytesMax)
+        guard backend.spillBytesMax >= 0 else { throw ValidationError("--spill-max-bytes must not be negative") }
         let strategy = reader.string(forKey: "writeStrategy", default: "hybrid")
         guard backend.chooseWriteStrategy(strategy) else {
             throw ValidationError("--write-strategy takes hybrid, optimistic or pessimistic, not '\(strategy)'")
@@ -151,12 +165,13 @@ struct ServeSettings {
             ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
             ("logFormat", options.logFormat), ("analyticsUrl", options.analyticsURL),
             ("transactionIsolation", options.transactionIsolation), ("writeStrategy", options.writeStrategy),
+            ("spillDirectory", options.spillDirectory),
         ]
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }
         let numbers: [(String, Int?)] = [
             ("analyticsThreshold", options.analyticsThreshold),
-            ("idempotencyKeySeconds", options.idempotencyKeySeconds),
+            ("idempotencyKeySeconds", options.idempotencyKeySeconds), ("spillMaxBytes", options.spillMaxBytes),
         ]
         for case (let name, let value?) in numbers { values[[name]] = ConfigValue(.int(value), isSecret: false) }
         if options.enableTestCommands {

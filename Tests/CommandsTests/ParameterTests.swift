@@ -80,7 +80,10 @@ struct ParameterTests {
             (#""getParameter": {"setAt": "startup", "allParameters": null}, "logLevel": 1"#, ["logLevel"]),
             (
                 #""getParameter": {"allParameters": 1, "setAt": "runtime"}"#,
-                ["cursorTimeoutMillis", "logLevel", "quiet", "transactionLifetimeLimitSeconds"]
+                [
+                    "cursorTimeoutMillis", "internalQueryMaxBlockingSortMemoryUsageBytes", "logLevel", "quiet",
+                    "transactionLifetimeLimitSeconds",
+                ]
             ),
             (#""getParameter": {"allParameters": true, "setAt": "startup"}, "logLevel": 1"#, []),
             (#""getParameter": "*", "logLevel": 1"#, ServerParameter.all.map { "\($0.name)" }),

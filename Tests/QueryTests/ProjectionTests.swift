@@ -73,6 +73,8 @@ struct ProjectionTests {
             (#"{"a":{"$elemMatch":1}}"#, 31274),
             (#"{"a.$.b":1}"#, 31394), (#"{"a.$":1,"b.$":1}"#, 31276), (#"{"":1}"#, 40352), (#"{"a.":1}"#, 40353),
             (#"{"a..b":1}"#, 15998), (#"{"$a":1}"#, 16410), (#"{"a":0,"b":"$b"}"#, 31310),
+            (#"{"a":{"$meta":"textScore"}}"#, 40218), (#"{"a":{"$meta":"x"}}"#, 17308), (#"{"a":{"$meta":1}}"#, 17307),
+            (#"{"a":1,"a":{"$meta":"recordId"}}"#, 31250), (#"{"a.$":1,"a":{"$slice":1}}"#, 28667),
         ])
     func refusal(projection: String, code: Int32) {
         #expect(errorCode { _ = try Projection(compiling: json(projection)) } == code, "\(projection)")
@@ -84,6 +86,24 @@ struct ProjectionTests {
             try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1,2,3]}"#, filter: #"{"a":{"$gt":1}}"#)
                 == json(#"{"_id":1,"a":[2]}"#))
         #expect(errorCode { _ = try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1]}"#, filter: #"{"_id":1}"#) } == 51246)
+    }
+
+    @Test(
+        "$meta shows what the query knows of a document, after its fields",
+        arguments: [
+            (#"{"r":{"$meta":"recordId"}}"#, #"{"_id":1,"a":[3,4],"r":{"$numberLong":"7"}}"#),
+            (#"{"a":{"$meta":"recordId"},"_id":1}"#, #"{"_id":1,"a":{"$numberLong":"7"}}"#),
+            (#"{"r":{"$meta":"sortKey"},"_id":1}"#, #"{"_id":1,"r":[4,1]}"#),
+            (#"{"r":{"$meta":"indexKey"},"_id":0}"#, #"{"a":[3,4],"r":{"_id":1}}"#),
+        ])
+    func facts(projection: String, expected: String) throws {
+        let projection = try Projection(compiling: json(projection))
+        let sort = try SortPattern(compiling: json(#"{"a":-1,"_id":1}"#))
+        var builder = DocumentBuilder()
+        try json(#"{"_id":1,"a":[3,4]}"#).withRaw {
+            try projection.write($0, into: &builder, facts: RowFacts(recordID: 7, sort: sort, usesIDIndex: true))
+        }
+        #expect(builder.finish() == json(expected))
     }
 
     @Test("only the empty projection is the identity")

@@ -59,7 +59,9 @@ struct SortTests {
         "a malformed sort is refused with MongoDB's code",
         arguments: [
             (#"{"a":"x"}"#, Int32(15974)), (#"{"a":2}"#, 15975), (#"{"$natural":1,"a":1}"#, 2), (#"{"$natural":0}"#, 2),
-            (#"{"a":{"$meta":"textScore"}}"#, 238), (#"{"":1}"#, 40352), (#"{"$a":1}"#, 16410),
+            (#"{"a":{"$meta":"textScore"}}"#, 40218), (#"{"a":{"$meta":"recordId"}}"#, 31138),
+            (#"{"a":{"$meta":1}}"#, 31138), (#"{"a":{"$meta":"randVal","b":1}}"#, 9), (#"{"a":{"$b":1}}"#, 17312),
+            (#"{"":1}"#, 40352), (#"{"$a":1}"#, 16410),
         ])
     func refusal(pattern: String, code: Int32) {
         #expect(errorCode { _ = try SortPattern(compiling: json(pattern)) } == code, "\(pattern)")

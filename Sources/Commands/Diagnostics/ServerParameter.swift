@@ -2,6 +2,7 @@ internal import BSON
 internal import CommandModel
 internal import NIOCore
 internal import Storage
+internal import Synchronization
 
 /// A setting that `getParameter` shows and that `setParameter` may change.
 ///
@@ -36,6 +37,7 @@ extension ServerParameter {
         fact("featureCompatibilityVersion") { _ in
             .document(Document { $0.append("version", string: CompatibleVersion.feature) })
         },
+        internalQueryMaxBlockingSortMemoryUsageBytes,
         fact("localLogicalSessionTimeoutMinutes") { _ in .int32(ServerLimits.sessionTimeoutMinutes) },
         logLevel,
         quiet,
@@ -48,6 +50,15 @@ extension ServerParameter {
     } parse: { argument throws(CommandError) in
         let milliseconds = try argument.parameterInteger(in: 1...Int64(Int32.max))
         return { $0.cursorTimeout.milliseconds = milliseconds }
+    }
+
+    private static let internalQueryMaxBlockingSortMemoryUsageBytes = ServerParameter(
+        name: "internalQueryMaxBlockingSortMemoryUsageBytes"
+    ) { server in
+        .int64(Int64(server.engine.sortBytesMax.load(ordering: .relaxed)))
+    } parse: { argument throws(CommandError) in
+        let bytes = try argument.parameterInteger(in: 0...(1 << 40))
+        return { $0.engine.sortBytesMax.store(Int(bytes), ordering: .relaxed) }
     }
 
     private static let logLevel = ServerParameter(name: "logLevel") { server in

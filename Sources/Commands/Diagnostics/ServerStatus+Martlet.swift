@@ -21,6 +21,12 @@ extension ServerStatusSection {
         builder.beginDocument("transactions")
         writeTransactions(server.engine.transactions.metrics, into: &builder)
         builder.end()
+        let spill = server.engine.spill.metrics
+        builder.beginDocument("spill")
+        builder.append("files", int64: Int64(spill.files.value))
+        builder.append("bytesWritten", int64: Int64(spill.bytesWritten.value))
+        builder.append("bytesOpen", int64: Int64(spill.bytesOpen))
+        builder.end()
         builder.beginDocument("leases")
         builder.append("held", int64: Int64(metrics.leases.held.value))
         builder.append("lost", int64: Int64(metrics.leases.lost.value))

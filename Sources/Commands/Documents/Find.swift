@@ -3,6 +3,7 @@ internal import CommandModel
 internal import NIOCore
 internal import Query
 internal import Storage
+internal import Synchronization
 
 // https://www.mongodb.com/docs/manual/reference/command/find/
 
@@ -23,6 +24,11 @@ struct FindArguments {
     var batchSize = FindArguments.defaultBatchSize
     var isSingleBatch = false
     var noCursorTimeout = false
+    var allowsDiskUse = true
+    private var min: Document?
+    private var max: Document?
+    private var returnsKey = false
+    private var showsRecordID = false
 
     init(_ request: CommandRequest) throws(CommandError) {
         namespace = try request.namespace()
@@ -46,6 +52,11 @@ struct FindArguments {
             batchSize = try argument.ifPresent(Argument.nonNegativeInteger).map { Int(clamping: $0) } ?? batchSize
         case "singleBatch": isSingleBatch = try argument.ifPresent(Argument.lenientBool) ?? false
         case "noCursorTimeout": noCursorTimeout = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "allowDiskUse": allowsDiskUse = try argument.ifPresent(Argument.lenientBool) ?? true
+        case "returnKey": returnsKey = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "showRecordId": showsRecordID = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "min": min = try argument.ifPresent(Argument.document)
+        case "max": max = try argument.ifPresent(Argument.document)
         case "tailable": isTailable = try argument.ifPresent(Argument.lenientBool) ?? false
         case "awaitData": awaitsData = try argument.ifPresent(Argument.lenientBool) ?? false
         case "hint": hint = try argument.hint()
@@ -59,13 +70,12 @@ struct FindArguments {
     /// What changes nothing here, and what cannot be done.
     private static func check(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        // Sorts stay in memory and are bounded; there are no shards to be partial; the rest is deprecated or a
-        // matter of caches and statistics.
-        case "allowDiskUse", "allowPartialResults", "oplogReplay", "readOnce", "includeQueryStatsMetrics":
+        // There are no shards to be partial; the rest is deprecated or a matter of caches and statistics.
+        case "allowPartialResults", "oplogReplay", "readOnce", "includeQueryStatsMetrics":
             _ = try argument.ifPresent(Argument.lenientBool)
-        case "returnKey", "showRecordId", "requestResumeToken", "isTimeseriesNamespace":
+        case "requestResumeToken", "isTimeseriesNamespace":
             try argument.refuseIfSet("find")
-        case "min", "max", "resumeAfter", "startAt", "querySettings": try argument.refuseUnlessEmpty("find")
+        case "resumeAfter", "startAt", "querySettings": try argument.refuseUnlessEmpty("find")
         case "term": try argument.ignoreInternalLong()
         default: throw argument.unknownField()
         }
@@ -86,10 +96,44 @@ struct FindArguments {
             query.projection = try Projection(compiling: projection, filter: query.filter)
         }
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort) }
+        guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
         try apply(hint, to: &query)
+        query.bounds = try bounds()
         query.skip = skip
         query.limit = limit
+        query.showsRecordID = showsRecordID
+        if returnsKey { query.returnedKey = query.usesIDIndex ? .id : .nothing }
         return query
+    }
+
+    /// `min` and `max`, which are bounds in the hinted index.
+    private func bounds() throws(CommandError) -> IDBounds? {
+        let given = [min, max].map { $0?.isEmpty == false ? $0 : nil }
+        guard given.contains(where: { $0 != nil }) else { return nil }
+        switch hint {
+        case .id: break
+        // Where there is a collection, that is said of it.
+        case .unknown: return nil
+        case .none, .natural:
+            throw CommandError(
+                ErrorCode(51173), "When using min()/max() a hint of which index to use must be provided")
+        }
+        let bounds = IDBounds(
+            lower: try given[0].map(Self.idBound), upper: try given[1].map(Self.idBound))
+        guard bounds.isAscending else {
+            throw CommandError(
+                ErrorCode(51175), "The value provided for min() does not come before the value provided for max()")
+        }
+        return bounds
+    }
+
+    private static func idBound(_ document: Document) throws(CommandError) -> Value {
+        try document.withRaw { raw throws(CommandError) in
+            guard raw.elementCount == 1, let field = raw.firstElement, field.key == "_id" else {
+                throw CommandError(ErrorCode(51174), "The index chosen is not compatible with min/max")
+            }
+            return Value(copying: field.value)
+        }
     }
 
     /// A hint decides in which order documents come that no sort puts in order.
@@ -110,6 +154,8 @@ extension CommandTable {
         let arguments = try FindArguments(request)
         var compiled = try arguments.query()
         compiled.preference = request.shared.routing
+        compiled.spill = arguments.allowsDiskUse ? context.engine.spill : nil
+        compiled.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
         let query = compiled
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
@@ -150,7 +196,7 @@ extension CommandTable {
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
         let (batch, run) = try await context.documents.fill(
-            ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize, projection: query.projection),
+            ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize, showing: query),
             from: QueryRun(query, on: collection), deadline: context.deadline(of: request))
         var id: Int64 = 0
         if !run.isExhausted, !arguments.isSingleBatch {
@@ -172,10 +218,17 @@ extension CommandTable {
     }
 }
 
+extension CommandError {
+    fileprivate static let sortKeyMissing = CommandError(
+        ErrorCode(40218), "query requires sort key metadata, but it is not available")
+}
+
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
     var singleKey: ByteBuffer? {
-        guard case .points(let values) = filter.identity.shape, values.count == 1, skip == 0 else { return nil }
+        guard case .points(let values) = filter.identity.shape, values.count == 1, skip == 0, bounds == nil,
+            !showsRecordID, returnedKey == .none, projection?.needsFacts != true
+        else { return nil }
         return DocumentKey.encode(values[0])
     }
 }

@@ -55,8 +55,7 @@ extension CommandTable {
         do throws(StorageError) {
             let (batch, run) = try await documents.fill(
                 ReplyBatch(
-                    into: reply.builder, documentsMax: arguments.batchSize ?? .max,
-                    projection: cursor.run.query.projection),
+                    into: reply.builder, documentsMax: arguments.batchSize ?? .max, showing: cursor.run.query),
                 from: cursor.run, deadline: deadline)
             if run.isExhausted {
                 cursors.close(arguments.cursorID)

@@ -59,15 +59,22 @@ package struct Projection: Sendable {
         program.mode != .inclusion && program.fields.list.isEmpty && program.showsID
     }
 
+    /// Whether ``write(_:into:facts:)`` must be told what the query knows of a document.
+    package var needsFacts: Bool { !program.metadata.isEmpty }
+
+    package var needsSortKey: Bool { program.metadata.contains(.sortKey) }
+
     /// Appends the fields of `row` that the projection shows, and what it computes from them.
     ///
     /// - Throws: when the positional `$` finds no element, and what an expression refuses.
-    package func write(_ row: RawDocument, into builder: inout DocumentBuilder) throws(CommandError) {
+    package func write(
+        _ row: RawDocument, into builder: inout DocumentBuilder, facts: RowFacts? = nil
+    ) throws(CommandError) {
         defer { withExtendedLifetime(program) {} }
-        guard let evaluators = program.evaluators else { return try program.write(row, nil, into: &builder) }
+        guard let evaluators = program.evaluators else { return try program.write(row, nil, facts, into: &builder) }
         try evaluators.with { run throws(CommandError) in
             run.begin(row)
-            try program.write(row, run, into: &builder)
+            try program.write(row, run, facts, into: &builder)
         }
     }
 }
@@ -94,8 +101,11 @@ final class ProjectionProgram: @unchecked Sendable {
     let evaluators: EvaluatorPool?
     /// Whether the tree says something of `_id` or of its parts.
     private let namesID: Bool
+    /// What `$meta` is asked for.
+    let metadata: [Metadata]
 
     init() {
+        metadata = []
         arena = ProgramArena()
         fields = ProjectionNode().fields(in: arena)
         (mode, showsID, namesID) = (.exclusion, true, false)
@@ -105,6 +115,7 @@ final class ProjectionProgram: @unchecked Sendable {
     init(_ compiler: ProjectionCompiler, _ filter: Filter?) {
         arena = compiler.arena
         fields = compiler.root.fields(in: arena)
+        metadata = compiler.metadata
         mode = compiler.mode ?? .exclusion
         showsID = compiler.showsID ?? true
         namesID = fields.index(of: RawKey("_id")) != nil
@@ -112,8 +123,11 @@ final class ProjectionProgram: @unchecked Sendable {
         evaluators = compiler.hasComputed ? EvaluatorPool(slotCount: compiler.expressions.slotCount) : nil
     }
 
-    func write(_ row: RawDocument, _ run: Evaluator?, into builder: inout DocumentBuilder) throws(CommandError) {
-        let writer = ProjectionWriter(mode: mode, position: try position(in: row), run: run)
+    func write(
+        _ row: RawDocument, _ run: Evaluator?, _ facts: RowFacts?, into builder: inout DocumentBuilder
+    ) throws(CommandError) {
+        let writer = ProjectionWriter(
+            row: row, mode: mode, position: try position(in: row), run: run, facts: facts)
         guard mode != .addition, !namesID else { return try writer.write(row, by: fields, into: &builder) }
         try writer.write(row, by: fields, showsID: showsID, into: &builder)
     }

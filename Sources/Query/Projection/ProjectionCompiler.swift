@@ -16,6 +16,7 @@ struct ProjectionCompiler {
     private(set) var hasPositional = false
     private(set) var hasElementMatch = false
     private(set) var hasComputed = false
+    private(set) var metadata: [Metadata] = []
 
     init(arena: ProgramArena, environment: ExpressionEnvironment, dialect: Projection.Dialect) {
         self.arena = arena
@@ -81,10 +82,11 @@ struct ProjectionCompiler {
         }
         switch name {
         case "$slice" where dialect == .find && Self.isQuerySlice(operand):
-            return try insert(try slice(operand), at: path)
+            let slice = try slice(operand)
+            guard !root.isPositional(at: path[...]) else { throw Self.sliceArity(1) }
+            return try insert(slice, at: path)
         case "$elemMatch" where dialect == .find: return try insertElementMatch(operand, at: path)
-        case "$meta":
-            throw CommandError(.notImplemented, "$meta in a projection is not implemented yet")
+        case "$meta": return try insertMetadata(operand, at: path)
         default: break
         }
         guard mode != .exclusion else {
@@ -159,7 +161,7 @@ struct ProjectionCompiler {
                     ErrorCode(31310), "Cannot use an expression or a literal in an exclusion projection: \(path.text)")
             }
             mode = .inclusion
-        case .slice, .elementMatch, .fields: return
+        case .slice, .elementMatch, .metadata, .fields: return
         }
     }
 
@@ -212,6 +214,30 @@ struct ProjectionCompiler {
         hasElementMatch = true
         guard !hasPositional else { throw positionalWithElementMatch(31255) }
         try insert(.elementMatch(arena.keep(filter.program)), at: path)
+    }
+
+    private static func sliceArity(_ count: Int) -> CommandError {
+        CommandError(
+            ErrorCode(28667),
+            "Expression $slice takes at least 2 arguments, and at most 3, but \(count) were passed in.")
+    }
+
+    private mutating func insertMetadata(_ operand: RawValue, at path: [RawKey]) throws(CommandError) {
+        guard operand.type == .string, let name = operand.string else {
+            throw CommandError(ErrorCode(17307), "$meta only supports string arguments")
+        }
+        let metadata: Metadata
+        switch name {
+        case "recordId": metadata = .recordID
+        case "sortKey": metadata = .sortKey
+        case "indexKey": metadata = .indexKey
+        case "textScore", "geoNearDistance", "geoNearPoint", "randVal", "searchScore", "searchHighlights",
+            "searchScoreDetails", "searchSequenceToken", "vectorSearchScore", "score", "scoreDetails":
+            throw .metadataMissing(name)
+        default: throw CommandError(ErrorCode(17308), "Unsupported argument to $meta: \(operand.errorText)")
+        }
+        try insert(.metadata(metadata), at: path)
+        self.metadata.append(metadata)
     }
 
     private func positionalWithElementMatch(_ code: Int32) -> CommandError {

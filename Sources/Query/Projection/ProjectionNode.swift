@@ -29,6 +29,15 @@ struct ProjectionNode {
         return collision
     }
 
+    /// Beside a positional `$` of the same path a `$slice` is not the projection operator but the expression.
+    func isPositional(at path: ArraySlice<RawKey>) -> Bool {
+        guard let key = path.first else {
+            if case .positional? = action { return true }
+            return false
+        }
+        return children.first { $0.key == key }?.node.isPositional(at: path.dropFirst()) ?? false
+    }
+
     enum Collision {
         case withParent(remaining: String)
         case withChild
@@ -75,12 +84,14 @@ enum ProjectionAction {
     /// The element that the query matched.
     case positional
     case compute(Expression)
+    /// `$meta`.
+    case metadata(Metadata)
     /// Something further down.
     case fields(ProjectionFields)
 
     var adds: Bool {
         switch self {
-        case .compute: true
+        case .compute, .metadata: true
         case .fields(let fields): fields.adds
         default: false
         }

@@ -6,11 +6,14 @@ internal import CommandModel
 /// Fields come out in the order of the document. What the projection adds follows in the order in which it names it;
 /// only in `$addFields` a computed value stands where the field stood.
 struct ProjectionWriter {
+    let row: RawDocument
     let mode: ProjectionProgram.Mode
     /// Where the query matched in an array.
     let position: Int?
     /// Nil when nothing is computed.
     let run: Evaluator?
+    /// For `$meta`.
+    let facts: RowFacts?
 
     /// - Parameters:
     ///   - document: nil when there is none, so that only what is computed comes out.
@@ -50,6 +53,7 @@ struct ProjectionWriter {
         case .compute(let expression):
             guard mode != .inclusion else { return false }
             try writeComputed(element.key, expression, into: &builder)
+        case .metadata: return false
         case .fields(let fields): return try write(element, by: fields, into: &builder)
         }
         return true
@@ -108,6 +112,8 @@ struct ProjectionWriter {
     ) throws(CommandError) {
         switch field.action {
         case .compute(let expression): try writeComputed(field.key, expression, into: &builder)
+        case .metadata(let metadata):
+            if let facts { metadata.write(row, facts, field.key, into: &builder) }
         case .fields(let fields) where fields.adds:
             builder.beginDocument(field.key)
             try write(nil, by: fields, into: &builder)

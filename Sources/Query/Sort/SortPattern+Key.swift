@@ -1,4 +1,5 @@
 package import BSON
+package import CommandModel
 
 extension SortPattern {
     /// The document's place in the order, as bytes that compare like it. Equal keys are equal documents as far as the
@@ -6,22 +7,53 @@ extension SortPattern {
     ///
     /// A path into an array has many values: the least counts in ascending, the greatest in descending order. A
     /// missing field sorts as null, an empty array below it.
-    package func key(of document: RawDocument) -> [UInt8] {
+    ///
+    /// - Throws: BadValue, when two of the paths lead into different arrays.
+    package func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
         var encoder = KeyEncoder()
+        var arrays = 0
         for field in fields {
-            var best = Extreme(isGreatest: field.isDescending)
-            field.steps.withUnsafeBufferPointer { steps in
-                best.visit(document[steps[0]], steps, 1)
+            guard field.source == .path else {
+                field.appendFact(to: &encoder)
+                continue
             }
+            let best = field.best(in: document)
+            if best.metArray { arrays += 1 }
             encoder.append(best.value ?? .nothing(.null), descending: field.isDescending)
         }
-        return encoder.bytes
+        return arrays < 2 ? encoder.bytes : try ParallelKeys(self).least(of: document)
+    }
+
+    /// The values that stand for the document in the order, as `$meta: "sortKey"` shows them.
+    package func values(of document: RawDocument) -> [Value] {
+        fields.map { field in
+            guard field.source == .path else { return .null }
+            return Value(copying: field.best(in: document).value ?? .nothing(.null))
+        }
+    }
+}
+
+extension SortPattern.Field {
+    fileprivate func best(in document: RawDocument) -> Extreme {
+        var best = Extreme(isGreatest: isDescending)
+        steps.withUnsafeBufferPointer { steps in best.visit(document[steps[0]], steps, 1) }
+        return best
+    }
+
+    func appendFact(to encoder: inout KeyEncoder) {
+        if source == .random {
+            Value.int64(.random(in: .min ... .max)).withRaw { encoder.append($0) }
+        } else {
+            encoder.append(.nothing(.null))
+        }
     }
 }
 
 /// The least or the greatest of the values at a path.
 private struct Extreme {
     let isGreatest: Bool
+    /// Whether the path led into an array.
+    private(set) var metArray = false
     private(set) var value: RawValue?
 
     init(isGreatest: Bool) {
@@ -34,6 +66,7 @@ private struct Extreme {
         if let document = value?.document {
             visit(document[steps[depth]], steps, depth + 1)
         } else if let array = value?.array {
+            metArray = true
             visitElements(array, steps, depth)
         } else {
             take(.nothing(.null))
@@ -57,6 +90,7 @@ private struct Extreme {
     private mutating func visitEnd(_ value: RawValue?) {
         guard let value else { return take(.nothing(.null)) }
         guard let array = value.array else { return take(value) }
+        metArray = true
         if array.isEmpty { return take(.nothing(.undefined)) }
         for element in array { take(element.value) }
     }

@@ -16,6 +16,16 @@ package struct SortPattern: Sendable {
         package let path: String
         package let isDescending: Bool
         let steps: [SortStep]
+        let source: Source
+
+        /// What is compared.
+        enum Source {
+            case path
+            /// `randVal`: no two documents have an order among themselves.
+            case random
+            /// A fact that documents here do not have, so that all are equal.
+            case nothing
+        }
     }
 
     package let order: Order
@@ -46,7 +56,7 @@ package struct SortPattern: Sendable {
             self = .none
             return
         }
-        order = first.path == "_id" ? .id(ascending: !first.isDescending) : .fields
+        order = first.path == "_id" && first.source == .path ? .id(ascending: !first.isDescending) : .fields
         self.fields = fields
     }
 
@@ -65,15 +75,33 @@ package struct SortPattern: Sendable {
     private static func field(_ element: RawElement) throws(CommandError) -> Field {
         let path = element.key.string
         try checkFieldPath(element.key)
+        if let fact = element.value.document {
+            return Field(path: path, isDescending: false, steps: [], source: try source(fact))
+        }
         return Field(
             path: path, isDescending: try isDescending(element),
-            steps: element.key.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) })
+            steps: element.key.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) },
+            source: .path)
+    }
+
+    /// `{$meta: …}`
+    private static func source(_ fact: RawDocument) throws(CommandError) -> Field.Source {
+        guard let name = fact["$meta"] else {
+            throw CommandError(ErrorCode(17312), "$meta is the only expression supported by $sort right now")
+        }
+        guard fact.elementCount == 1 else {
+            throw CommandError(.failedToParse, "Cannot have additional keys in a $meta sort specification")
+        }
+        switch name.string {
+        case "randVal": return .random
+        case "searchScore", "vectorSearchScore", "score": return .nothing
+        case "textScore", "geoNearDistance":
+            throw .metadataMissing(name.string ?? "")
+        default: throw CommandError(ErrorCode(31138), "Illegal $meta sort: $meta: \(name.errorText)")
+        }
     }
 
     private static func isDescending(_ element: RawElement) throws(CommandError) -> Bool {
-        if element.value.document?["$meta"] != nil {
-            throw CommandError(.notImplemented, "sorting by $meta is not implemented yet")
-        }
         guard let number = element.value.number else {
             throw CommandError(
                 ErrorCode(15974),
@@ -92,13 +120,20 @@ package struct SortPattern: Sendable {
     private static let fieldsMax = 32
 
     private static func check(_ fields: [Field]) throws(CommandError) {
-        guard fields.count <= fieldsMax else {
+        guard fields.count(where: { $0.source == .path }) <= fieldsMax else {
             throw CommandError(ErrorCode(13103), "too many compound keys")
         }
         var names: Set<[UInt8]> = []
         for field in fields where !names.insert(Array(field.path.utf8)).inserted {
             throw CommandError(ErrorCode(7_472_500), "$sort key must not contain duplicate keys (\(field.path))")
         }
+    }
+}
+
+extension CommandError {
+    /// `$meta` asks for what nothing in the query gives.
+    static func metadataMissing(_ name: String) -> CommandError {
+        CommandError(ErrorCode(40218), "query requires \(name) metadata, but it is not available")
     }
 }
 

@@ -6,11 +6,17 @@ package import CommandModel
 /// Rows with equal keys come out by `rid`, so that a cursor may resume after `(key, rid)`; where rows have no `rid`,
 /// the number of arrival does, and makes the sort stable.
 package struct Sorter {
-    package struct Entry {
+    package struct Entry: Sendable {
         package let key: [UInt8]
         package let rid: Int64
         /// Copied from the row.
         package let row: Document
+
+        package init(key: [UInt8], rid: Int64, row: Document) {
+            self.key = key
+            self.rid = rid
+            self.row = row
+        }
 
         var byteCount: Int { key.count + row.count + 64 }
     }
@@ -22,7 +28,8 @@ package struct Sorter {
     private let bytesMax: Int
     /// A heap with the last row on top once `limit` rows are there; before, in order of arrival.
     private var entries: [Entry] = []
-    private var byteCount = 0
+    /// Held now, about.
+    private(set) var byteCount = 0
 
     /// - Parameter limit: how many rows come out, skipped ones included; nil for all.
     package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax) {
@@ -31,17 +38,22 @@ package struct Sorter {
     }
 
     package mutating func insert(key: [UInt8], rid: Int64, row: RawDocument) throws(CommandError) {
+        add(key: key, rid: rid, row: row)
+        guard byteCount <= bytesMax else {
+            throw CommandError(
+                .queryExceededMemoryLimitNoDiskUseAllowed,
+                "Sort exceeded memory limit of \(bytesMax) bytes, but did not opt in to external sorting.")
+        }
+    }
+
+    /// Without a look at the limit of memory.
+    mutating func add(key: [UInt8], rid: Int64, row: RawDocument) {
         guard limit > 0 else { return }
         if entries.count == limit {
             guard Self.precedes(key, rid, entries[0]) else { return }
             replaceTop(Entry(key: key, rid: rid, row: Document(copying: row)))
         } else {
             append(Entry(key: key, rid: rid, row: Document(copying: row)))
-        }
-        guard byteCount <= bytesMax else {
-            throw CommandError(
-                .queryExceededMemoryLimitNoDiskUseAllowed,
-                "Sort exceeded memory limit of \(bytesMax) bytes, but did not opt in to external sorting.")
         }
     }
 
@@ -81,7 +93,11 @@ package struct Sorter {
     }
 
     private static func precedes(_ key: [UInt8], _ rid: Int64, _ other: Entry) -> Bool {
-        if key == other.key { return rid < other.rid }
-        return key.lexicographicallyPrecedes(other.key)
+        precedes(key, rid, other.key, other.rid)
+    }
+
+    static func precedes(_ key: [UInt8], _ rid: Int64, _ otherKey: [UInt8], _ otherRID: Int64) -> Bool {
+        if key == otherKey { return rid < otherRID }
+        return key.lexicographicallyPrecedes(otherKey)
     }
 }

@@ -15,6 +15,7 @@ enum MetricsPage {
         writePools(state.engine.poolMetrics, into: &page)
         writeTransactions(state.engine.transactions.metrics, into: &page)
         writeLeases(state.engine.metrics.leases, into: &page)
+        writeSpill(state.engine.spill.metrics, into: &page)
         return page.text
     }
 
@@ -96,6 +97,13 @@ enum MetricsPage {
         page.gauge(
             "martlet_transactions_waiting", "Transactions that wait for a connection of their own.",
             transactions.waitingForLane)
+    }
+
+    private static func writeSpill(_ spill: SpillMetrics, into page: inout PrometheusText) {
+        page.counter(
+            "martlet_spill_files_total", "Temporary files of sorts that memory could not hold.", spill.files.value)
+        page.counter("martlet_spill_written_bytes_total", "Bytes written to them.", spill.bytesWritten.value)
+        page.gauge("martlet_spill_bytes", "Bytes in those that are open now.", spill.bytesOpen)
     }
 
     private static func writeLeases(_ leases: LeaseCounters, into page: inout PrometheusText) {

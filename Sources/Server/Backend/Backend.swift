@@ -85,13 +85,14 @@ package final class Backend: Sendable {
         engine = StorageEngine(
             readers: readers, writers: writers, general: general, analytics: analytics, replica: replica,
             transactions: TransactionRegistry(lanes: TransactionLanes(pool: lanes)),
-            routing: ReadRouting(threshold: settings.analyticsThreshold), metrics: metrics)
+            routing: ReadRouting(threshold: settings.analyticsThreshold), spill: settings.spill, metrics: metrics)
     }
 
     /// Starts or finds PostgreSQL, brings its schema up to date and opens the pools. Blocks.
     package static func start(
         _ location: BackendLocation, _ settings: BackendSettings = BackendSettings(), logger: Logger
     ) throws(StartFailure) -> Backend {
+        let settings = try settings.withSpillDirectory(beside: location)
         let (embedded, options) = try connectionOptions(location, logger)
         do throws(StartFailure) {
             let version = try prepare(options, logger)
@@ -175,6 +176,9 @@ package struct BackendSettings: Sendable {
     /// Rows from which a read counts as analytics.
     package var analyticsThreshold = ReadRouting.thresholdDefault
     package private(set) var writeStrategy = WriteStrategy.hybrid
+    /// For sorts that memory cannot hold; nil for a directory beside the embedded PostgreSQL or the system's.
+    package var spillDirectory: String?
+    package var spillBytesMax = SpillDirectory.bytesMaxDefault
 
     package init() {}
 

@@ -15,6 +15,22 @@ package struct FindQuery: Sendable {
     package var preference = ReadRouting.Preference.bySize
     /// `$natural` in the sort or the hint.
     package var naturalDescending = false
+    /// `min` and `max`.
+    package var bounds: IDBounds?
+    /// Where a sort goes that memory cannot hold; nil when it must not.
+    package var spill: (any SpillSpace)?
+    /// How much of it a sort holds.
+    package var sortBytesMax = Sorter.memoryBytesMax
+    package var showsRecordID = false
+    package var returnedKey = ReturnedKey.none
+
+    /// `returnKey`: the key by which a document was found, in the place of the document.
+    package enum ReturnedKey: Sendable {
+        case none
+        case id
+        /// No index was used: an empty document.
+        case nothing
+    }
 
     package init(filter: Filter) {
         self.filter = filter
@@ -37,7 +53,28 @@ package struct FindQuery: Sendable {
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder)
         plan.narrow(by: filter.identity)
+        if let bounds { plan.narrow(by: bounds) }
+        plan.showsRID = showsRecordID || projection?.needsFacts == true
         return plan
+    }
+
+    /// Whether a row belongs to the result.
+    @inline(__always)
+    func accepts(_ document: RawDocument) throws(StorageError) -> Bool {
+        do throws(CommandError) {
+            guard try filter.matches(document) else { return false }
+        } catch { throw .command(error) }
+        return bounds?.contain(document) ?? true
+    }
+
+    /// Whether every row does.
+    package var matchesEverything: Bool { filter.matchesEverything && bounds == nil }
+
+    /// Whether the documents are found, or come in the order of, the index on `_id`.
+    package var usesIDIndex: Bool {
+        if case .id? = sort?.order { return true }
+        if case .any = filter.identity.shape { return bounds != nil }
+        return true
     }
 
     private var scanOrder: ScanPlan.Order {
@@ -50,15 +87,42 @@ package struct FindQuery: Sendable {
     }
 }
 
-extension Filter {
-    /// ``matches(_:)`` for the visitor of a scan.
-    @inline(__always)
-    func accepts(_ document: RawDocument) throws(StorageError) -> Bool {
-        do throws(CommandError) { return try matches(document) } catch { throw .command(error) }
+/// `min` and `max` on the index of `_id`: across the types, unlike the comparisons of a filter.
+package struct IDBounds: Sendable {
+    package var lower: Value?
+    /// Exclusive.
+    package var upper: Value?
+
+    package init(lower: Value?, upper: Value?) {
+        self.lower = lower
+        self.upper = upper
+    }
+
+    /// Whether anything can lie between.
+    package var isAscending: Bool {
+        guard let lower, let upper else { return true }
+        return lower.withRaw { lower in upper.withRaw { lower.compare(to: $0) < 0 } }
+    }
+
+    func contain(_ document: RawDocument) -> Bool {
+        guard let id = document["_id"] else { return false }
+        if let lower, lower.withRaw({ id.compare(to: $0) < 0 }) { return false }
+        if let upper, upper.withRaw({ id.compare(to: $0) >= 0 }) { return false }
+        return true
     }
 }
 
 extension ScanPlan {
+    /// A bound that is cut would leave out its neighbours; the rows are checked anyway.
+    package mutating func narrow(by bounds: IDBounds) {
+        if let value = bounds.lower, let bound = Self.bound(value, isInclusive: true) {
+            if lower.map({ compare($0.key, bound.key) < 0 }) ?? true { lower = bound }
+        }
+        if let value = bounds.upper, let bound = Self.bound(value, isInclusive: false) {
+            if upper.map({ compare($0.key, bound.key) >= 0 }) ?? true { upper = bound }
+        }
+    }
+
     /// Narrows by what the filter says about `_id`.
     ///
     /// A bound that is cut (too long to be held whole) would hide neighbours with the same prefix, so it is left out;
@@ -77,7 +141,11 @@ extension ScanPlan {
     }
 
     private static func bound(_ bound: IDConstraint.Bound) -> Bound? {
-        let key = DocumentKey.encode(bound.value)
-        return DocumentKey.isCut(key) ? nil : Bound(key: key, isInclusive: bound.isInclusive)
+        self.bound(bound.value, isInclusive: bound.isInclusive)
+    }
+
+    private static func bound(_ value: Value, isInclusive: Bool) -> Bound? {
+        let key = DocumentKey.encode(value)
+        return DocumentKey.isCut(key) ? nil : Bound(key: key, isInclusive: isInclusive)
     }
 }

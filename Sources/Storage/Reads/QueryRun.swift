@@ -1,9 +1,8 @@
 package import BSON
 package import CommandModel
-internal import DequeModule
 package import NIOCore
 package import Postgres
-internal import Query
+package import Query
 
 /// The state of a query between batches: all that a cursor needs to go on, and no connection.
 package struct QueryRun: Sendable {
@@ -14,7 +13,7 @@ package struct QueryRun: Sendable {
     /// nil means no limit.
     private var limitRemaining: Int?
     /// What is left of a blocking sort, in order.
-    private var sorted: Deque<Document>?
+    private var sorted: SortedRecords?
     package private(set) var isExhausted = false
 
     package init(_ query: FindQuery, on collection: Collection) {
@@ -29,7 +28,7 @@ package struct QueryRun: Sendable {
         query = FindQuery(filter: .everything)
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
         skipRemaining = 0
-        sorted = Deque(documents)
+        sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
     }
 
     /// What the next batch asks for, to expect its size.
@@ -53,17 +52,34 @@ package struct QueryRun: Sendable {
         }
     }
 
-    /// Whether ``fill(_:on:deadline:)`` needs PostgreSQL for the next batch.
-    package var needsConnection: Bool { sorted == nil }
+    /// Whether the next batch takes PostgreSQL or a disk, and so a thread that may wait: that of a connection.
+    package var needsConnection: Bool { sorted?.isInMemory != true }
 
-    /// The next batch from what a blocking sort left in memory.
+    /// The next batch from what a blocking sort has left.
     package mutating func takeSorted(into batch: inout ReplyBatch) throws(StorageError) {
-        while !batch.isFull, limitRemaining != 0, let row = sorted?.first {
-            guard try row.withRaw({ raw throws(StorageError) in try Self.append(raw, to: &batch) }) else { return }
-            sorted?.removeFirst()
-            countReturned()
+        guard var rest = sorted else { return }
+        // Taken out while it changes, or it would be copied.
+        sorted = .empty
+        defer { sorted = rest }
+        do throws(CommandError) {
+            try skip(in: &rest)
+            while !batch.isFull, limitRemaining != 0, let entry = try rest.peek() {
+                let isTaken = try entry.row.withRaw { raw throws(CommandError) in
+                    batch.needsFacts ? try batch.append(raw, facts(entry.rid)) : try batch.append(raw)
+                }
+                guard isTaken else { return }
+                _ = try rest.next()
+                countReturned()
+            }
+            let next = limitRemaining == 0 ? nil : try rest.peek()
+            isExhausted = next == nil
+        } catch { throw .command(error) }
+    }
+
+    private mutating func skip(in rest: inout SortedRecords) throws(CommandError) {
+        while skipRemaining > 0 {
+            skipRemaining = try rest.next() == nil ? 0 : skipRemaining - 1
         }
-        isExhausted = sorted?.isEmpty != false || limitRemaining == 0
     }
 
     private mutating func stream(
@@ -71,16 +87,16 @@ package struct QueryRun: Sendable {
     ) throws(StorageError) {
         var plan = query.scanPlan(collection)
         plan.after = position
-        if query.filter.matchesEverything { plan.rowLimit = rowsWanted(by: batch) }
+        if query.matchesEverything { plan.rowLimit = rowsWanted(by: batch) }
         var isDone = false
-        let filter = query.filter
+        let query = query
         let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
             row throws(StorageError) in
-            guard try filter.accepts(row.document) else { return true }
+            guard try query.accepts(row.document) else { return true }
             if skipRemaining > 0 {
                 skipRemaining -= 1
             } else {
-                guard try Self.append(row.document, to: &batch) else { return false }
+                guard try append(row, to: &batch) else { return false }
                 countReturned()
                 isDone = limitRemaining == 0
             }
@@ -93,10 +109,18 @@ package struct QueryRun: Sendable {
             isDone || (isComplete && plan.rowLimit == nil) || (plan.rowLimit != nil && isComplete && !batch.isFull)
     }
 
-    private static func append(
-        _ document: RawDocument, to batch: inout ReplyBatch
+    @inline(__always)
+    private func append(
+        _ row: borrowing Scanner.Row, to batch: inout ReplyBatch
     ) throws(StorageError) -> Bool {
-        do throws(CommandError) { return try batch.append(document) } catch { throw .command(error) }
+        do throws(CommandError) {
+            guard batch.needsFacts else { return try batch.append(row.document) }
+            return try batch.append(row.document, facts(row.rid))
+        } catch { throw .command(error) }
+    }
+
+    private func facts(_ rid: Int64) -> RowFacts {
+        RowFacts(recordID: rid, sort: query.sort, usesIDIndex: query.usesIDIndex)
     }
 
     private func rowsWanted(by batch: ReplyBatch) -> Int? {
@@ -111,16 +135,16 @@ package struct QueryRun: Sendable {
 
     private mutating func sort(on connection: Connection, deadline: Deadline) throws(StorageError) {
         guard sorted == nil, let pattern = query.sort else { return }
-        var sorter = Sorter(limit: query.matchesNeeded)
-        let filter = query.filter
+        var sorter = ExternalSorter(limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill)
+        let query = query
         _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {
             row throws(StorageError) in
-            guard try filter.accepts(row.document) else { return true }
+            guard try query.accepts(row.document) else { return true }
             do throws(CommandError) {
-                try sorter.insert(key: pattern.key(of: row.document), rid: row.rid, row: row.document)
+                try sorter.insert(key: try pattern.key(of: row.document), rid: row.rid, row: row.document)
             } catch { throw .command(error) }
             return true
         }
-        sorted = Deque(sorter.finish().dropFirst(query.skip).map(\.row))
+        do throws(CommandError) { sorted = try sorter.finish() } catch { throw .command(error) }
     }
 }

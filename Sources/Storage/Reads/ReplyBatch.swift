@@ -14,14 +14,26 @@ package struct ReplyBatch: Sendable {
     package private(set) var count = 0
     private let documentsMax: Int
     private let projection: Projection?
+    private let showsRecordID: Bool
+    private let returnedKey: FindQuery.ReturnedKey
     private let origin: Int
 
-    package init(into builder: DocumentBuilder, documentsMax: Int, projection: Projection? = nil) {
+    package init(into builder: DocumentBuilder, documentsMax: Int) {
+        self.init(into: builder, documentsMax: documentsMax, showing: FindQuery(filter: .everything))
+    }
+
+    /// - Parameter query: what it shows of each document.
+    package init(into builder: DocumentBuilder, documentsMax: Int, showing query: FindQuery) {
         self.builder = builder
         self.documentsMax = documentsMax
-        self.projection = projection
+        projection = query.projection
+        showsRecordID = query.showsRecordID
+        returnedKey = query.returnedKey
         origin = builder.count
     }
+
+    /// Whether more than the document goes into the reply.
+    var needsFacts: Bool { showsRecordID || returnedKey != .none || projection?.needsFacts == true }
 
     package var isFull: Bool { count >= documentsMax }
     package var remaining: Int { documentsMax - count }
@@ -31,6 +43,23 @@ package struct ReplyBatch: Sendable {
     package mutating func append(_ document: RawDocument) throws(CommandError) -> Bool {
         guard count == 0 || builder.count - origin + document.bytes.count <= Self.bytesMax else { return false }
         try builder.append(index: count, document, through: projection)
+        count += 1
+        return true
+    }
+
+    /// The same, when more than the document goes into the reply.
+    mutating func append(_ document: RawDocument, _ facts: RowFacts) throws(CommandError) -> Bool {
+        guard count == 0 || builder.count - origin + document.bytes.count <= Self.bytesMax else { return false }
+        builder.beginDocument(index: count)
+        switch returnedKey {
+        case .none:
+            try (projection ?? .identity).write(document, into: &builder, facts: facts)
+        case .id:
+            if let id = document["_id"] { builder.append("_id", id) }
+        case .nothing: break
+        }
+        if showsRecordID { builder.append("$recordId", int64: facts.recordID) }
+        builder.end()
         count += 1
         return true
     }

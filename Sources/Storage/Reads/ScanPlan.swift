@@ -40,6 +40,8 @@ package struct ScanPlan: Sendable {
     package internal(set) var leavesOutBound = false
     /// Set when every row counts, so that PostgreSQL may stop by itself.
     package var rowLimit: Int?
+    /// The `rid` is wanted also where it is not the order.
+    package var showsRID = false
 
     package init(
         _ collection: Collection, order: Order, points: [ByteBuffer]? = nil, lower: Bound? = nil, upper: Bound? = nil
@@ -53,7 +55,7 @@ package struct ScanPlan: Sendable {
 
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document.
     package var statement: Statement {
-        select(order.isByID ? "id, doc" : "rid, doc")
+        select(order.isByID ? (showsRID ? "id, doc, rid" : "id, doc") : "rid, doc")
     }
 
     /// The text of ``statement``, for explain.

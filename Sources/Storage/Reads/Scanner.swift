@@ -27,13 +27,15 @@ struct Scanner {
         let document: RawDocument
         fileprivate let first: UnsafeRawBufferPointer
         fileprivate let isByID: Bool
+        fileprivate let third: UnsafeRawBufferPointer?
 
         /// Where a cursor stands after this row.
         var position: ScanPlan.Position { isByID ? .key(ByteBuffer(bytes: first)) : .rid(rid) }
 
-        /// Only in scans that are not in the order of `_id`.
+        /// In scans in the order of `_id` only when the plan asks for it.
         var rid: Int64 {
-            first.count == 8 ? Int64(bigEndian: first.loadUnaligned(as: Int64.self)) : 0
+            let bytes = third ?? first
+            return bytes.count == 8 ? Int64(bigEndian: bytes.loadUnaligned(as: Int64.self)) : 0
         }
     }
 
@@ -139,6 +141,7 @@ struct Scanner {
         _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
         let isByID = plan.order.isByID
+        let hasThird = isByID && plan.showsRID
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {
@@ -146,7 +149,8 @@ struct Scanner {
                     CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
             }
             guard let first = result.bytes(row: row, column: 0) else { continue }
-            if try !visit(Row(document: document, first: first, isByID: isByID)) { return false }
+            let third = hasThird ? result.bytes(row: row, column: 2) : nil
+            if try !visit(Row(document: document, first: first, isByID: isByID, third: third)) { return false }
         }
         return true
     }

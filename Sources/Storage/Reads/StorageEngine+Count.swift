@@ -47,7 +47,7 @@ extension StorageEngine {
         let enough = query.matchesNeeded.map(Int64.init)
         var total: Int64 = 0
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            if try filter.accepts(row.document) { total += 1 }
+            if try query.accepts(row.document) { total += 1 }
             return total != enough
         }
         return total
@@ -70,7 +70,7 @@ extension StorageEngine {
         plan.order = .unordered
         let filter = query.filter
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            guard try filter.accepts(row.document) else { return true }
+            guard try query.accepts(row.document) else { return true }
             do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
             return true
         }
