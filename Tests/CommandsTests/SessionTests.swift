@@ -134,7 +134,7 @@ struct SessionTests {
             let id = try cursors.open(TestEngine.cursor(of: session))
             _ = try await server.run(#"{"setParameter": 1, "cursorTimeoutMillis": \#(timeout)}"#)
             server.state.reapIdle(now: now + .milliseconds(idle))
-            #expect(cursors.kill(id, in: TestEngine.namespace) == survives)
+            #expect(cursors.kill(id) == survives)
         }
         #expect(server.state.cursorTimeout.killed == 2)
     }
@@ -152,6 +152,6 @@ struct SessionTests {
 
     /// Those that are still open, which closes them.
     private func survivors(of ids: CursorIDs) -> [Int64] {
-        [ids.session, ids.other, ids.none].filter { server.context.engine.cursors.kill($0, in: TestEngine.namespace) }
+        [ids.session, ids.other, ids.none].filter { server.context.engine.cursors.kill($0) }
     }
 }

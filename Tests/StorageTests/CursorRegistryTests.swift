@@ -70,19 +70,17 @@ import Testing
     func killWhileCheckedOut() throws {
         let id = try registry.open(cursor())
         guard case .cursor(let cursor) = registry.checkOut(id) else { return #expect(Bool(false)) }
-        #expect(registry.kill(id, in: namespace()))
+        #expect(registry.kill(id))
         registry.checkIn(id, cursor)
         #expect(state(of: id) == "missing")
         #expect(registry.count == 0)
     }
 
-    @Test("kill needs the namespace of the cursor, and says whether there was one")
-    func killInNamespace() throws {
+    @Test("kill says whether there was such a cursor")
+    func killTwice() throws {
         let id = try registry.open(cursor())
-        #expect(!registry.kill(id, in: namespace("other")))
-        #expect(state(of: id) == "idle")
-        #expect(registry.kill(id, in: namespace()))
-        #expect(!registry.kill(id, in: namespace()))
+        #expect(registry.kill(id))
+        #expect(!registry.kill(id))
     }
 
     @Test("the end of a session kills its cursors, idle or not, and no others")

@@ -8,7 +8,8 @@ extension CommandTable {
     @Sendable static func killCursors(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        let namespace = try request.namespace()
+        // A collection must be named, and need not be the cursors'.
+        _ = try request.namespace()
         var ids: [Int64]?
         try request.forEachArgument(of: "killCursors") { argument throws(CommandError) in
             guard argument.key == "cursors" else { throw argument.unknownField() }
@@ -24,7 +25,7 @@ extension CommandTable {
             ids = list
         }
         guard let ids else { throw .missingField("killCursors.cursors") }
-        let killed = ids.map { context.engine.cursors.kill($0, in: namespace) }
+        let killed = ids.map { context.engine.cursors.kill($0) }
         return CommandReply { builder in
             write("cursorsKilled", zip(ids, killed).filter(\.1).map(\.0), &builder)
             write("cursorsNotFound", zip(ids, killed).filter { !$0.1 }.map(\.0), &builder)

@@ -89,13 +89,9 @@ package final class CursorRegistry: Sendable {
         }
     }
 
-    /// - Returns: whether there was such a cursor on that collection.
-    package func kill(_ id: Int64, in namespace: Namespace) -> Bool {
-        slots.withLockedValue { slots in
-            guard let slot = slots[id], slot.cursor.namespace == namespace else { return false }
-            slots[id] = nil
-            return true
-        }
+    /// - Returns: whether there was such a cursor.
+    package func kill(_ id: Int64) -> Bool {
+        slots.withLockedValue { $0.removeValue(forKey: id) != nil }
     }
 
     package func close(_ id: Int64) {
