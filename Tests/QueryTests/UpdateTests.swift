@@ -132,6 +132,38 @@ struct UpdateTests {
         #expect(thrown == 17419)
     }
 
+    @Test("an empty timestamp in a replacement's top level means now; modifiers set it as it is")
+    func emptyTimestamps() throws {
+        let empty = #"{"$timestamp":{"t":0,"i":0}}"#
+        let now = #"{"$timestamp":{"t":9,"i":1}}"#
+        func applied(_ update: String, keeping: Bool = false) throws -> Document? {
+            let program = try UpdateProgram(
+                compiling: json(update).value, keepsEmptyTimestamps: keeping, time: UpdateTime(milliseconds: 9_000))
+            return try json(#"{"_id":1}"#).withRaw { try program.apply(to: $0, filter: .everything) }
+        }
+        let replacement = #"{"a":\#(empty),"b":{"c":\#(empty)}}"#
+        #expect(try applied(replacement) == json(#"{"_id":1,"a":\#(now),"b":{"c":\#(empty)}}"#))
+        #expect(try applied(replacement, keeping: true) == json(#"{"_id":1,"a":\#(empty),"b":{"c":\#(empty)}}"#))
+        #expect(try applied(#"{"$set":{"a":\#(empty)}}"#) == json(#"{"_id":1,"a":\#(empty)}"#))
+    }
+
+    @Test("an update that nests a document deeper than may be stored is refused")
+    func depth() throws {
+        func nested(_ levels: Int) -> String {
+            String(repeating: #"{"a":"#, count: levels) + "1" + String(repeating: "}", count: levels)
+        }
+        func code(_ update: String) -> Int32? {
+            errorCode {
+                let program = try UpdateProgram(compiling: json(update).value)
+                _ = try json(#"{"_id":1}"#).withRaw { try program.apply(to: $0, filter: .everything) }
+            }
+        }
+        #expect(code(#"{"$set":{"x":\#(nested(179))}}"#) == nil)
+        #expect(code(#"{"$set":{"x":\#(nested(180))}}"#) == 15)
+        #expect(code(nested(180)) == nil)
+        #expect(code(nested(181)) == 15)
+    }
+
     @Test("many paths in one update do not take quadratic time", .timeLimit(.minutes(1)))
     func manyPaths() throws {
         let fields = (0..<50_000).map { #""f\#($0)":\#($0)"# }.joined(separator: ",")

@@ -99,7 +99,8 @@ private struct BulkWriteRun {
                 "object to insert too large. size in bytes: \(document.count), "
                     + "max size: \(ServerLimits.documentBytesMax)")
         }
-        return try StoredDocument.prepare(document, context.server)
+        return try StoredDocument.prepare(
+            document, context.server, keepsEmptyTimestamps: arguments.keepsEmptyTimestamps)
     }
 
     private mutating func store(
@@ -136,7 +137,8 @@ private struct BulkWriteRun {
             try await context.engine.checkUUID(target.uuid, of: target.namespace)
             switch operation.action {
             case .insert: return
-            case .update(let statement):
+            case .update(var statement):
+                statement.keepsEmptyTimestamps = arguments.keepsEmptyTimestamps
                 context.server.counters.countUpdate()
                 let tally = try await CommandTable.run(statement, number, on: target.namespace, deadline, context)
                 results.addUpdate(tally, at: index)

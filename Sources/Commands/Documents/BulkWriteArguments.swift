@@ -13,6 +13,8 @@ struct BulkWriteArguments {
     var errorsOnly = false
     /// nil means as many results as fit into a reply.
     var batchSize: Int?
+    /// A top-level Timestamp(0, 0) of an inserted document or a replacement stays as it is.
+    var keepsEmptyTimestamps = false
 
     init(_ request: CommandRequest) throws(CommandError) {
         var statements = request.sequence("ops")
@@ -42,7 +44,7 @@ struct BulkWriteArguments {
         // The variables are for expressions: a filter or an update that holds one is refused where it is compiled.
         case "let": _ = try argument.ifPresent(Argument.document)
         case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil
-        case "bypassEmptyTsReplacement": _ = try argument.ifPresent(Argument.bool)
+        case "bypassEmptyTsReplacement": keepsEmptyTimestamps = try argument.ifPresent(Argument.bool) ?? false
         default: throw argument.unknownField()
         }
     }

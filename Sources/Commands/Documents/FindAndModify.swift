@@ -15,6 +15,7 @@ struct FindAndModifyArguments {
     var isUpsert = false
     var arrayFilters: [Document] = []
     var hint = Hint.none
+    var keepsEmptyTimestamps = false
 
     init(_ request: CommandRequest) throws(CommandError) {
         var taken = FindAndModifyArguments()
@@ -43,7 +44,7 @@ struct FindAndModifyArguments {
         // Nothing validates documents so far.
         case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
         case "encryptionInformation": try argument.refuseUnlessEmpty("findAndModify")
-        case "bypassEmptyTsReplacement": try argument.refuseIfSet("findAndModify")
+        case "bypassEmptyTsReplacement": keepsEmptyTimestamps = try argument.ifPresent(Argument.lenientBool) ?? false
         case "sampleId": _ = try argument.ifPresent(Argument.uuid)
         default: throw argument.unknownField()
         }
@@ -70,6 +71,13 @@ struct FindAndModifyArguments {
         }
     }
 
+    /// Looked at only where there is a collection.
+    func sortPattern() throws(StorageError) -> SortPattern? {
+        do throws(CommandError) {
+            return try sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
+        } catch { throw .command(error) }
+    }
+
     func operation(on namespace: Namespace, _ server: ServerState) throws(CommandError) -> DocumentOperation {
         let filter = try Filter(compiling: filter)
         guard let update, !removes else {
@@ -77,7 +85,8 @@ struct FindAndModifyArguments {
         }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
-            compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert)
+            compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert,
+            keepsEmptyTimestamps: keepsEmptyTimestamps)
         return DocumentOperation(
             on: namespace, filter: filter, action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil, image: returnsNew ? .after : .before)
@@ -91,15 +100,18 @@ extension CommandTable {
         let namespace = try request.namespace()
         let arguments = try FindAndModifyArguments(request)
         let operation = try arguments.operation(on: namespace, context.server)
-        let sort = try arguments.sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
         let projection = try arguments.fields.map { document throws(CommandError) in
             try Projection(compiling: document, filter: operation.filter)
+        }
+        guard projection?.needsFacts != true else {
+            throw CommandError(.notImplemented, "$meta in the fields of findAndModify is not implemented yet")
         }
         let deadline = context.deadline(of: request)
         let documents = context.documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try arguments.hint.check()
+            let sort = try arguments.sortPattern()
             return try await documents.modifyOne(
                 operation, statement: number, in: collection, sort: sort, deadline: deadline)
         }

@@ -16,7 +16,13 @@ enum StoredDocument {
                     + "max size: \(ServerLimits.documentBytesMax)"
             )
         }
-        let found = try document.withRaw { raw throws(CommandError) in try check(raw) }
+        let found = try document.withRaw { raw throws(CommandError) in
+            guard !raw.isTooDeepToStore else {
+                throw CommandError(
+                    .overflow, "the document nests deeper than \(RawDocument.storedDepthMax) levels")
+            }
+            return try check(raw)
+        }
         let fillsTimestamps = found.hasEmptyTimestamp && !keepsEmptyTimestamps
         guard fillsTimestamps || !found.beginsWithID else { return document }
         return rewritten(document, server, fillsTimestamps: fillsTimestamps)

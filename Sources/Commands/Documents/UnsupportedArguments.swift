@@ -78,9 +78,3 @@ extension Argument {
         guard try ifPresent(Argument.document)?.isEmpty != false else { throw notSupportedYet(command) }
     }
 }
-
-extension CommandError {
-    static func emptyTimestampsNotKept(_ command: StaticString) -> CommandError {
-        CommandError(.notImplemented, "\(command): the option 'bypassEmptyTsReplacement' is not supported yet")
-    }
-}

@@ -16,6 +16,7 @@ struct UpdateStatement {
     var sort: Document?
     var hint = Hint.none
     var hasConstants = false
+    var keepsEmptyTimestamps = false
 
     init() {}
 
@@ -61,7 +62,8 @@ struct UpdateStatement {
         guard let update else { throw .missingField("update.updates.u") }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: hasConstants)
         let program = try UpdateProgram(
-            compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert)
+            compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
+            keepsEmptyTimestamps: keepsEmptyTimestamps)
         return DocumentOperation(
             on: namespace, filter: try Filter(compiling: filter), action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil)
@@ -74,9 +76,12 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         let arguments = try writeStatements("update", "updates", request)
-        guard !arguments.keepsEmptyTimestamps else { throw .emptyTimestampsNotKept("update") }
         var statements: [UpdateStatement] = []
-        for document in arguments.list { statements.append(try UpdateStatement(document)) }
+        for document in arguments.list {
+            var statement = try UpdateStatement(document)
+            statement.keepsEmptyTimestamps = arguments.keepsEmptyTimestamps
+            statements.append(statement)
+        }
         if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)

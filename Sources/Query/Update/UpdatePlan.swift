@@ -16,7 +16,7 @@ final class UpdatePlan: @unchecked Sendable {
     private let arena: ProgramArena
 
     init(
-        _ update: RawValue, arrayFilters: [Document], multi: Bool, time: UpdateTime
+        _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool, time: UpdateTime
     ) throws(CommandError) {
         arena = ProgramArena()
         self.time = time
@@ -31,8 +31,27 @@ final class UpdatePlan: @unchecked Sendable {
         } else {
             try Self.check(replacement: source, arrayFilters, multi: multi)
             self.arrayFilters = []
-            action = .replacement(source)
+            action = .replacement(keepsEmptyTimestamps ? source : Self.fillingTimestamps(of: source, time, arena))
         }
+    }
+
+    private static func fillingTimestamps(
+        of document: RawDocument, _ time: UpdateTime, _ arena: ProgramArena
+    ) -> RawDocument {
+        func isEmptyTimestamp(_ element: RawElement) -> Bool {
+            element.value.timestamp == 0 && !(element.key == "_id")
+        }
+        guard document.contains(where: isEmptyTimestamp) else { return document }
+        let filled = Document { builder in
+            for element in document {
+                if isEmptyTimestamp(element) {
+                    builder.append(element.key, Value.timestamp(time.timestamp))
+                } else {
+                    builder.append(element)
+                }
+            }
+        }
+        return filled.withRaw { arena.copy($0) }
     }
 
     private static func refusal(of update: RawValue) -> CommandError {

@@ -17,13 +17,16 @@ package struct UpdateProgram: Sendable {
     /// - Parameters:
     ///   - update: a document (modifiers or a replacement) or an array (a pipeline, refused for now).
     ///   - multi: whether the statement may touch many documents, which a replacement may not.
+    ///   - keepsEmptyTimestamps: whether a Timestamp(0, 0) at the top level of a replacement stays; else it stands for
+    ///     "now", as in an inserted document. Modifiers set it as it is.
     ///   - time: what `$currentDate` sets.
     package init(
         compiling update: Value, arrayFilters: [Document] = [], multi: Bool = false, isUpsert: Bool = false,
-        time: UpdateTime = .now()
+        keepsEmptyTimestamps: Bool = false, time: UpdateTime = .now()
     ) throws(CommandError) {
         plan = try update.withRaw { raw throws(CommandError) in
-            try UpdatePlan(raw, arrayFilters: arrayFilters, multi: multi, time: time)
+            try UpdatePlan(
+                raw, arrayFilters: arrayFilters, multi: multi, keepsEmptyTimestamps: keepsEmptyTimestamps, time: time)
         }
     }
 
@@ -59,8 +62,10 @@ package struct UpdateProgram: Sendable {
             case .modifiers(let modifiers): try Self.inserted(modifiers, plan, filter)
             }
         let complete = document.withRaw { $0.withIDFirst(else: newID) }
-        try Self.checkSize(complete.count)
-        try complete.withRaw { raw throws(CommandError) in try Self.checkID(raw) }
+        try complete.withRaw { raw throws(CommandError) in
+            try Self.checkSize(raw)
+            try Self.checkID(raw)
+        }
         return complete
     }
 }
@@ -116,7 +121,7 @@ extension UpdateProgram {
     }
 
     private static func checkResult(_ result: RawDocument, of original: RawDocument) throws(CommandError) {
-        try checkSize(result.bytes.count)
+        try checkSize(result)
         guard let id = original["_id"] else { return }
         guard let newID = result["_id"], newID.compare(to: id) == 0 else {
             throw CommandError(
@@ -124,10 +129,14 @@ extension UpdateProgram {
         }
     }
 
-    private static func checkSize(_ count: Int) throws(CommandError) {
-        guard count <= documentBytesMax else {
+    private static func checkSize(_ document: RawDocument) throws(CommandError) {
+        guard document.bytes.count <= documentBytesMax else {
             throw CommandError(
                 ErrorCode(17419), "Resulting document after update is larger than \(documentBytesMax)")
+        }
+        guard !document.isTooDeepToStore else {
+            throw CommandError(
+                .overflow, "the document after the update nests deeper than \(RawDocument.storedDepthMax) levels")
         }
     }
 

@@ -4,8 +4,7 @@ internal import NIOCore
 
 /// Writes the result of an update: single elements, and whole runs of elements taken over as bytes.
 struct UpdateWriter {
-    /// MongoDB's limit on nesting.
-    static let depthMax = 200
+    static let depthMax = RawDocument.storedDepthMax
 
     private var buffer = ByteBuffer()
     private var open: [Int] = []
