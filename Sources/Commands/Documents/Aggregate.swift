@@ -5,77 +5,59 @@ internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/aggregate/
 
-/// The one pipeline that runs so far: what drivers send for `countDocuments`, that is `$match`, `$skip`, `$limit` in
-/// this order, each at most once, then `{$group: {_id: 1, n: {$sum: 1}}}`. Every other one is refused by name.
-private struct CountPipeline {
-    var query: FindQuery
-    var isComplete = false
-    private var lastStage = 0
+struct AggregateArguments {
+    /// Of a command that reads no collection (`aggregate: 1`) the pseudo-collection that its cursor is on.
+    private(set) var namespace: Namespace
+    private(set) var hasCollection: Bool
+    private var pipeline: Document?
+    private var hasCursor = false
+    private var variables: Document?
+    var batchSize = FindArguments.defaultBatchSize
+    var hint = Hint.none
+    var uuid: [UInt8]?
 
-    init(_ pipeline: RawDocument) throws(CommandError) {
-        query = FindQuery(filter: .everything)
-        for element in pipeline {
-            guard let stage = element.value.document else {
-                throw CommandError(.typeMismatch, "Each element of the 'pipeline' array must be an object")
-            }
-            try take(stage)
-        }
-        guard isComplete else { throw Self.unsupported("a pipeline that does not end with a count") }
-    }
-
-    private mutating func take(_ stage: RawDocument) throws(CommandError) {
-        guard stage.elementCount == 1, let field = stage.firstElement else {
+    init(_ request: CommandRequest) throws(CommandError) {
+        (namespace, hasCollection) = try Self.target(request)
+        var taken = self
+        try request.forEachArgument(of: "aggregate") { argument throws(CommandError) in try taken.take(argument) }
+        self = taken
+        guard pipeline != nil else { throw .missingField("aggregate.pipeline") }
+        guard hasCursor else {
             throw CommandError(
-                ErrorCode(40323), "A pipeline stage specification object must contain exactly one field.")
-        }
-        guard field.key.startsWithDollar else {
-            throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(field.key.string)'")
-        }
-        let rank = Self.rank(field.key)
-        guard rank > lastStage, !isComplete else { throw Self.unsupported("the stage \(field.key.string)") }
-        lastStage = rank
-        switch field.key {
-        case "$match":
-            guard let filter = field.value.document else {
-                throw CommandError(ErrorCode(15959), "the match filter must be an expression in an object")
-            }
-            query.filter = try Filter(compiling: filter)
-        case "$skip": query.skip = try Self.count(field, minimum: 0, ErrorCode(5_107_200))
-        case "$limit": query.limit = try Self.count(field, minimum: 1, ErrorCode(5_107_201))
-        default: try takeGroup(field.value)
+                .failedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
         }
     }
 
-    private static func rank(_ stage: RawKey) -> Int {
-        switch stage {
-        case "$match": 1
-        case "$skip": 2
-        case "$limit": 3
-        case "$group": 4
-        default: 0
+    private static func target(_ request: CommandRequest) throws(CommandError) -> (Namespace, Bool) {
+        guard request.body.withRaw({ $0.firstElement?.value.number?.asInt64Exact }) == 1 else {
+            return (try request.namespace(), true)
+        }
+        return (Namespace(database: request.database, collection: "$cmd.aggregate"), false)
+    }
+
+    private mutating func take(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "pipeline": if !argument.isOmitted { pipeline = Document(copying: try argument.array()) }
+        case "cursor":
+            guard let size = try argument.ifPresent(Argument.cursorBatchSize) else { return }
+            hasCursor = true
+            if let size { batchSize = size }
+        case "explain", "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
+        case "allowDiskUse", "bypassDocumentValidation", "includeQueryStatsMetrics":
+            _ = try argument.ifPresent(Argument.lenientBool)
+        case "hint": hint = try argument.hint()
+        case "collation": try argument.checkCollation()
+        case "let": variables = try argument.ifPresent(Argument.document)
+        case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+        default: throw argument.unknownField()
         }
     }
 
-    private static func count(
-        _ field: RawElement, minimum: Int64, _ code: ErrorCode
-    ) throws(CommandError) -> Int {
-        guard let count = field.value.number?.asInt64Exact, count >= minimum else {
-            throw CommandError(
-                code, "invalid argument to \(field.key.string) stage: it must be an integer >= \(minimum)")
-        }
-        return Int(count)
-    }
-
-    private mutating func takeGroup(_ value: RawValue) throws(CommandError) {
-        guard let group = value.document, group.elementCount == 2, group["_id"]?.container == nil,
-            group["_id"]?.stringBytes == nil, let sum = group["n"]?.document, sum.elementCount == 1,
-            sum["$sum"]?.number?.asInt64Exact == 1
-        else { throw Self.unsupported("$group other than the count of all documents") }
-        isComplete = true
-    }
-
-    private static func unsupported(_ what: String) -> CommandError {
-        CommandError(.notImplemented, "aggregate: \(what) is not supported yet")
+    func compile(in environment: ExpressionEnvironment) throws(CommandError) -> CompiledPipeline {
+        var environment = environment
+        if let variables { try environment.define(variables) }
+        let compiler = PipelineCompiler(in: environment)
+        return try (pipeline ?? .empty).withRaw { raw throws(CommandError) in try compiler.compile(raw) }
     }
 }
 
@@ -83,56 +65,65 @@ extension CommandTable {
     @Sendable static func aggregate(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        var pipeline: CountPipeline?
-        var hasCursor = false
-        var hint = Hint.none
-        var uuid: [UInt8]?
-        try request.forEachArgument(of: "aggregate") { argument throws(CommandError) in
-            switch argument.key {
-            case "pipeline": if !argument.isOmitted { pipeline = try CountPipeline(argument.array()) }
-            case "cursor":
-                // A count is one document: any size of a batch but zero holds it.
-                guard let size = try argument.ifPresent(Argument.cursorBatchSize) else { return }
-                hasCursor = true
-                guard size != 0 else {
-                    throw CommandError(.notImplemented, "aggregate: a batchSize of 0 is not supported yet")
-                }
-            case "explain", "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
-            case "allowDiskUse", "bypassDocumentValidation", "includeQueryStatsMetrics":
-                _ = try argument.ifPresent(Argument.lenientBool)
-            case "hint": hint = try argument.hint()
-            case "collation": try argument.checkCollation()
-            case "let": try argument.checkVariables()
-            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
-            default: throw argument.unknownField()
+        let arguments = try AggregateArguments(request)
+        let compiled = try arguments.compile(in: context.environment)
+        let (query, pipeline) = sourceQuery(of: compiled.pipeline, request)
+        guard arguments.hasCollection, compiled.documents == nil else {
+            let run = QueryRun(over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline)
+            return try await context.engine.mapped { () async throws(StorageError) in
+                try await firstBatch(of: run, arguments, request, context)
             }
         }
-        guard var query = pipeline?.query else { throw .missingField("aggregate.pipeline") }
-        guard hasCursor else {
-            throw CommandError(
-                .failedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
+        try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
+        let found = try await context.documents.withCollection(arguments.namespace) {
+            collection async throws(StorageError) -> CommandReply in
+            try arguments.hint.check()
+            return try await firstBatch(
+                of: QueryRun(query, on: collection, through: pipeline), arguments, request, context)
         }
-        query.deadline = context.deadline(of: request)
+        if let found { return found }
+        return try await context.engine.mapped { () async throws(StorageError) in
+            try await firstBatch(
+                of: QueryRun(over: [], in: arguments.namespace, through: pipeline), arguments, request, context)
+        }
+    }
+
+    /// The part of a pipeline that a query can do while it reads, and the rest.
+    private static func sourceQuery(of pipeline: Pipeline, _ request: CommandRequest) -> (FindQuery, Pipeline) {
+        var query = FindQuery(filter: .everything)
         query.preference = request.shared.routing
-        let namespace = try request.namespace()
-        let (documents, counted) = (context.documents, query)
-        try await context.engine.checkUUID(uuid, of: namespace)
-        let usedHint = hint
-        let count =
-            try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
-                try usedHint.check()
-                return try await documents.count(counted, in: collection)
-            } ?? 0
-        return cursorReply(.first, namespace, id: 0, snapshot: context.snapshotTime) { builder in
-            guard count > 0 else { return }
-            builder.beginDocument(index: 0)
-            builder.append("_id", int32: 1)
-            if let small = Int32(exactly: count) {
-                builder.append("n", int32: small)
-            } else {
-                builder.append("n", int64: count)
-            }
-            builder.end()
+        var rest = pipeline
+        if case .match(let filter)? = rest.stages.first {
+            query.filter = filter
+            rest.stages.removeFirst()
         }
+        return (query, rest)
+    }
+
+    private static func firstBatch(
+        of run: QueryRun, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(StorageError) -> CommandReply {
+        var reply = CommandReply()
+        beginCursorReply(&reply.builder, .first)
+        let (batch, run) = try await context.documents.fill(
+            ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize), from: run,
+            deadline: context.deadline(of: request))
+        var id: Int64 = 0
+        if !run.isExhausted {
+            let cursor = Cursor(
+                namespace: arguments.namespace, run: run, sessionID: request.shared.sessionID,
+                transactionNumber: request.shared.isInTransaction ? request.shared.transactionNumber : nil,
+                snapshot: context.snapshotTime == nil ? nil : context.documents.transaction,
+                command: "aggregate", isImmortal: false, maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+            do throws(CommandError) { id = try context.engine.cursors.open(cursor) } catch { throw .command(error) }
+        }
+        return closeCursorReply(batch.builder, arguments.namespace, id: id, snapshot: context.snapshotTime)
+    }
+}
+
+extension CommandContext {
+    /// What the expressions of this command may name.
+    var environment: ExpressionEnvironment {
+        ExpressionEnvironment(now: ClusterClock.wallMilliseconds(), clusterTime: server.clock.current())
     }
 }

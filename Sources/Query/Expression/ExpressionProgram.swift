@@ -100,3 +100,17 @@ final class EvaluatorPool: @unchecked Sendable {
         Unmanaged<Evaluator>.fromOpaque(pointer).release()
     }
 }
+
+extension ExpressionEnvironment {
+    /// Adds a command's `let`: each value may be an expression, of constants and of the variables before it.
+    package mutating func define(_ variables: Document) throws(CommandError) {
+        try variables.withRaw { raw throws(CommandError) in
+            for variable in raw {
+                let name = try VariableScope.checkedName(variable.key)
+                let expression = try CompiledExpression(compiling: variable.value, in: self)
+                let value = try expression.withValue(of: .none) { $0.map(Value.init(copying:)) }
+                self.variables.append((name, value ?? .null))
+            }
+        }
+    }
+}

@@ -14,18 +14,26 @@ package struct QueryRun: Sendable {
     private var limitRemaining: Int?
     /// What is left of a blocking sort, in order.
     private var sorted: SortedRecords?
+    /// Whether the rows are at their end.
+    private var isDrained = false
+    /// What the rows go through before they are the result; nil for a `find`.
+    private let pipeline: Pipeline?
+    /// The pipeline's stages, once it runs.
+    private var stages: PipelineRun?
     package private(set) var isExhausted = false
 
-    package init(_ query: FindQuery, on collection: Collection) {
+    package init(_ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil) {
         self.query = query
         self.collection = collection
+        self.pipeline = pipeline
         skipRemaining = query.skip
         limitRemaining = query.limit
     }
 
     /// Reads documents that are all known already, as those of a catalog list.
-    package init(over documents: [Document], in namespace: Namespace) {
+    package init(over documents: [Document], in namespace: Namespace, through pipeline: Pipeline? = nil) {
         query = FindQuery(filter: .everything)
+        self.pipeline = pipeline
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
         skipRemaining = 0
         sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
@@ -34,6 +42,7 @@ package struct QueryRun: Sendable {
     /// What the next batch asks for, to expect its size.
     func nextQuery(for batch: ReplyBatch) -> FindQuery {
         var query = query
+        guard pipeline == nil else { return query }
         if let wanted = rowsWanted(by: batch) { (query.limit, query.skip) = (wanted, 0) }
         return query
     }
@@ -42,21 +51,44 @@ package struct QueryRun: Sendable {
     package mutating func fill(
         _ batch: inout ReplyBatch, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
-        if limitRemaining == 0 { isExhausted = true }
         guard !isExhausted, !batch.isFull else { return }
-        if query.isBlockingSort {
+        guard let pipeline else {
+            try fillRows(&batch, on: connection, deadline: deadline)
+            isExhausted = isDrained
+            return
+        }
+        let stages = stages ?? PipelineRun(pipeline)
+        self.stages = stages
+        isExhausted = try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
+            try fillRows(&sink, on: connection, deadline: deadline)
+            return isDrained
+        }
+    }
+
+    /// The next rows of the query.
+    private mutating func fillRows<Sink: RowSink>(
+        _ sink: inout Sink, on connection: Connection, deadline: Deadline
+    ) throws(StorageError) {
+        if limitRemaining == 0 { isDrained = true }
+        guard !isDrained else { return }
+        if query.isBlockingSort || sorted != nil {
             try sort(on: connection, deadline: deadline)
-            try takeSorted(into: &batch)
+            try takeSortedRows(into: &sink)
         } else {
-            try stream(into: &batch, on: connection, deadline: deadline)
+            try stream(into: &sink, on: connection, deadline: deadline)
         }
     }
 
     /// Whether the next batch takes PostgreSQL or a disk, and so a thread that may wait: that of a connection.
-    package var needsConnection: Bool { sorted?.isInMemory != true }
+    package var needsConnection: Bool { pipeline != nil || sorted?.isInMemory != true }
 
     /// The next batch from what a blocking sort has left.
     package mutating func takeSorted(into batch: inout ReplyBatch) throws(StorageError) {
+        try takeSortedRows(into: &batch)
+        isExhausted = isDrained
+    }
+
+    private mutating func takeSortedRows<Sink: RowSink>(into batch: inout Sink) throws(StorageError) {
         guard var rest = sorted else { return }
         // Taken out while it changes, or it would be copied.
         sorted = .empty
@@ -72,7 +104,7 @@ package struct QueryRun: Sendable {
                 countReturned()
             }
             let next = limitRemaining == 0 ? nil : try rest.peek()
-            isExhausted = next == nil
+            isDrained = next == nil
         } catch { throw .command(error) }
     }
 
@@ -82,8 +114,8 @@ package struct QueryRun: Sendable {
         }
     }
 
-    private mutating func stream(
-        into batch: inout ReplyBatch, on connection: Connection, deadline: Deadline
+    private mutating func stream<Sink: RowSink>(
+        into batch: inout Sink, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
         var plan = query.scanPlan(collection)
         plan.after = position
@@ -105,13 +137,13 @@ package struct QueryRun: Sendable {
             return !isDone && !batch.isFull
         }
         // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
-        isExhausted =
+        isDrained =
             isDone || (isComplete && plan.rowLimit == nil) || (plan.rowLimit != nil && isComplete && !batch.isFull)
     }
 
     @inline(__always)
-    private func append(
-        _ row: borrowing Scanner.Row, to batch: inout ReplyBatch
+    private func append<Sink: RowSink>(
+        _ row: borrowing Scanner.Row, to batch: inout Sink
     ) throws(StorageError) -> Bool {
         do throws(CommandError) {
             guard batch.needsFacts else { return try batch.append(row.document) }
@@ -123,7 +155,7 @@ package struct QueryRun: Sendable {
         RowFacts(recordID: rid, sort: query.sort, usesIDIndex: query.usesIDIndex)
     }
 
-    private func rowsWanted(by batch: ReplyBatch) -> Int? {
+    private func rowsWanted<Sink: RowSink>(by batch: Sink) -> Int? {
         let wanted = min(batch.remaining, limitRemaining ?? .max)
         let (sum, overflow) = wanted.addingReportingOverflow(skipRemaining)
         return overflow ? nil : sum

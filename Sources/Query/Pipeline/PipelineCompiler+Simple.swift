@@ -1,0 +1,114 @@
+internal import BSON
+internal import CommandModel
+
+// Stages that a line or two describe.
+extension PipelineCompiler {
+    func match(_ value: RawValue) throws(CommandError) -> Filter {
+        guard let filter = value.document else {
+            throw CommandError(ErrorCode(15959), "the match filter must be an expression in an object")
+        }
+        return try Filter(compiling: filter, environment: environment)
+    }
+
+    /// `$limit` and `$skip`.
+    func count(
+        _ stage: RawElement, minimum: Int64, _ code: ErrorCode, _ tooSmall: ErrorCode
+    ) throws(CommandError) -> Int64 {
+        guard let count = stage.value.number?.asInt64Exact else {
+            throw CommandError(
+                code,
+                "invalid argument to \(stage.key.string) stage: Expected an integer: "
+                    + "\(stage.key.string): \(stage.value.errorText)")
+        }
+        guard count >= minimum else {
+            throw CommandError(
+                tooSmall, "invalid argument to \(stage.key.string) stage: the number must be at least \(minimum)")
+        }
+        return count
+    }
+
+    func project(_ value: RawValue) throws(CommandError) -> Projection {
+        guard let specification = value.document else {
+            throw CommandError(ErrorCode(15969), "$project specification must be an object")
+        }
+        return try Projection(compiling: specification, environment: environment, dialect: .stage)
+    }
+
+    func addFields(_ stage: RawElement) throws(CommandError) -> Projection {
+        guard let specification = stage.value.document else {
+            throw CommandError(
+                ErrorCode(40272),
+                "\(stage.key.string) specification stage must be an object, got \(stage.value.type.alias)")
+        }
+        return try Projection(addingFields: specification, environment: environment)
+    }
+
+    /// A field's name or an array of them, which is a projection that excludes them.
+    func unset(_ value: RawValue) throws(CommandError) -> Projection {
+        let names: [RawValue]
+        if let array = value.array {
+            names = array.map(\.value)
+            guard !names.isEmpty else {
+                throw CommandError(
+                    ErrorCode(31119), "$unset specification must be a string or an array with at least one field")
+            }
+        } else {
+            names = [value]
+        }
+        var specification = DocumentBuilder()
+        for name in names {
+            guard name.type == .string, let text = name.string else {
+                throw CommandError(
+                    value.type == .array ? ErrorCode(31120) : ErrorCode(31002),
+                    "$unset specification must be a string or an array containing only string values")
+            }
+            var path = text
+            path.withUTF8 { bytes in
+                let start = UnsafeRawPointer(bytes.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped)
+                specification.append(RawKey(start: start, count: bytes.count), Value.int32(0))
+            }
+        }
+        return try specification.finish().withRaw { raw throws(CommandError) in
+            try Projection(compiling: raw, environment: environment, dialect: .stage)
+        }
+    }
+
+    func replaceRoot(_ value: RawValue) throws(CommandError) -> CompiledExpression {
+        guard let specification = value.document else {
+            throw CommandError(
+                ErrorCode(40229), "expected an object as specification for $replaceRoot stage, got \(value.type.alias)")
+        }
+        var root: RawValue?
+        for field in specification {
+            guard field.key == "newRoot" else {
+                throw CommandError(
+                    ErrorCode(40230),
+                    "unrecognized option to $replaceRoot stage: \(field.key.string), only valid "
+                        + "option is 'newRoot'.")
+            }
+            root = field.value
+        }
+        guard let root else {
+            throw CommandError(ErrorCode(40231), "no newRoot specified for the $replaceRoot stage")
+        }
+        return try CompiledExpression(compiling: root, in: environment)
+    }
+
+    /// `$documents: [...]`, an expression without a document that must yield an array of documents.
+    func documents(_ value: RawValue) throws(CommandError) -> [Document] {
+        let expression = try CompiledExpression(compiling: value, in: environment)
+        return try expression.withValue(of: .none) { value throws(CommandError) in
+            guard let array = value?.array else {
+                throw CommandError(ErrorCode(5_858_203), "an array is expected")
+            }
+            var documents: [Document] = []
+            for element in array {
+                guard let document = element.value.document else {
+                    throw CommandError(ErrorCode(40228), "$documents: each element must be an object")
+                }
+                documents.append(Document(copying: document))
+            }
+            return documents
+        }
+    }
+}

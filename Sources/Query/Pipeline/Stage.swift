@@ -1,0 +1,104 @@
+package import BSON
+package import CommandModel
+
+/// A compiled stage of a pipeline.
+package enum Stage: Sendable {
+    case match(Filter)
+    case limit(Int64)
+    case skip(Int64)
+    /// `$project`, `$addFields`, `$unset`.
+    case projection(Projection)
+    /// `$replaceRoot`, `$replaceWith`.
+    case replaceRoot(CompiledExpression)
+
+    package func makeRun() -> any StageRun {
+        switch self {
+        case .match(let filter): MatchRun(filter)
+        case .limit(let count): LimitRun(count)
+        case .skip(let count): SkipRun(count)
+        case .projection(let projection): ProjectionRun(projection)
+        case .replaceRoot(let root): ReplaceRootRun(root)
+        }
+    }
+}
+
+/// A compiled pipeline, without its source.
+package struct Pipeline: Sendable {
+    package var stages: [Stage]
+
+    package init(_ stages: [Stage] = []) {
+        self.stages = stages
+    }
+}
+
+/// What a pipeline reads, and its stages.
+package struct CompiledPipeline: Sendable {
+    /// The documents of `$documents`; nil when a collection is read.
+    package var documents: [Document]?
+    package var pipeline = Pipeline()
+}
+
+/// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
+package struct PipelineCompiler {
+    let environment: ExpressionEnvironment
+
+    package init(in environment: ExpressionEnvironment) {
+        self.environment = environment
+    }
+
+    /// As many stages as a pipeline may have.
+    ///
+    /// Source: https://www.mongodb.com/docs/manual/core/aggregation-pipeline-limits/
+    static let stagesMax = 1000
+
+    package func compile(_ pipeline: RawDocument) throws(CommandError) -> CompiledPipeline {
+        guard pipeline.elementCount <= Self.stagesMax else {
+            throw CommandError(
+                ErrorCode(7_749_501), "Pipeline length must be no longer than \(Self.stagesMax) stages.")
+        }
+        var compiled = CompiledPipeline()
+        var index = 0
+        for element in pipeline {
+            let stage = try Self.specification(element.value)
+            if stage.key == "$documents" {
+                guard index == 0 else {
+                    throw CommandError(
+                        ErrorCode(40602), "$documents is only valid as the first stage in a pipeline")
+                }
+                compiled.documents = try documents(stage.value)
+            } else {
+                compiled.pipeline.stages += try compile(stage)
+            }
+            index += 1
+        }
+        return compiled
+    }
+
+    /// The one field of a stage.
+    package static func specification(_ value: RawValue) throws(CommandError) -> RawElement {
+        guard let stage = value.document else {
+            throw CommandError(.typeMismatch, "Each element of the 'pipeline' array must be an object")
+        }
+        guard stage.elementCount == 1, let field = stage.firstElement else {
+            throw CommandError(
+                ErrorCode(40323), "A pipeline stage specification object must contain exactly one field.")
+        }
+        return field
+    }
+
+    private func compile(_ stage: RawElement) throws(CommandError) -> [Stage] {
+        switch stage.key {
+        case "$match": [.match(try match(stage.value))]
+        case "$limit": [.limit(try count(stage, minimum: 1, ErrorCode(2_107_201), ErrorCode(15958)))]
+        case "$skip": [.skip(try count(stage, minimum: 0, ErrorCode(5_107_200), ErrorCode(5_107_200)))]
+        case "$project": [.projection(try project(stage.value))]
+        case "$addFields", "$set": [.projection(try addFields(stage))]
+        case "$unset": [.projection(try unset(stage.value))]
+        case "$replaceRoot": [.replaceRoot(try replaceRoot(stage.value))]
+        case "$replaceWith":
+            [.replaceRoot(try CompiledExpression(compiling: stage.value, in: environment))]
+        default:
+            throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(stage.key.string)'")
+        }
+    }
+}
