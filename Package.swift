@@ -32,6 +32,8 @@ let package = Package(
         // C: module maps and small shims, no code of ours.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(
+            name: "CICU", pkgConfig: "icu-i18n", providers: [.apt(["libicu-dev"])]),
         .systemLibrary(name: "CDecimal", providers: [.apt(["libintelrdfpmath-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
@@ -60,7 +62,7 @@ let package = Package(
         // Pure: what matches, what an update yields. No I/O, no Foundation.
         .target(
             name: "Query",
-            dependencies: ["BSON", "CommandModel", "CPCRE2", nioCore],
+            dependencies: ["BSON", "CommandModel", "CICU", "CPCRE2", nioCore],
             swiftSettings: settings),
 
         // Database.

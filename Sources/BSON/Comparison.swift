@@ -36,20 +36,27 @@ extension BSONType {
 extension RawValue {
     /// Negative, zero or positive, as `self` comes before, with or after `other`.
     @inline(__always)
-    package func compare(to other: RawValue) -> Int { compare(to: other, depth: 0) }
+    package func compare(to other: RawValue) -> Int { compare(to: other, depth: 0, ByteOrder()) }
 
-    fileprivate func compare(to other: RawValue, depth: Int) -> Int {
-        if let left = number, let right = other.number { return left.compare(to: right) }
-        let ranks = order(type.canonicalTypeRank, other.type.canonicalTypeRank)
-        return ranks != 0 ? ranks : compareSameRank(other, depth)
+    /// The same with another order of text, also of that within documents and arrays. Field names stay bytes.
+    package func compare(to other: RawValue, by order: some TextOrder) -> Int {
+        compare(to: other, depth: 0, order)
     }
 
-    private func compareSameRank(_ other: RawValue, _ depth: Int) -> Int {
+    // Generic, so that for bytes nothing is passed and nothing is asked.
+    fileprivate func compare<Order: TextOrder>(to other: RawValue, depth: Int, _ strings: Order) -> Int {
+        if let left = number, let right = other.number { return left.compare(to: right) }
+        let ranks = order(type.canonicalTypeRank, other.type.canonicalTypeRank)
+        return ranks != 0 ? ranks : compareSameRank(other, depth, strings)
+    }
+
+    private func compareSameRank<Order: TextOrder>(_ other: RawValue, _ depth: Int, _ strings: Order) -> Int {
         switch type {
         case .minKey, .maxKey, .undefined, .null, .int32, .int64, .double, .decimal128: 0
-        case .string, .symbol, .javascript: orderBytes(text, other.text)
-        case .document: fields.compare(to: other.fields, depth: depth + 1)
-        case .array: fields.compareArray(to: other.fields, depth: depth + 1)
+        case .string, .symbol: strings.compare(text, other.text)
+        case .javascript: orderBytes(text, other.text)
+        case .document: fields.compare(to: other.fields, depth: depth + 1, strings)
+        case .array: fields.compareArray(to: other.fields, depth: depth + 1, strings)
         case .binary: compareBinary(other)
         case .objectID: memcmpOrder(start, other.start, 12)
         case .bool: order(start.load(as: UInt8.self), other.start.load(as: UInt8.self))
@@ -57,7 +64,7 @@ extension RawValue {
         case .timestamp: order(load(UInt64.self, at: 0), other.load(UInt64.self, at: 0))
         case .regex: compareRegex(other)
         case .dbPointer: compareLengthFirst(other)
-        case .javascriptWithScope: compareScoped(other, depth)
+        case .javascriptWithScope: compareScoped(other, depth, strings)
         }
     }
 
@@ -79,10 +86,10 @@ extension RawValue {
         count != other.count ? order(count, other.count) : orderBytes(bytes, other.bytes)
     }
 
-    private func compareScoped(_ other: RawValue, _ depth: Int) -> Int {
+    private func compareScoped<Order: TextOrder>(_ other: RawValue, _ depth: Int, _ strings: Order) -> Int {
         guard let left = codeWithScope, let right = other.codeWithScope else { return 0 }
         let codes = orderBytes(left.code, right.code)
-        return codes != 0 ? codes : left.scope.compare(to: right.scope, depth: depth + 1)
+        return codes != 0 ? codes : left.scope.compare(to: right.scope, depth: depth + 1, strings)
     }
 }
 
@@ -114,12 +121,12 @@ extension RawDocument {
     package static let depthMax = 200
 
     /// Element by element: type, then name, then value; of two with a common beginning the shorter one comes first.
-    package func compare(to other: RawDocument) -> Int { compare(to: other, depth: 1) }
+    package func compare(to other: RawDocument) -> Int { compare(to: other, depth: 1, ByteOrder()) }
 
     /// As ``compare(to:)`` but without the names, which in an array carry nothing.
-    package func compareArray(to other: RawDocument) -> Int { compareArray(to: other, depth: 1) }
+    package func compareArray(to other: RawDocument) -> Int { compareArray(to: other, depth: 1, ByteOrder()) }
 
-    fileprivate func compare(to other: RawDocument, depth: Int) -> Int {
+    fileprivate func compare<Order: TextOrder>(to other: RawDocument, depth: Int, _ strings: Order) -> Int {
         guard depth <= Self.depthMax else { return 0 }
         var mine = makeIterator()
         var others = other.makeIterator()
@@ -129,19 +136,19 @@ extension RawDocument {
             if ranks != 0 { return ranks }
             let names = orderBytes(left.key.bytes, right.key.bytes)
             if names != 0 { return names }
-            let values = left.value.compare(to: right.value, depth: depth)
+            let values = left.value.compare(to: right.value, depth: depth, strings)
             if values != 0 { return values }
         }
         return others.next() == nil ? 0 : -1
     }
 
-    fileprivate func compareArray(to other: RawDocument, depth: Int) -> Int {
+    fileprivate func compareArray<Order: TextOrder>(to other: RawDocument, depth: Int, _ strings: Order) -> Int {
         guard depth <= Self.depthMax else { return 0 }
         var mine = makeIterator()
         var others = other.makeIterator()
         while let left = mine.next() {
             guard let right = others.next() else { return 1 }
-            let values = left.value.compare(to: right.value, depth: depth)
+            let values = left.value.compare(to: right.value, depth: depth, strings)
             if values != 0 { return values }
         }
         return others.next() == nil ? 0 : -1

@@ -30,6 +30,9 @@ package import NIOCore
 //     dbPointer              length (4 bytes), name, 00, the 12 bytes
 //     code with scope        as code, then as document without its tag
 //
+// Under a collation the text of strings and symbols, wherever it stands, is the collator's sort key, which ends with
+// its only 00, too. Which collation a key was made under is not in the key; the catalog knows it.
+//
 // All integers are big endian. The escape costs nothing for text without control characters, and unlike the customary
 // 00 → 00 FF it keeps 00 for the end alone: the key of "a" does not begin the key of "a\0". The rank before an
 // element's name is there because documents compare type before name before value.
@@ -73,7 +76,14 @@ package struct KeyEncoder {
     @inline(__always)
     package mutating func append(_ value: RawValue, descending: Bool = false) {
         let start = bytes.count
-        append(value, depth: 0)
+        append(value, depth: 0, ByteOrder())
+        if descending { complement(from: start) }
+    }
+
+    /// The same with another order of text. Where there is no text the key is the same as without.
+    package mutating func append(_ value: RawValue, descending: Bool = false, by order: some TextOrder) {
+        let start = bytes.count
+        append(value, depth: 0, order)
         if descending { complement(from: start) }
     }
 
@@ -86,6 +96,12 @@ package struct KeyEncoder {
     package static func encode(_ value: RawValue) -> [UInt8] {
         var encoder = KeyEncoder(reserving: estimate(value))
         encoder.append(value)
+        return encoder.bytes
+    }
+
+    package static func encode(_ value: RawValue, by order: some TextOrder) -> [UInt8] {
+        var encoder = KeyEncoder(reserving: estimate(value))
+        encoder.append(value, by: order)
         return encoder.bytes
     }
 
@@ -129,25 +145,25 @@ enum Tag {
 }
 
 extension KeyEncoder {
-    private mutating func append(_ value: RawValue, depth: Int) {
+    private mutating func append<Order: TextOrder>(_ value: RawValue, depth: Int, _ strings: Order) {
         switch value.type {
         case .int32: append(integer: Int64(value.load(Int32.self, at: 0)))
         case .int64: append(integer: value.load(Int64.self, at: 0))
         case .double: append(double: Double(bitPattern: value.load(UInt64.self, at: 0)))
         case .decimal128: append(decimal: value.decimal ?? .nan)
         case .objectID: append(Tag.objectID, value.bytes)
-        case .string, .symbol: append(Tag.string, escaped: value.text)
-        case .document: append(document: value.fields, depth: depth)
-        case .array: append(array: value.fields, depth: depth)
+        case .string, .symbol: append(Tag.string, value.text, strings)
+        case .document: append(document: value.fields, depth: depth, strings)
+        case .array: append(array: value.fields, depth: depth, strings)
         case .date: append(Tag.date, value.load(UInt64.self, at: 0) ^ 1 << 63)
         case .timestamp: append(Tag.timestamp, value.load(UInt64.self, at: 0))
         case .null: bytes.append(Tag.null)
         case .bool: bytes.append(value.bool == true ? Tag.true : Tag.false)
-        default: appendRare(value, depth)
+        default: appendRare(value, depth, strings)
         }
     }
 
-    private mutating func appendRare(_ value: RawValue, _ depth: Int) {
+    private mutating func appendRare<Order: TextOrder>(_ value: RawValue, _ depth: Int, _ strings: Order) {
         switch value.type {
         case .minKey: bytes.append(Tag.minKey)
         case .maxKey: bytes.append(Tag.maxKey)
@@ -157,41 +173,41 @@ extension KeyEncoder {
         case .dbPointer: append(Tag.dbPointer, lengthFirst: value)
         // Two C strings with their NULs.
         case .regex: append(Tag.regex, value.bytes)
-        case .javascript: append(Tag.javascript, escaped: value.text)
-        case .javascriptWithScope: append(codeWithScope: value, depth)
+        case .javascript: append(Tag.javascript, value.text, ByteOrder())
+        case .javascriptWithScope: append(codeWithScope: value, depth, strings)
         default: break
         }
     }
 
-    private mutating func append(document: RawDocument, depth: Int) {
+    private mutating func append<Order: TextOrder>(document: RawDocument, depth: Int, _ strings: Order) {
         bytes.append(Tag.document)
-        appendElements(of: document, depth: depth)
+        appendElements(of: document, depth: depth, strings)
     }
 
-    private mutating func appendElements(of document: RawDocument, depth: Int) {
+    private mutating func appendElements<Order: TextOrder>(of document: RawDocument, depth: Int, _ strings: Order) {
         if depth < RawDocument.depthMax {
             for element in document {
                 bytes.append(element.value.type.canonicalTypeRank)
                 bytes.append(contentsOf: element.key.bytes)
                 bytes.append(0)
-                append(element.value, depth: depth + 1)
+                append(element.value, depth: depth + 1, strings)
             }
         }
         bytes.append(Tag.end)
     }
 
-    private mutating func append(array: RawDocument, depth: Int) {
+    private mutating func append<Order: TextOrder>(array: RawDocument, depth: Int, _ strings: Order) {
         bytes.append(Tag.array)
         if depth < RawDocument.depthMax {
-            for element in array { append(element.value, depth: depth + 1) }
+            for element in array { append(element.value, depth: depth + 1, strings) }
         }
         bytes.append(Tag.end)
     }
 
-    private mutating func append(codeWithScope value: RawValue, _ depth: Int) {
+    private mutating func append<Order: TextOrder>(codeWithScope value: RawValue, _ depth: Int, _ strings: Order) {
         guard let (code, scope) = value.codeWithScope else { return }
-        append(Tag.javascriptWithScope, escaped: code)
-        appendElements(of: scope, depth: depth)
+        append(Tag.javascriptWithScope, code, ByteOrder())
+        appendElements(of: scope, depth: depth, strings)
     }
 
     private mutating func append(_ tag: UInt8, _ payload: UnsafeRawBufferPointer) {
@@ -210,17 +226,9 @@ extension KeyEncoder {
         append(bigEndian: value, count: 8)
     }
 
-    private mutating func append(_ tag: UInt8, escaped text: UnsafeRawBufferPointer) {
+    private mutating func append<Order: TextOrder>(_ tag: UInt8, _ text: UnsafeRawBufferPointer, _ order: Order) {
         bytes.append(tag)
-        if text.contains(where: { $0 <= 1 }) {
-            for byte in text {
-                bytes.append(byte <= 1 ? 1 : byte)
-                if byte <= 1 { bytes.append(byte + 1) }
-            }
-        } else {
-            bytes.append(contentsOf: text)
-        }
-        bytes.append(0)
+        order.appendKey(of: text, to: &bytes)
     }
 
     /// The low `count` bytes of `value`.
