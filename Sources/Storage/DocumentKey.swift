@@ -1,6 +1,7 @@
 package import BSON
 internal import Crypto
 package import NIOCore
+package import Query
 
 /// The `id` column of a document: the order-preserving encoding of its `_id`.
 ///
@@ -11,18 +12,9 @@ package enum DocumentKey {
     static let wholeLengthMax = 2_000
     static let prefixLength = 2_000
 
-    package static func encode(_ id: RawValue) -> ByteBuffer {
-        cut(KeyEncoder.encode(id))
-    }
-
-    package static func encode(_ id: Value) -> ByteBuffer {
-        id.withRaw { encode($0) }
-    }
-
-    /// The key of the document's own `_id`; null stands for a missing one, which no stored document has.
-    package static func ofDocument(_ document: RawDocument) -> ByteBuffer {
-        guard let id = document["_id"] else { return encode(.null) }
-        return encode(id)
+    /// - Parameter collator: that of the collection.
+    package static func encode(_ id: RawValue, collator: Collator?) -> ByteBuffer {
+        cut(ValueOrder(collator).key(of: id))
     }
 
     /// Whether the value of this key was too long to be held whole.
@@ -33,5 +25,19 @@ package enum DocumentKey {
         var key = ByteBuffer(bytes: encoded[..<prefixLength])
         key.writeBytes(SHA256.hash(data: encoded))
         return key
+    }
+}
+
+extension Collection {
+    /// The key of the document with this `_id`. Strings that the collection's collation makes no difference between
+    /// are one key, so that its primary key is as unique as MongoDB's index on `_id` there.
+    package func key(of id: RawValue) -> ByteBuffer { DocumentKey.encode(id, collator: collator) }
+
+    package func key(of id: Value) -> ByteBuffer { id.withRaw { key(of: $0) } }
+
+    /// The key of the document's own `_id`; null stands for a missing one, which no stored document has.
+    package func key(ofDocument document: RawDocument) -> ByteBuffer {
+        guard let id = document["_id"] else { return key(of: .null) }
+        return key(of: id)
     }
 }

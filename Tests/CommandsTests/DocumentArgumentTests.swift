@@ -47,13 +47,14 @@ struct DocumentArgumentTests {
     }
 
     @Test(
-        "a collation is checked before it is refused",
+        "a collation is checked, and its locale must be known",
         arguments: [
-            ("{}", nil), ("null", nil), (#"{"locale":"simple"}"#, nil), (#"{"locale":"de"}"#, 238),
+            ("{}", nil), ("null", nil), (#"{"locale":"simple"}"#, nil), (#"{"locale":"de"}"#, nil),
+            (#"{"locale":"xx"}"#, 2),
             (#"{"strength":1}"#, 40414), (#"{"locale":"de","strength":9}"#, 2), (#""de""#, 14),
         ] as [(String, Int32?)])
     func collation(json: String, code: Int32?) throws {
-        #expect(try refusal(json) { argument throws(CommandError) in try argument.checkCollation() } == code)
+        #expect(try refusal(json) { argument throws(CommandError) in _ = try argument.collationChoice() } == code)
     }
 
     @Test(

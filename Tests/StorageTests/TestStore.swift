@@ -118,7 +118,7 @@ func json(_ text: String) -> Document {
 
 extension Document {
     var text: String { extendedJSON(.relaxed) }
-    var key: ByteBuffer { withRaw { DocumentKey.ofDocument($0) } }
+    var key: ByteBuffer { withRaw { $0["_id"].map { DocumentKey.encode($0) } } ?? DocumentKey.encode(.null) }
     func int(_ field: StaticString) -> Int64? { withRaw { $0[RawKey(field)]?.number?.asInt64Exact } }
 }
 
@@ -196,4 +196,11 @@ func errorCode(_ body: () async throws -> Void) async -> Int32? {
         Issue.record("unexpected error \(error)")
         return nil
     }
+}
+
+extension DocumentKey {
+    /// Keys of collections without a collation.
+    static func encode(_ id: RawValue) -> ByteBuffer { encode(id, collator: nil) }
+
+    static func encode(_ id: Value) -> ByteBuffer { id.withRaw { encode($0) } }
 }

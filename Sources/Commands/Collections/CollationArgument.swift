@@ -1,67 +1,34 @@
 internal import BSON
 internal import CommandModel
+internal import Query
+internal import Storage
 
 extension Argument {
-    /// The rules for the fields of a collation, whatever then becomes of it.
+    /// The collation of a collection or an index, which must have a locale.
     ///
-    /// - Returns: whether it is the simple one, which compares bytes.
-    func validateCollation() throws(CommandError) -> Bool {
-        var locale: String?
-        var strength: Int64 = 3
-        var hasCaseLevel = false
-        var hasCaseFirst = false
-        try forEachField(named: "collation") { option throws(CommandError) in
-            switch option.key {
-            case "locale": locale = try option.string()
-            // Null is no default here, unlike for the others.
-            case "backwards": _ = try option.bool()
-            case "strength", "caseLevel", "caseFirst", "normalization", "numericOrdering", "alternate", "maxVariable",
-                "version":
-                if option.isOmitted { return }
-                switch option.key {
-                case "strength": strength = try option.collationStrength()
-                case "caseLevel": hasCaseLevel = try option.bool()
-                case "caseFirst": hasCaseFirst = try option.word(of: ["upper", "lower", "off"]) != "off"
-                case "alternate": _ = try option.word(of: ["non-ignorable", "shifted"])
-                case "maxVariable": _ = try option.word(of: ["punct", "space"])
-                case "version": try option.checkCollationVersion()
-                default: _ = try option.bool()
-                }
-            default: throw option.unknownField()
-            }
-        }
-        guard let locale else { throw .missingField("collation.locale") }
-        guard Self.isLocale(locale) else {
-            throw CommandError(.badValue, "Field 'locale' is invalid in: { locale: \"\(locale)\" }")
-        }
-        guard !hasCaseFirst || hasCaseLevel || strength >= 3 else {
-            throw CommandError(
-                .badValue, "'caseFirst' is invalid unless 'caseLevel' is on or 'strength' is greater than 2")
-        }
-        return locale == "simple"
+    /// - Returns: nil for the simple one, which compares bytes.
+    func collator() throws(CommandError) -> Collator? {
+        try Collation(self).map { collation throws(CommandError) in try Collator.shared(for: collation) }
     }
 
-    private func collationStrength() throws(CommandError) -> Int64 {
-        let strength = try integer()
-        guard (1...5).contains(strength) else {
-            throw CommandError(.badValue, "Field 'strength' must be an integer 1 through 5. Got: \(strength)")
-        }
-        return strength
+    /// The collation of a command: null and an empty one stand for that of the collection.
+    func collationChoice() throws(CommandError) -> CollationChoice {
+        guard let document = try ifPresent(Argument.document), !document.isEmpty else { return .inherited }
+        return try collator().map { .chosen($0) } ?? .simple
     }
+}
 
-    private func checkCollationVersion() throws(CommandError) {
-        guard try string() == "57.1" else {
-            throw CommandError(
-                ErrorCode(161, "IncompatibleCollationVersion"),
-                "Requested collation version is not available; the version is 57.1")
-        }
-    }
+extension CollationChoice {
+    /// What a command is compiled by before its collection is known, if only to see whether it is well-formed: the
+    /// catalog is not asked for the sake of a malformed filter.
+    var early: Collator? { collator(default: nil) }
 
-    /// `simple`, or a language of two or three letters with what may follow it.
-    private static func isLocale(_ locale: String) -> Bool {
-        if locale == "simple" { return true }
-        let language = locale.utf8.prefix { $0 != UInt8(ascii: "_") && $0 != UInt8(ascii: "@") }
-        let isWord = language.allSatisfy { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
-        return isWord && (2...3).contains(language.count)
+    /// `compiled`, unless the collection has a collation which it had to be compiled by.
+    func settled<Compiled>(
+        _ compiled: Compiled, in collection: Collection,
+        _ compile: (Collator?) throws(CommandError) -> Compiled
+    ) throws(StorageError) -> Compiled {
+        guard case .inherited = self, let collator = collection.collator else { return compiled }
+        do throws(CommandError) { return try compile(collator) } catch { throw .command(error) }
     }
 }

@@ -11,6 +11,7 @@ extension CreateArguments {
         try checkView()
         try checkExpiry(now: now)
         try checkSystemName()
+        try idIndex?.check(against: collator)
     }
 
     /// What is asked for and not there yet.
@@ -21,7 +22,6 @@ extension CreateArguments {
         if case .specification? = clusteredIndex { return "clusteredIndex" }
         if hasEncryptedFields { return "encryptedFields" }
         if hasValidator { return "validator" }
-        if hasCollation { return "collation" }
         return preImages == true ? "changeStreamPreAndPostImages" : nil
     }
 
@@ -31,7 +31,7 @@ extension CreateArguments {
         guard case .specification = clusteredIndex else { return }
         if max != nil { throw CommandError(ErrorCode(6_049_204), "a clustered collection does not support 'max'") }
         if viewOn != nil { throw CommandError(ErrorCode(6_026_500), "a view has no clustered index") }
-        if hasIDIndex { throw Self.conflict("clusteredIndex", "idIndex") }
+        if idIndex != nil { throw Self.conflict("clusteredIndex", "idIndex") }
     }
 
     private func checkCapped() throws(CommandError) {
@@ -50,7 +50,7 @@ extension CreateArguments {
         let others: [(Bool, StaticString)] = [
             (isCapped, "capped"), (clusteredIndex != nil, "clusteredIndex"), (viewOn != nil, "viewOn"),
             (hasPipeline, "pipeline"), (hasValidator, "validator"), (hasValidationLevel, "validationLevel"),
-            (hasValidationAction, "validationAction"), (hasIDIndex, "idIndex"),
+            (hasValidationAction, "validationAction"), (idIndex != nil, "idIndex"),
             (preImages != nil, "changeStreamPreAndPostImages"),
         ]
         for (isPresent, other) in others where isPresent { throw Self.conflict("timeseries", other) }
@@ -61,7 +61,7 @@ extension CreateArguments {
             if hasPipeline { throw CommandError(.invalidOptions, "'pipeline' requires 'viewOn' to also be specified") }
             return
         }
-        if hasIDIndex { throw Self.conflict("viewOn", "idIndex") }
+        if idIndex != nil { throw Self.conflict("viewOn", "idIndex") }
         if preImages == true { throw Self.conflict("viewOn", "changeStreamPreAndPostImages") }
         if viewOn == namespace.collection {
             throw CommandError(ErrorCode(5, "GraphContainsCycle"), "View cycle detected: \(namespace)")

@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
 /// The arguments of `create`, each checked by itself; `CreateArguments+Rules` checks them against each other.
 struct CreateArguments {
@@ -14,9 +15,10 @@ struct CreateArguments {
     var hasValidator = false
     var hasValidationLevel = false
     var hasValidationAction = false
-    var hasIDIndex = false
+    var idIndex: IDIndexArgument?
     var hasEncryptedFields = false
-    var hasCollation = false
+    /// Of strings that a command says nothing else about, and of the index on `_id`; nil for bytes.
+    var collator: Collator?
     var preImages: Bool?
     var expireAfterSeconds: Int64?
     /// What the catalog keeps: the options that stand beside a plain collection, in a fixed order.
@@ -53,13 +55,11 @@ struct CreateArguments {
         case "pipeline":
             try argument.checkViewPipeline()
             hasPipeline = true
-        case "idIndex":
-            try argument.checkIDIndex()
-            hasIDIndex = true
+        case "idIndex": idIndex = try IDIndexArgument(argument)
         case "encryptedFields":
             try argument.checkEncryptedFields()
             hasEncryptedFields = true
-        case "collation": hasCollation = try !argument.validateCollation()
+        case "collation": collator = try argument.collator()
         case "changeStreamPreAndPostImages": preImages = try argument.preImagesEnabled()
         case "expireAfterSeconds": expireAfterSeconds = try argument.integer()
         case "autoIndexId", "temp": _ = try argument.lenientBool()
@@ -92,6 +92,7 @@ struct CreateArguments {
             {
                 if let value = kept["\(name)"] { builder.append(name, value) }
             }
+            if let collator { builder.append("collation", document: collator.collation.document) }
         }
     }
 }

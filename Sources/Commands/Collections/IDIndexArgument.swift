@@ -1,12 +1,15 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
-extension Argument {
-    /// `idIndex` of `create`: there is one index on `_id` it can describe.
-    func checkIDIndex() throws(CommandError) {
+/// `idIndex` of `create`: there is one index on `_id` it can describe.
+struct IDIndexArgument {
+    private var collation = CollationChoice.inherited
+
+    init(_ argument: Argument) throws(CommandError) {
         var hasKey = false
         var hasName = false
-        try forEachField(named: "create.idIndex") { option throws(CommandError) in
+        try argument.forEachField(named: "create.idIndex") { option throws(CommandError) in
             switch option.key {
             case "key":
                 hasKey = true
@@ -18,11 +21,7 @@ extension Argument {
                 }
             case "v": try option.checkIndexVersion()
             case "ns": _ = try option.string()
-            case "collation":
-                guard try option.validateCollation() else {
-                    throw CommandError(
-                        .badValue, "The _id index must have the same collation as the collection")
-                }
+            case "collation": collation = try option.collator().map { .chosen($0) } ?? .simple
             default:
                 throw CommandError(
                     .invalidIndexSpecificationOption,
@@ -34,13 +33,23 @@ extension Argument {
         }
     }
 
+    /// - Parameter collator: of the collection.
+    func check(against collator: Collator?) throws(CommandError) {
+        guard collation.collator(default: collator)?.collation == collator?.collation else {
+            throw CommandError(.badValue, "The _id index must have the same collation as the collection")
+        }
+    }
+
     private static func checkIDKey(_ key: Document) throws(CommandError) {
         guard key.withRaw({ $0.elementCount == 1 && $0["_id"]?.number?.asDouble == 1 }) else {
             throw CommandError(.badValue, "The field 'key' for an _id index must be {_id: 1}")
         }
     }
 
-    private func checkIndexVersion() throws(CommandError) {
+}
+
+extension Argument {
+    fileprivate func checkIndexVersion() throws(CommandError) {
         guard let number = value.number else { throw wrongType(expected: "long, int, decimal, double") }
         guard let version = number.asInt64Exact else {
             throw CommandError(.badValue, "Index version must be representable as a 32-bit integer")

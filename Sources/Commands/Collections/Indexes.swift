@@ -20,9 +20,9 @@ extension CommandTable {
             }
         }
         try await context.engine.checkUUID(uuid, of: namespace)
-        try await requireCollection(namespace, context)
+        let collection = try await requireCollection(namespace, context)
         return try listedCursorReply(
-            [Document { $0.writeIDIndex() }], batchSize: batchSize, in: namespace, request, context,
+            [Document { $0.writeIDIndex(of: collection) }], batchSize: batchSize, in: namespace, request, context,
             command: "listIndexes")
     }
 
@@ -79,14 +79,16 @@ extension CommandTable {
         }
     }
 
+    @discardableResult
     static func requireCollection(
         _ namespace: Namespace, _ context: CommandContext
-    ) async throws(CommandError) {
+    ) async throws(CommandError) -> Collection {
         let collection = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(namespace)
         }
-        guard collection != nil else {
+        guard let collection else {
             throw CommandError(.namespaceNotFound, "ns does not exist: \(namespace)")
         }
+        return collection
     }
 }

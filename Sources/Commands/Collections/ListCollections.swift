@@ -47,19 +47,20 @@ extension CommandTable {
             builder.append("uuid", binary: collection.uuid, subtype: 4)
             builder.end()
             builder.beginDocument("idIndex")
-            builder.writeIDIndex()
+            builder.writeIDIndex(of: collection)
             builder.end()
         }
     }
 }
 
 extension DocumentBuilder {
-    /// The description of the index on `_id`.
-    mutating func writeIDIndex() {
+    /// The description of the index on `_id`, whose keys are made under the collation of the collection.
+    mutating func writeIDIndex(of collection: Collection) {
         append("v", int32: 2)
         beginDocument("key")
         append("_id", int32: 1)
         end()
         append("name", string: "_id_")
+        if let collator = collection.collator { append("collation", document: collator.collation.document) }
     }
 }

@@ -14,6 +14,7 @@ struct AggregateArguments {
     private var variables: Document?
     var batchSize = FindArguments.defaultBatchSize
     var hint = Hint.none
+    var collation = CollationChoice.inherited
     var uuid: [UInt8]?
 
     init(_ request: CommandRequest) throws(CommandError) {
@@ -46,17 +47,15 @@ struct AggregateArguments {
         case "allowDiskUse", "bypassDocumentValidation", "includeQueryStatsMetrics":
             _ = try argument.ifPresent(Argument.lenientBool)
         case "hint": hint = try argument.hint()
-        case "collation": try argument.checkCollation()
+        case "collation": collation = try argument.collationChoice()
         case "let": variables = try argument.ifPresent(Argument.document)
         case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
         default: throw argument.unknownField()
         }
     }
 
-    func compile(in environment: ExpressionEnvironment) throws(CommandError) -> CompiledPipeline {
-        var environment = environment
-        if let variables { try environment.define(variables) }
-        let compiler = PipelineCompiler(in: environment)
+    func compile(_ context: CommandContext, _ collator: Collator?) throws(CommandError) -> CompiledPipeline {
+        let compiler = PipelineCompiler(in: try context.environment(with: variables), collator)
         return try (pipeline ?? .empty).withRaw { raw throws(CommandError) in try compiler.compile(raw) }
     }
 }
@@ -66,8 +65,10 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try AggregateArguments(request)
-        let compiled = try arguments.compile(in: context.environment)
-        let (query, pipeline) = sourceQuery(of: compiled.pipeline, request)
+        let compile = { (collator: Collator?) throws(CommandError) -> CompiledPipeline in
+            try arguments.compile(context, collator)
+        }
+        let compiled = try compile(arguments.collation.early)
         guard arguments.hasCollection, compiled.documents == nil else {
             let run = QueryRun(over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline)
             return try await context.engine.mapped { () async throws(StorageError) in
@@ -78,13 +79,15 @@ extension CommandTable {
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
+            let settled = try arguments.collation.settled(compiled, in: collection, compile)
+            let (query, pipeline) = sourceQuery(of: settled.pipeline, request)
             return try await firstBatch(
                 of: QueryRun(query, on: collection, through: pipeline), arguments, request, context)
         }
         if let found { return found }
         return try await context.engine.mapped { () async throws(StorageError) in
             try await firstBatch(
-                of: QueryRun(over: [], in: arguments.namespace, through: pipeline), arguments, request, context)
+                of: QueryRun(over: [], in: arguments.namespace, through: compiled.pipeline), arguments, request, context)
         }
     }
 
@@ -125,5 +128,12 @@ extension CommandContext {
     /// What the expressions of this command may name.
     var environment: ExpressionEnvironment {
         ExpressionEnvironment(now: ClusterClock.wallMilliseconds(), clusterTime: server.clock.current())
+    }
+
+    /// - Parameter variables: the command's `let`.
+    func environment(with variables: Document?) throws(CommandError) -> ExpressionEnvironment {
+        var environment = environment
+        if let variables { try environment.define(variables) }
+        return environment
     }
 }

@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 internal import NIOCore
 internal import Storage
 
@@ -11,7 +12,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try BulkWriteArguments(request)
         if arguments.operations.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }
-        var run = BulkWriteRun(arguments, request, context)
+        var run = try BulkWriteRun(arguments, request, context)
         try await run.runAll()
         _ = context.server.clock.tick()
         let results = run.results.sorted()
@@ -31,14 +32,18 @@ private struct BulkWriteRun {
     private(set) var results: BulkWriteResults
     private let arguments: BulkWriteArguments
     private let deadline: Deadline
+    private let environment: ExpressionEnvironment
     private let context: CommandContext
     private let request: CommandRequest
 
-    init(_ arguments: BulkWriteArguments, _ request: CommandRequest, _ context: CommandContext) {
+    init(
+        _ arguments: BulkWriteArguments, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) {
         self.arguments = arguments
         self.request = request
         self.context = context
         deadline = context.deadline(of: request)
+        environment = try context.environment(with: arguments.variables)
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
     }
 
@@ -140,11 +145,13 @@ private struct BulkWriteRun {
             case .update(var statement):
                 statement.keepsEmptyTimestamps = arguments.keepsEmptyTimestamps
                 context.server.counters.countUpdate()
-                let tally = try await CommandTable.run(statement, number, on: target.namespace, deadline, context)
+                let tally = try await CommandTable.run(
+                    statement, number, on: target.namespace, deadline, environment, context)
                 results.addUpdate(tally, at: index)
             case .delete(let statement):
                 context.server.counters.countDelete()
-                let removed = try await CommandTable.run(statement, number, on: target.namespace, deadline, context)
+                let removed = try await CommandTable.run(
+                    statement, number, on: target.namespace, deadline, environment, context)
                 results.addDelete(removed, at: index)
             }
         } catch {

@@ -11,6 +11,8 @@ struct BulkWriteArguments {
     var isOrdered = true
     /// Only errors stand in the reply, not the result of each operation.
     var errorsOnly = false
+    /// `let`.
+    var variables: Document?
     /// nil means as many results as fit into a reply.
     var batchSize: Int?
     /// A top-level Timestamp(0, 0) of an inserted document or a replacement stays as it is.
@@ -42,7 +44,7 @@ struct BulkWriteArguments {
         case "errorsOnly": errorsOnly = try argument.ifPresent(Argument.bool) ?? false
         case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
         // The variables are for expressions: a filter or an update that holds one is refused where it is compiled.
-        case "let": _ = try argument.ifPresent(Argument.document)
+        case "let": variables = try argument.ifPresent(Argument.document)
         case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil
         case "bypassEmptyTsReplacement": keepsEmptyTimestamps = try argument.ifPresent(Argument.bool) ?? false
         default: throw argument.unknownField()

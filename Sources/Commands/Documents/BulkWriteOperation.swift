@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
 /// One element of `ops`: what to do, and to which of the namespaces.
 ///
@@ -92,7 +93,7 @@ struct BulkWriteOperation {
             case "arrayFilters": statement.arrayFilters = try argument.ifPresent(Argument.documents) ?? []
             case "sort": statement.sort = try argument.ifPresent(Argument.document)
             case "constants": hasConstants = try argument.ifPresent(Argument.document) != nil
-            default: refusal = try argument.planningRefusal() ?? refusal
+            default: refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             }
         }
         guard let filter else { throw .missingField("bulkWrite.ops.update.filter") }
@@ -112,7 +113,7 @@ struct BulkWriteOperation {
             switch argument.key {
             case "filter": filter = try argument.ifPresent(Argument.document)
             case "multi": statement.isMulti = try argument.ifPresent(Argument.bool) ?? false
-            default: refusal = try argument.planningRefusal() ?? refusal
+            default: refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             }
         }
         guard let filter else { throw .missingField("bulkWrite.ops.delete.filter") }
@@ -135,7 +136,9 @@ struct BulkWriteOperation {
 extension Argument {
     /// `hint` and `collation`: of the wrong type they are malformed; naming what is not there they are the operation's
     /// error.
-    fileprivate func planningRefusal() throws(CommandError) -> BulkWriteOperation.Refusal? {
+    fileprivate func planningRefusal(
+        _ collation: inout CollationChoice
+    ) throws(CommandError) -> BulkWriteOperation.Refusal? {
         switch key {
         case "hint":
             guard value.string != nil || value.document != nil else {
@@ -146,7 +149,7 @@ extension Argument {
             }
         case "collation":
             guard try ifPresent(Argument.document) != nil else { return nil }
-            do throws(CommandError) { try checkCollation() } catch { return .init(error: error) }
+            do throws(CommandError) { collation = try collationChoice() } catch { return .init(error: error) }
         default: throw unknownField()
         }
         return nil

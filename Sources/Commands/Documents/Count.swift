@@ -10,12 +10,16 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        let (query, hint, uuid) = try countQuery(request, context)
-        try await context.engine.checkUUID(uuid, of: namespace)
+        let arguments = try CountArguments(request)
+        let early = try arguments.query(arguments.collation.early, request, context)
+        try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let documents = context.documents
         let count =
             try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
-                try hint.check()
+                try arguments.hint.check()
+                let query = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
+                    try arguments.query(collator, request, context)
+                }
                 return try await documents.count(query, in: collection)
             } ?? 0
         return CommandReply { builder in
@@ -26,37 +30,48 @@ extension CommandTable {
             }
         }
     }
+}
 
-    private static func countQuery(
-        _ request: CommandRequest, _ context: CommandContext
-    ) throws(CommandError) -> (FindQuery, Hint, uuid: [UInt8]?) {
-        var filter = Filter.everything
-        var (skip, limit) = (0, Int64(0))
-        var hint = Hint.none
-        var uuid: [UInt8]?
-        try request.forEachArgument(of: "count") { argument throws(CommandError) in
-            switch argument.key {
-            case "query":
-                if let document = try argument.ifPresent(Argument.document) {
-                    filter = try Filter(compiling: document)
-                }
-            case "limit": limit = try argument.countLimit()
-            case "skip": skip = Int(clamping: try argument.ifPresent(Argument.nonNegativeInteger) ?? 0)
-            case "hint": hint = try argument.hint()
-            case "collation": try argument.checkCollation()
-            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
-            // Which fields to return means nothing to a number; old clients send it, and whatever they send is good.
-            case "fields": break
-            case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
-            default: throw argument.unknownField()
-            }
+private struct CountArguments {
+    private var filter = Document.empty
+    private var skip = 0
+    private var limit: Int64 = 0
+    private(set) var hint = Hint.none
+    private(set) var collation = CollationChoice.inherited
+    private(set) var uuid: [UInt8]?
+
+    init(_ request: CommandRequest) throws(CommandError) {
+        var taken = CountArguments()
+        try request.forEachArgument(of: "count") { argument throws(CommandError) in try taken.take(argument) }
+        self = taken
+    }
+
+    private init() {}
+
+    private mutating func take(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "query": filter = try argument.ifPresent(Argument.document) ?? .empty
+        case "limit": limit = try argument.countLimit()
+        case "skip": skip = Int(clamping: try argument.ifPresent(Argument.nonNegativeInteger) ?? 0)
+        case "hint": hint = try argument.hint()
+        case "collation": collation = try argument.collationChoice()
+        case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+        // Which fields to return means nothing to a number; old clients send it, and whatever they send is good.
+        case "fields": break
+        case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
+        default: throw argument.unknownField()
         }
-        var query = FindQuery(filter: filter)
+    }
+
+    func query(
+        _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) -> FindQuery {
+        var query = FindQuery(filter: try Filter(compiling: filter, environment: context.environment, collator: collator))
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
         query.deadline = context.deadline(of: request)
         query.preference = request.shared.routing
-        return (query, hint, uuid)
+        return query
     }
 }
 

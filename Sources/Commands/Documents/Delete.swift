@@ -10,6 +10,7 @@ struct DeleteStatement {
     var filter = Document.empty
     var isMulti = false
     var hint = Hint.none
+    var collation = CollationChoice.inherited
 
     init() {}
 
@@ -27,7 +28,7 @@ struct DeleteStatement {
                     guard let isUnlimited = try argument.ifPresent(Argument.isUnlimited) else { continue }
                     (isMulti, hasLimit) = (isUnlimited, true)
                 case "hint": hint = try argument.hint()
-                case "collation": try argument.checkCollation()
+                case "collation": collation = try argument.collationChoice()
                 case "sampleId": _ = try argument.ifPresent(Argument.uuid)
                 default: throw argument.unknownField()
                 }
@@ -37,6 +38,12 @@ struct DeleteStatement {
         guard hasLimit else { throw .missingField("delete.deletes.limit") }
     }
 
+    func operation(
+        on namespace: Namespace, _ environment: ExpressionEnvironment, _ collator: Collator?
+    ) throws(CommandError) -> DocumentOperation {
+        DocumentOperation(
+            on: namespace, filter: try Filter(compiling: filter, environment: environment, collator: collator), action: .delete)
+    }
 }
 
 extension Argument {
@@ -62,13 +69,14 @@ extension CommandTable {
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = context.deadline(of: request)
+        let environment = try context.environment(with: arguments.variables)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var removed: Int64 = 0
         for (index, statement) in statements.enumerated() where !errors.mustStop {
             context.server.counters.countDelete()
             do throws(CommandError) {
                 let number = request.shared.statementNumber(at: index)
-                removed += try await run(statement, number, on: namespace, deadline, context)
+                removed += try await run(statement, number, on: namespace, deadline, environment, context)
             } catch {
                 try errors.add(error, at: index)
             }
@@ -87,13 +95,15 @@ extension CommandTable {
 
     static func run(
         _ statement: DeleteStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
-        _ context: CommandContext
+        _ environment: ExpressionEnvironment, _ context: CommandContext
     ) async throws(CommandError) -> Int64 {
         let documents = context.documents
-        let operation = DocumentOperation(
-            on: namespace, filter: try Filter(compiling: statement.filter), action: .delete)
+        let compiled = try statement.operation(on: namespace, environment, statement.collation.early)
         return try await documents.withCollection(namespace) { collection async throws(StorageError) in
             try statement.hint.check()
+            let operation = try statement.collation.settled(compiled, in: collection) { collator throws(CommandError) in
+                try statement.operation(on: namespace, environment, collator)
+            }
             let tally =
                 statement.isMulti
                 ? try await documents.modifyMany(operation, statement: number, in: collection, deadline: deadline)

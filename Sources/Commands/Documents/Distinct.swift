@@ -11,39 +11,40 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         var key: String?
-        var filter = Filter.everything
+        var document = Document.empty
         var hint = Hint.none
+        var collation = CollationChoice.inherited
         var uuid: [UInt8]?
         try request.forEachArgument(of: "distinct") { argument throws(CommandError) in
             switch argument.key {
             case "key": key = try argument.ifPresent(Argument.distinctPath)
-            case "query":
-                if let document = try argument.ifPresent(Argument.document) {
-                    filter = try Filter(compiling: document)
-                }
+            case "query": document = try argument.ifPresent(Argument.document) ?? .empty
             case "hint": hint = try argument.hint()
-            case "collation": try argument.checkCollation()
+            case "collation": collation = try argument.collationChoice()
             case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
             case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
             default: throw argument.unknownField()
             }
         }
         guard let key else { throw .missingField("distinct.key") }
-        var query = FindQuery(filter: filter)
-        query.deadline = context.deadline(of: request)
-        query.preference = request.shared.routing
-        let collector = DistinctCollector(path: key)
+        let environment = context.environment
+        let compile = { [document] (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
+            var query = FindQuery(filter: try Filter(compiling: document, environment: environment, collator: collator))
+            query.deadline = context.deadline(of: request)
+            query.preference = request.shared.routing
+            return (query, DistinctCollector(path: key, order: ValueOrder(collator)))
+        }
+        let early = try compile(collation.early)
         let documents = context.documents
         try await context.engine.checkUUID(uuid, of: namespace)
-        let usedHint = hint
+        let (usedHint, usedCollation) = (hint, collation)
         let found =
             try await documents.withCollection(namespace) { collection async throws(StorageError) in
                 try usedHint.check()
+                let (query, collector) = try usedCollation.settled(early, in: collection, compile)
                 return try await documents.distinct(query, into: collector, in: collection)
-            } ?? collector
-        let values = found.values.sorted { left, right in
-            left.withRaw { left in right.withRaw { right in left.compare(to: right) < 0 } }
-        }
+            } ?? early.1
+        let values = found.sorted()
         return CommandReply { builder in
             builder.beginArray("values")
             for (index, value) in values.enumerated() { builder.append(index: index, value) }

@@ -23,12 +23,20 @@ extension CommandTable {
             throw CommandError(.notImplemented, "explain of \(inner.name) is not supported yet")
         }
         let arguments = try FindArguments(inner)
-        var query = try arguments.query()
-        query.preference = request.shared.routing
+        let environment = try context.environment(with: arguments.variables)
+        let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
+            var query = try arguments.query(environment, collator)
+            query.preference = request.shared.routing
+            return query
+        }
+        let compiled = try compile(arguments.collation.early)
         let collection = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(arguments.namespace)
         }
-        let planned = query
+        let planned = try await context.engine.mapped { () async throws(StorageError) in
+            guard let collection else { return compiled }
+            return try arguments.collation.settled(compiled, in: collection, compile)
+        }
         return CommandReply { builder in
             builder.append("explainVersion", string: "1")
             builder.beginDocument("queryPlanner")
@@ -64,26 +72,26 @@ extension CommandTable {
     private static func writePlan(
         _ query: FindQuery, _ collection: Collection?, _ arguments: FindArguments, _ builder: inout DocumentBuilder
     ) {
-        guard collection != nil else {
+        guard let collection else {
             builder.append("stage", string: "EOF")
             return
         }
-        if query.isBlockingSort {
+        if query.isBlockingSort(in: collection) {
             builder.append("stage", string: "SORT")
             builder.append("sortPattern", .document(arguments.sort ?? .empty))
             builder.beginDocument("inputStage")
-            writeAccess(query, arguments, &builder)
+            writeAccess(query, collection, arguments, &builder)
             builder.end()
         } else {
-            writeAccess(query, arguments, &builder)
+            writeAccess(query, collection, arguments, &builder)
         }
     }
 
     private static func writeAccess(
-        _ query: FindQuery, _ arguments: FindArguments, _ builder: inout DocumentBuilder
+        _ query: FindQuery, _ collection: Collection, _ arguments: FindArguments, _ builder: inout DocumentBuilder
     ) {
-        switch query.filter.identity.shape {
-        case .points where query.singleKey != nil: builder.append("stage", string: "IDHACK")
+        switch KeyConstraint(of: query.filter, in: collection).shape {
+        case .points where query.singleKey(in: collection) != nil: builder.append("stage", string: "IDHACK")
         case .points, .range:
             builder.append("stage", string: "FETCH")
             builder.beginDocument("inputStage")
@@ -103,11 +111,12 @@ extension CommandTable {
     ) {
         builder.beginDocument("martlet")
         let pool = engine.pool(for: query, in: collection)
-        let isAnalytic = query.singleKey == nil && pool != .general
-        builder.append("pool", string: query.singleKey != nil ? "readers" : pool.rawValue)
+        let isSingle = query.singleKey(in: collection) != nil
+        let isAnalytic = !isSingle && pool != .general
+        builder.append("pool", string: isSingle ? "readers" : pool.rawValue)
         builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
         builder.append("estimatedRows", int64: engine.estimates[collection])
-        let sql = query.singleKey != nil ? collection.sql.pointRead : query.scanPlan(collection).sql
+        let sql = isSingle ? collection.sql.pointRead : query.scanPlan(collection).sql
         builder.append("sql", string: sql)
         builder.end()
     }

@@ -15,6 +15,8 @@ struct FindArguments {
     var projection: Document?
     var sort: Document?
     var hint = Hint.none
+    var variables: Document?
+    var collation = CollationChoice.inherited
     var uuid: [UInt8]?
     private var isTailable = false
     private var awaitsData = false
@@ -60,8 +62,8 @@ struct FindArguments {
         case "tailable": isTailable = try argument.ifPresent(Argument.lenientBool) ?? false
         case "awaitData": awaitsData = try argument.ifPresent(Argument.lenientBool) ?? false
         case "hint": hint = try argument.hint()
-        case "collation": try argument.checkCollation()
-        case "let": try argument.checkVariables()
+        case "collation": collation = try argument.collationChoice()
+        case "let": variables = try argument.ifPresent(Argument.document)
         case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
         default: try Self.check(argument)
         }
@@ -89,15 +91,16 @@ struct FindArguments {
         throw CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection")
     }
 
-    func query() throws(CommandError) -> FindQuery {
-        var query = FindQuery(
-            filter: try filter.map { document throws(CommandError) in try Filter(compiling: document) } ?? .everything)
+    func query(_ environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) -> FindQuery {
+        var query = FindQuery(filter: .everything)
+        if let filter { query.filter = try Filter(compiling: filter, environment: environment, collator: collator) }
         if let projection, !projection.isEmpty {
-            query.projection = try Projection(compiling: projection, filter: query.filter)
+            query.projection = try Projection(
+                compiling: projection, filter: query.filter, environment: environment, collator: collator)
         }
-        if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort) }
+        if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort, collator: collator) }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
-        try apply(hint, to: &query)
+        try apply(hint, to: &query, collator)
         query.bounds = try bounds()
         query.skip = skip
         query.limit = limit
@@ -137,11 +140,11 @@ struct FindArguments {
     }
 
     /// A hint decides in which order documents come that no sort puts in order.
-    private func apply(_ hint: Hint, to query: inout FindQuery) throws(CommandError) {
+    private func apply(_ hint: Hint, to query: inout FindQuery, _ collator: Collator?) throws(CommandError) {
         switch hint {
         case .natural(let isDescending): query.naturalDescending = isDescending
         case .id where query.sort == nil:
-            query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) })
+            query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) }, collator: collator)
         case .id, .none, .unknown: break
         }
     }
@@ -152,17 +155,22 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
-        var compiled = try arguments.query()
-        compiled.preference = request.shared.routing
-        compiled.spill = arguments.allowsDiskUse ? context.engine.spill : nil
-        compiled.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
-        let query = compiled
+        let environment = try context.environment(with: arguments.variables)
+        let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
+            var query = try arguments.query(environment, collator)
+            query.preference = request.shared.routing
+            query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
+            query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
+            return query
+        }
+        let compiled = try compile(arguments.collation.early)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         context.server.counters.countQuery()
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
-            if let key = query.singleKey {
+            let query = try arguments.collation.settled(compiled, in: collection, compile)
+            if let key = query.singleKey(in: collection) {
                 return try await findOne(key, query, in: collection, arguments, context)
             }
             return try await firstBatch(of: query, in: collection, arguments, request, context)
@@ -172,16 +180,16 @@ extension CommandTable {
 
     /// The filter names one `_id`: the read shares a statement with others that are on their way.
     private static func findOne(
-        _ key: ByteBuffer, _ query: FindQuery, in collection: Collection, _ arguments: FindArguments,
+        _ key: SingleKey, _ query: FindQuery, in collection: Collection, _ arguments: FindArguments,
         _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
-        let bytes = try await context.documents.read(key, from: collection)
+        let bytes = try await context.documents.read(key.key, from: collection)
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
         if let bytes {
             try Document(unchecked: bytes).withRaw { document throws(StorageError) in
                 do throws(CommandError) {
-                    if !query.filter.identity.isExact { guard try query.filter.matches(document) else { return } }
+                    if !key.isExact { guard try query.filter.matches(document) else { return } }
                     try reply.builder.append(index: 0, document, through: query.projection)
                 } catch { throw .command(error) }
             }
@@ -225,10 +233,17 @@ extension CommandError {
 
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
-    var singleKey: ByteBuffer? {
-        guard case .points(let values) = filter.identity.shape, values.count == 1, skip == 0, bounds == nil,
-            !showsRecordID, returnedKey == .none, projection?.needsFacts != true
-        else { return nil }
-        return DocumentKey.encode(values[0])
+    func singleKey(in collection: Collection) -> SingleKey? {
+        guard skip == 0, bounds == nil, !showsRecordID, returnedKey == .none, projection?.needsFacts != true else {
+            return nil
+        }
+        let constraint = KeyConstraint(of: filter, in: collection)
+        return constraint.onlyKey.map { SingleKey(key: $0, isExact: constraint.isExact) }
     }
+}
+
+struct SingleKey {
+    let key: ByteBuffer
+    /// The filter asks for nothing but the key.
+    let isExact: Bool
 }

@@ -15,7 +15,9 @@ struct FindAndModifyArguments {
     var isUpsert = false
     var arrayFilters: [Document] = []
     var hint = Hint.none
+    var variables: Document?
     var keepsEmptyTimestamps = false
+    var collation = CollationChoice.inherited
 
     init(_ request: CommandRequest) throws(CommandError) {
         var taken = FindAndModifyArguments()
@@ -39,8 +41,8 @@ struct FindAndModifyArguments {
         case "update": update = try argument.updateArgument()
         case "arrayFilters": arrayFilters = try argument.ifPresent(Argument.documents) ?? []
         case "hint": hint = try argument.hint()
-        case "collation": try argument.checkCollation()
-        case "let": try argument.checkVariables()
+        case "collation": collation = try argument.collationChoice()
+        case "let": variables = try argument.ifPresent(Argument.document)
         // Nothing validates documents so far.
         case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
         case "encryptionInformation": try argument.refuseUnlessEmpty("findAndModify")
@@ -71,22 +73,42 @@ struct FindAndModifyArguments {
         }
     }
 
-    /// Looked at only where there is a collection.
-    func sortPattern() throws(StorageError) -> SortPattern? {
-        do throws(CommandError) {
-            return try sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
-        } catch { throw .command(error) }
+    /// What is done to which document, and what is shown of it.
+    struct Compiled {
+        let operation: DocumentOperation
+        let sort: SortPattern?
+        let projection: Projection?
     }
 
-    func operation(on namespace: Namespace, _ server: ServerState) throws(CommandError) -> DocumentOperation {
-        let filter = try Filter(compiling: filter)
+    func compiled(
+        on namespace: Namespace, _ context: CommandContext, _ collator: Collator?
+    ) throws(CommandError) -> Compiled {
+        let environment = try context.environment(with: variables)
+        let operation = try operation(on: namespace, context.server, collator, environment)
+        let sort = try sort.map { document throws(CommandError) in
+            try SortPattern(compiling: document, collator: collator)
+        }
+        let projection = try fields.map { document throws(CommandError) in
+            try Projection(compiling: document, filter: operation.filter, environment: environment, collator: collator)
+        }
+        guard projection?.needsFacts != true else {
+            throw CommandError(.notImplemented, "$meta in the fields of findAndModify is not implemented yet")
+        }
+        return Compiled(operation: operation, sort: sort, projection: projection)
+    }
+
+    private func operation(
+        on namespace: Namespace, _ server: ServerState, _ collator: Collator?,
+        _ environment: ExpressionEnvironment
+    ) throws(CommandError) -> DocumentOperation {
+        let filter = try Filter(compiling: filter, environment: environment, collator: collator)
         guard let update, !removes else {
             return DocumentOperation(on: namespace, filter: filter, action: .delete, image: .before)
         }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps)
+            keepsEmptyTimestamps: keepsEmptyTimestamps, collator: collator)
         return DocumentOperation(
             on: namespace, filter: filter, action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil, image: returnsNew ? .after : .before)
@@ -99,26 +121,23 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         let arguments = try FindAndModifyArguments(request)
-        let operation = try arguments.operation(on: namespace, context.server)
-        let projection = try arguments.fields.map { document throws(CommandError) in
-            try Projection(compiling: document, filter: operation.filter)
-        }
-        guard projection?.needsFacts != true else {
-            throw CommandError(.notImplemented, "$meta in the fields of findAndModify is not implemented yet")
-        }
+        let early = try arguments.compiled(on: namespace, context, arguments.collation.early)
         let deadline = context.deadline(of: request)
         let documents = context.documents
         let number = request.shared.statementNumber(at: 0)
-        let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
+        let body = { @Sendable (collection: Collection) async throws(StorageError) -> (WriteTally, Projection?) in
             try arguments.hint.check()
-            let sort = try arguments.sortPattern()
-            return try await documents.modifyOne(
-                operation, statement: number, in: collection, sort: sort, deadline: deadline)
+            let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
+                try arguments.compiled(on: namespace, context, collator)
+            }
+            let tally = try await documents.modifyOne(
+                compiled.operation, statement: number, in: collection, sort: compiled.sort, deadline: deadline)
+            return (tally, compiled.projection)
         }
-        let tally =
+        let (tally, projection) =
             arguments.isUpsert
             ? try await documents.withCollectionCreated(namespace, body)
-            : try await documents.withCollection(namespace, body) ?? WriteTally()
+            : try await documents.withCollection(namespace, body) ?? (WriteTally(), nil)
         _ = context.server.clock.tick()
         var reply = try reply(tally, arguments, projection, request)
         if let guarded = context.documents.guarded, !guarded.identity.recordsEverything,

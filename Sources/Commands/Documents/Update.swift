@@ -15,6 +15,7 @@ struct UpdateStatement {
     var arrayFilters: [Document] = []
     var sort: Document?
     var hint = Hint.none
+    var collation = CollationChoice.inherited
     var hasConstants = false
     var keepsEmptyTimestamps = false
 
@@ -46,7 +47,7 @@ struct UpdateStatement {
         case "arrayFilters": arrayFilters = try argument.ifPresent(Argument.documents) ?? []
         case "sort": sort = try argument.ifPresent(Argument.document)
         case "hint": hint = try argument.hint()
-        case "collation": try argument.checkCollation()
+        case "collation": collation = try argument.collationChoice()
         case "upsertSupplied": try argument.refuseIfSet("update")
         case "sampleId": _ = try argument.ifPresent(Argument.uuid)
         // Both say nothing about what to do: there are no shards, and no such statistics are kept.
@@ -57,16 +58,21 @@ struct UpdateStatement {
     }
 
     func operation(
-        on namespace: Namespace, _ server: ServerState
-    ) throws(CommandError) -> DocumentOperation {
+        on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment, _ collator: Collator?
+    ) throws(CommandError) -> (DocumentOperation, SortPattern?) {
         guard let update else { throw .missingField("update.updates.u") }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: hasConstants)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps)
-        return DocumentOperation(
-            on: namespace, filter: try Filter(compiling: filter), action: .update(program),
+            keepsEmptyTimestamps: keepsEmptyTimestamps, collator: collator)
+        let operation = DocumentOperation(
+            on: namespace, filter: try Filter(compiling: filter, environment: environment, collator: collator),
+            action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil)
+        let sort = try sort.map { document throws(CommandError) in
+            try SortPattern(compiling: document, collator: collator)
+        }
+        return (operation, sort)
     }
 }
 
@@ -86,6 +92,7 @@ extension CommandTable {
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = context.deadline(of: request)
+        let environment = try context.environment(with: arguments.variables)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var matched: Int64 = 0
         var modified: Int64 = 0
@@ -94,7 +101,7 @@ extension CommandTable {
             context.server.counters.countUpdate()
             do throws(CommandError) {
                 let number = request.shared.statementNumber(at: index)
-                let tally = try await run(statement, number, on: namespace, deadline, context)
+                let tally = try await run(statement, number, on: namespace, deadline, environment, context)
                 matched += tally.matched
                 modified += tally.modified
                 if let id = tally.upsertedID {
@@ -121,16 +128,19 @@ extension CommandTable {
 
     static func run(
         _ statement: UpdateStatement, _ number: Int32, on namespace: Namespace, _ deadline: Deadline,
-        _ context: CommandContext
+        _ environment: ExpressionEnvironment, _ context: CommandContext
     ) async throws(CommandError) -> WriteTally {
         let documents = context.documents
-        let operation = try statement.operation(on: namespace, context.server)
-        let sort = try statement.sort.map { document throws(CommandError) in try SortPattern(compiling: document) }
-        guard !(statement.isMulti && sort != nil) else {
+        let compiled = try statement.operation(on: namespace, context.server, environment, statement.collation.early)
+        guard !(statement.isMulti && statement.sort != nil) else {
             throw CommandError(.failedToParse, "Cannot specify sort with multi=true")
         }
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try statement.hint.check()
+            let (operation, sort) = try statement.collation.settled(compiled, in: collection) {
+                collator throws(CommandError) in
+                try statement.operation(on: namespace, context.server, environment, collator)
+            }
             if statement.isMulti {
                 return try await documents.modifyMany(
                     operation, statement: number, in: collection, deadline: deadline)

@@ -28,6 +28,8 @@ struct WriteStatements {
     var list: [Document] = []
     var isOrdered = true
     var uuid: [UInt8]?
+    /// `let`.
+    var variables: Document?
     /// A top-level Timestamp(0, 0) of an inserted document stays as it is.
     var keepsEmptyTimestamps = false
 
@@ -40,7 +42,7 @@ struct WriteStatements {
         case "isTimeseriesNamespace": try argument.refuseIfSet(command)
         case "encryptionInformation": try argument.refuseUnlessEmpty(command)
         case "bypassEmptyTsReplacement": keepsEmptyTimestamps = try argument.ifPresent(Argument.bool) ?? false
-        case "let" where Self.takesVariables(command): try argument.checkVariables()
+        case "let" where Self.takesVariables(command): variables = try argument.ifPresent(Argument.document)
         default: throw argument.unknownField()
         }
     }

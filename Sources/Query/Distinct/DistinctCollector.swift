@@ -8,12 +8,14 @@ package struct DistinctCollector {
 
     private let steps: [SortStep]
     private let bytesMax: Int
+    private let order: ValueOrder
     private var seen: Set<[UInt8]> = []
     private var byteCount = 0
-    /// In the order in which they were first seen.
-    package private(set) var values: [Value] = []
+    /// In the order in which they were first seen; of equal ones the first.
+    private var values: [Value] = []
 
-    package init(path: String, bytesMax: Int = DistinctCollector.replyBytesMax) {
+    package init(path: String, order: ValueOrder = ValueOrder(nil), bytesMax: Int = DistinctCollector.replyBytesMax) {
+        self.order = order
         steps = path.split(separator: ".", omittingEmptySubsequences: false).map { component in
             let name = Array(component.utf8)
             let index = name.withUnsafeBytes { bytes in
@@ -26,6 +28,11 @@ package struct DistinctCollector {
 
     package mutating func add(_ document: RawDocument) throws(CommandError) {
         try visit(document[steps[0]], 1)
+    }
+
+    /// The values found, ascending.
+    package func sorted() -> [Value] {
+        values.sorted { left, right in left.withRaw { left in right.withRaw { order.compare(left, $0) < 0 } } }
     }
 
     private mutating func visit(_ value: RawValue?, _ depth: Int) throws(CommandError) {
@@ -48,7 +55,7 @@ package struct DistinctCollector {
     }
 
     private mutating func take(_ value: RawValue) throws(CommandError) {
-        guard seen.insert(KeyEncoder.encode(value)).inserted else { return }
+        guard seen.insert(order.key(of: value)).inserted else { return }
         values.append(Value(copying: value))
         // Type byte, name and NUL come on top of the payload.
         byteCount += value.count + 10

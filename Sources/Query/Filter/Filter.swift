@@ -9,17 +9,18 @@ package struct Filter: Sendable {
 
     /// - Parameters:
     ///   - environment: what `$expr` may name; nil where there may be none.
+    ///   - collator: compares strings; nil compares their bytes.
     /// - Throws: `BadValue`, `FailedToParse` and their like, as MongoDB answers to a malformed filter.
     package init(
-        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil
+        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil, collator: Collator? = nil
     ) throws(CommandError) {
-        program = try FilterProgram(filter, environment)
+        program = try FilterProgram(filter, environment, collator)
     }
 
     package init(
-        compiling filter: Document, environment: ExpressionEnvironment? = nil
+        compiling filter: Document, environment: ExpressionEnvironment? = nil, collator: Collator? = nil
     ) throws(CommandError) {
-        program = try filter.withRaw { raw throws(CommandError) in try FilterProgram(raw, environment) }
+        program = try filter.withRaw { raw throws(CommandError) in try FilterProgram(raw, environment, collator) }
     }
 
     /// The filter that matches every document.
@@ -64,8 +65,10 @@ package struct Filter: Sendable {
         if case .constant(true) = program.root { true } else { false }
     }
 
-    /// What the filter demands of `_id`, for narrowing by key.
+    /// What the filter demands of `_id`, for narrowing by key. Strings in it are compared by ``collator``.
     package var identity: IDConstraint { program.identity }
+
+    package var collator: Collator? { program.collator }
 
     /// Top-level fields that have exactly one possible value in a match, with dotted paths as written: what an upsert
     /// starts from. The values are borrowed from the filter: use them inside `body`.
@@ -88,6 +91,8 @@ final class FilterProgram: @unchecked Sendable {
     private let arena: ProgramArena
     let root: DocumentTest
     let identity: IDConstraint
+    /// Nodes refer to it.
+    let collator: Collator?
     let equalities: [PathEquality]
     /// Nil when there is no `$expr` in the filter.
     let evaluators: EvaluatorPool?
@@ -97,18 +102,22 @@ final class FilterProgram: @unchecked Sendable {
         arena = ProgramArena()
         root = .constant(true)
         identity = .unconstrained
+        collator = nil
         equalities = []
     }
 
-    init(_ filter: RawDocument, _ environment: ExpressionEnvironment?) throws(CommandError) {
+    init(
+        _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?
+    ) throws(CommandError) {
         let arena = ProgramArena()
         let source = arena.copy(filter)
-        var compiler = FilterCompiler(arena: arena, environment: environment)
+        var compiler = FilterCompiler(arena: arena, environment: environment, collator: collator)
         root = try compiler.compile(source)
         evaluators = compiler.expressions.map { EvaluatorPool(slotCount: $0.slotCount) }
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         self.arena = arena
+        self.collator = collator
     }
 
     func evaluate(_ document: RawDocument, _ position: MatchPosition?) throws(CommandError) -> Bool {

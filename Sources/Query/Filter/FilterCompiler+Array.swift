@@ -26,7 +26,7 @@ extension FilterCompiler {
             return
         }
         for test in tests.nodes {
-            if case .equal(let operand) = test, tests.count == 1 {
+            if let operand = test.equalityOperand, tests.count == 1 {
                 note(path.whole, .equal(operand))
             } else {
                 note(path.whole, .other)

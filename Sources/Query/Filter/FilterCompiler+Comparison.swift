@@ -13,7 +13,7 @@ extension FilterCompiler {
         _ path: FieldPath, _ element: RawElement, into conjunction: inout Conjunction
     ) throws(CommandError) {
         let test = try comparison(element)
-        if case .compare(let comparison, let value) = test {
+        if let (comparison, value) = test.comparisonOperand {
             note(path.whole, .compare(comparison, value))
         } else {
             note(path.whole, .other)
@@ -26,12 +26,12 @@ extension FilterCompiler {
     ) throws(CommandError) {
         let set = try valueSet("$in", value)
         note(path.whole, set.regexes.isEmpty ? .oneOf(Array(set.values.nodes)) : .other)
-        conjunction.add(path.key, PathTest(steps: path.steps, isNegated: false, test: .oneOf(set)))
+        conjunction.add(path.key, PathTest(steps: path.steps, isNegated: false, test: oneOf(set)))
     }
 
     func equality(_ value: RawValue) throws(CommandError) -> ValueTest {
         try refuseUndefined(value)
-        return .equal(value)
+        return collated(.equal(value), value) ?? .equal(value)
     }
 
     /// `$eq` compares with a regular expression as a value, it does not apply it.
@@ -55,7 +55,7 @@ extension FilterCompiler {
             case "$lt": .less
             default: .lessOrEqual
             }
-        return .compare(comparison, value)
+        return collated(.compare(comparison, value), value) ?? .compare(comparison, value)
     }
 
     func valueSet(_ name: StaticString, _ value: RawValue) throws(CommandError) -> ValueSet {
@@ -73,9 +73,21 @@ extension FilterCompiler {
             try refuseUndefined(element.value)
             values.append(element.value)
         }
-        values.sort { $0.compare(to: $1) < 0 }
+        values.sort { $0.compare(to: $1, collator: collator) < 0 }
         return ValueSet(
             values: arena.list(values), regexes: arena.list(regexes), hasNull: values.contains { $0.type == .null })
+    }
+
+    func oneOf(_ set: ValueSet) -> ValueTest {
+        let text = set.values.nodes.first(where: \.holdsText)
+        return text.flatMap { collated(.oneOf(set), $0) } ?? .oneOf(set)
+    }
+
+    /// The comparison as a test by the collator; nil when there is none, or when `operand` holds nothing it compares.
+    private func collated(_ condition: CollatedTest.Condition, _ operand: RawValue) -> ValueTest? {
+        guard let collator, operand.holdsText else { return nil }
+        let test = CollatedTest(collator: .passUnretained(collator), condition: condition)
+        return .collated(arena.list([test]))
     }
 
     private func refuseUndefined(_ value: RawValue) throws(CommandError) {

@@ -11,6 +11,8 @@ struct FilterCompiler {
     static let pathComponentsMax = 200
 
     let arena: ProgramArena
+    /// How strings compare; nil for bytewise. Whoever runs the program keeps it.
+    let collator: Collator?
     /// What every match fulfils, gathered at the top level and inside `$and` there.
     private(set) var conditions: [PathCondition] = []
     /// Whether the tests compiled now are part of the outermost conjunction.
@@ -22,9 +24,10 @@ struct FilterCompiler {
     /// There once an `$expr` was met.
     private(set) var expressions: ExpressionCompiler?
 
-    init(arena: ProgramArena, environment: ExpressionEnvironment?) {
+    init(arena: ProgramArena, environment: ExpressionEnvironment?, collator: Collator?) {
         self.arena = arena
         self.environment = environment
+        self.collator = collator
     }
 
     /// Compiles a whole filter (or one branch of a logical operator).

@@ -48,6 +48,8 @@ enum ValueTest {
     case bits(BitTest)
     case all(ArenaList<ValueTest>)
     case not(ArenaList<ValueTest>)
+    /// One comparison by a collator: beside the others and behind a pointer, so that those are as fast as without.
+    case collated(ArenaList<CollatedTest>)
 
     /// The order in which tests of one field run: MongoDB's order of operators, which decides which match in an array
     /// is the last and so what the positional `$` stands for.
@@ -61,6 +63,7 @@ enum ValueTest {
         case .compare(.less, _): 5
         case .compare(.greater, _): 6
         case .compare(.greaterOrEqual, _): 7
+        case .collated(let tests): tests[0].plain.rank
         default: 8
         }
     }
@@ -71,6 +74,46 @@ enum ValueTest {
         switch self {
         case .size, .elementMatches, .elementPasses: false
         default: true
+        }
+    }
+}
+
+/// A comparison with an operand that holds text.
+struct CollatedTest {
+    enum Condition {
+        case equal(RawValue)
+        case compare(Comparison, RawValue)
+        case oneOf(ValueSet)
+    }
+
+    let collator: Unmanaged<Collator>
+    let condition: Condition
+
+    /// The same comparison of bytes.
+    var plain: ValueTest {
+        switch condition {
+        case .equal(let operand): .equal(operand)
+        case .compare(let comparison, let operand): .compare(comparison, operand)
+        case .oneOf(let set): .oneOf(set)
+        }
+    }
+}
+
+extension ValueTest {
+    /// What a value is to be equal to, however text compares.
+    var equalityOperand: RawValue? {
+        switch self {
+        case .equal(let operand): operand
+        case .collated(let tests): tests[0].plain.equalityOperand
+        default: nil
+        }
+    }
+
+    var comparisonOperand: (Comparison, RawValue)? {
+        switch self {
+        case .compare(let comparison, let operand): (comparison, operand)
+        case .collated(let tests): tests[0].plain.comparisonOperand
+        default: nil
         }
     }
 }

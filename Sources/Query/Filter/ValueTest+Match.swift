@@ -29,6 +29,7 @@ extension ValueTest {
         case .bits(let test): test.matches(value)
         case .all(let tests): Self.passesAll(value, tests)
         case .not(let tests): !Self.passesAll(value, tests)
+        case .collated(let tests): tests[0].matches(value)
         }
     }
 
@@ -46,6 +47,7 @@ extension ValueTest {
         case .oneOf(let set): set.hasNull
         case .all(let tests): tests.nodes.allSatisfy(\.matchesMissing)
         case .not(let tests): !tests.nodes.allSatisfy(\.matchesMissing)
+        case .collated(let tests): tests[0].plain.matchesMissing
         default: false
         }
     }
@@ -127,13 +129,33 @@ extension RawValue {
     var truncatedInt64: Int64? { type.isNumber ? number?.asInt64Truncated : nil }
 }
 
+extension CollatedTest {
+    func matches(_ value: RawValue) -> Bool {
+        collator._withUnsafeGuaranteedRef { collator in
+            switch condition {
+            case .equal(let operand): value.equals(operand, by: collator)
+            // Neither a number nor an end of the order: such operands hold no text.
+            case .compare(let comparison, let operand):
+                value.type.canonicalTypeRank == operand.type.canonicalTypeRank
+                    && comparison.accepts(value.compare(to: operand, by: collator))
+            case .oneOf(let set): set.contains(value) { $0.compare(to: value, by: collator) }
+            }
+        }
+    }
+}
+
 extension ValueSet {
-    func contains(_ value: RawValue) -> Bool {
+    @inline(__always)
+    func contains(_ value: RawValue) -> Bool { contains(value) { $0.compare(to: value) } }
+
+    /// - Parameter order: of a value in the set, compared to `value`.
+    @inline(__always)
+    fileprivate func contains(_ value: RawValue, _ order: (RawValue) -> Int) -> Bool {
         var low = 0
         var high = values.count
         while low < high {
             let middle = (low + high) / 2
-            let order = values[middle].compare(to: value)
+            let order = order(values[middle])
             if order == 0 { return values[middle].type.canonicalTypeRank == value.type.canonicalTypeRank }
             if order < 0 { low = middle + 1 } else { high = middle }
         }

@@ -41,9 +41,11 @@ package struct CompiledPipeline: Sendable {
 /// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
 package struct PipelineCompiler {
     let environment: ExpressionEnvironment
+    let collator: Collator?
 
-    package init(in environment: ExpressionEnvironment) {
+    package init(in environment: ExpressionEnvironment, _ collator: Collator? = nil) {
         self.environment = environment
+        self.collator = collator
     }
 
     /// As many stages as a pipeline may have.

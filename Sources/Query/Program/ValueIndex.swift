@@ -5,10 +5,12 @@ internal import BSON
 struct ValueIndex {
     private static let comparedMax = 16
 
+    private let order: ValueOrder
     private var values: [RawValue] = []
     private var keys: Set<[UInt8]> = []
 
-    init(_ values: some Sequence<RawValue>) {
+    init(_ values: some Sequence<RawValue>, _ order: ValueOrder) {
+        self.order = order
         for value in values { insert(value) }
     }
 
@@ -16,11 +18,11 @@ struct ValueIndex {
         if values.count < Self.comparedMax {
             values.append(value)
         } else {
-            keys.insert(KeyEncoder.encode(value))
+            keys.insert(order.key(of: value))
         }
     }
 
     func contains(_ value: RawValue) -> Bool {
-        values.contains { $0.equals(value) } || !keys.isEmpty && keys.contains(KeyEncoder.encode(value))
+        values.contains { order.areEqual($0, value) } || !keys.isEmpty && keys.contains(order.key(of: value))
     }
 }

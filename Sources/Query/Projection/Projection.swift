@@ -26,20 +26,23 @@ package struct Projection: Sendable {
     /// - Parameters:
     ///   - filter: the query's, for the positional `$`.
     ///   - environment: for computed fields.
+    ///   - collator: how strings compare in `$elemMatch`.
     package init(
-        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none
+        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
+        collator: Collator? = nil
     ) throws(CommandError) {
         self = try projection.withRaw { raw throws(CommandError) in
-            try Projection(compiling: raw, filter: filter, environment: environment)
+            try Projection(compiling: raw, filter: filter, environment: environment, collator: collator)
         }
     }
 
     package init(
         compiling projection: RawDocument, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
-        dialect: Dialect = .find
+        collator: Collator? = nil, dialect: Dialect = .find
     ) throws(CommandError) {
         let arena = ProgramArena()
-        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: dialect)
+        var compiler = ProjectionCompiler(
+            arena: arena, environment: environment, collator: collator, dialect: dialect)
         try compiler.compile(arena.copy(projection))
         program = ProjectionProgram(compiler, filter)
     }
@@ -49,7 +52,7 @@ package struct Projection: Sendable {
         addingFields specification: RawDocument, environment: ExpressionEnvironment
     ) throws(CommandError) {
         let arena = ProgramArena()
-        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: .stage)
+        var compiler = ProjectionCompiler(arena: arena, environment: environment, collator: nil, dialect: .stage)
         try compiler.compileAddition(arena.copy(specification))
         program = ProjectionProgram(compiler, nil)
     }

@@ -8,6 +8,7 @@ struct ProjectionCompiler {
 
     let arena: ProgramArena
     private let dialect: Projection.Dialect
+    private let collator: Collator?
     private(set) var expressions: ExpressionCompiler
     private(set) var root = ProjectionNode()
     private(set) var mode: Mode?
@@ -18,8 +19,11 @@ struct ProjectionCompiler {
     private(set) var hasComputed = false
     private(set) var metadata: [Metadata] = []
 
-    init(arena: ProgramArena, environment: ExpressionEnvironment, dialect: Projection.Dialect) {
+    init(
+        arena: ProgramArena, environment: ExpressionEnvironment, collator: Collator?, dialect: Projection.Dialect
+    ) {
         self.arena = arena
+        self.collator = collator
         self.dialect = dialect
         expressions = ExpressionCompiler(arena: arena, environment: environment)
     }
@@ -210,7 +214,7 @@ struct ProjectionCompiler {
                 builder.beginDocument("")
                 builder.append("$elemMatch", operand)
                 builder.end()
-            })
+            }, collator: collator)
         hasElementMatch = true
         guard !hasPositional else { throw positionalWithElementMatch(31255) }
         try insert(.elementMatch(arena.keep(filter.program)), at: path)

@@ -12,14 +12,15 @@ extension SortPattern {
     package func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
         var encoder = KeyEncoder()
         var arrays = 0
+        let order = ValueOrder(collator)
         for field in fields {
             guard field.source == .path else {
                 field.appendFact(to: &encoder)
                 continue
             }
-            let best = field.best(in: document)
+            let best = field.best(in: document, order)
             if best.metArray { arrays += 1 }
-            encoder.append(best.value ?? .nothing(.null), descending: field.isDescending)
+            encoder.append(best.value ?? .nothing(.null), descending: field.isDescending, collator: collator)
         }
         return arrays < 2 ? encoder.bytes : try ParallelKeys(self).least(of: document)
     }
@@ -28,14 +29,14 @@ extension SortPattern {
     package func values(of document: RawDocument) -> [Value] {
         fields.map { field in
             guard field.source == .path else { return .null }
-            return Value(copying: field.best(in: document).value ?? .nothing(.null))
+            return Value(copying: field.best(in: document, ValueOrder(collator)).value ?? .nothing(.null))
         }
     }
 }
 
 extension SortPattern.Field {
-    fileprivate func best(in document: RawDocument) -> Extreme {
-        var best = Extreme(isGreatest: isDescending)
+    fileprivate func best(in document: RawDocument, _ order: ValueOrder) -> Extreme {
+        var best = Extreme(isGreatest: isDescending, order: order)
         steps.withUnsafeBufferPointer { steps in best.visit(document[steps[0]], steps, 1) }
         return best
     }
@@ -54,10 +55,12 @@ private struct Extreme {
     let isGreatest: Bool
     /// Whether the path led into an array.
     private(set) var metArray = false
+    let order: ValueOrder
     private(set) var value: RawValue?
 
-    init(isGreatest: Bool) {
+    init(isGreatest: Bool, order: ValueOrder) {
         self.isGreatest = isGreatest
+        self.order = order
     }
 
     /// - Parameter value: what stands at `steps[..<depth]`. The recursion is as deep as the path is long.
@@ -100,7 +103,7 @@ private struct Extreme {
             self.value = candidate
             return
         }
-        let order = candidate.compare(to: value)
+        let order = order.compare(candidate, value)
         if isGreatest ? order > 0 : order < 0 { self.value = candidate }
     }
 }

@@ -7,7 +7,7 @@ package struct SortPattern: Sendable {
     package enum Order: Sendable, Equatable {
         /// Insertion order: no sort, or `$natural`.
         case natural(ascending: Bool)
-        /// By `_id` alone (what follows an unique field decides nothing).
+        /// By `_id` alone (what follows an unique field decides nothing), strings by ``SortPattern/collator``.
         case id(ascending: Bool)
         case fields
     }
@@ -31,6 +31,8 @@ package struct SortPattern: Sendable {
     package let order: Order
     /// Empty for a natural order.
     package let fields: [Field]
+    /// How strings compare; nil for bytewise.
+    package let collator: Collator?
 
     /// No sort.
     package static let none = SortPattern(order: .natural(ascending: true), fields: [])
@@ -38,13 +40,14 @@ package struct SortPattern: Sendable {
     private init(order: Order, fields: [Field]) {
         self.order = order
         self.fields = fields
+        collator = nil
     }
 
-    package init(compiling pattern: Document) throws(CommandError) {
-        self = try pattern.withRaw { raw throws(CommandError) in try SortPattern(compiling: raw) }
+    package init(compiling pattern: Document, collator: Collator? = nil) throws(CommandError) {
+        self = try pattern.withRaw { raw throws(CommandError) in try SortPattern(compiling: raw, collator: collator) }
     }
 
-    package init(compiling pattern: RawDocument) throws(CommandError) {
+    package init(compiling pattern: RawDocument, collator: Collator? = nil) throws(CommandError) {
         if let natural = pattern["$natural"] {
             self = try Self.natural(natural, pattern)
             return
@@ -58,6 +61,7 @@ package struct SortPattern: Sendable {
         }
         order = first.path == "_id" && first.source == .path ? .id(ascending: !first.isDescending) : .fields
         self.fields = fields
+        self.collator = collator
     }
 
     private static func natural(_ value: RawValue, _ pattern: RawDocument) throws(CommandError) -> SortPattern {

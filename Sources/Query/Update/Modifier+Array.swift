@@ -23,9 +23,9 @@ enum PullCondition {
     /// Put to elements that are documents.
     case document(Filter)
 
-    func matches(_ element: RawValue) -> Bool {
+    func matches(_ element: RawValue, _ order: ValueOrder) -> Bool {
         switch self {
-        case .equal(let value): element.equals(value)
+        case .equal(let value): order.areEqual(element, value)
         case .value(let filter): Document { $0.append("", element) }.withRaw { filter.matchesPlainly($0) }
         case .document(let filter): element.document.map { filter.matchesPlainly($0) } ?? false
         }
@@ -45,7 +45,7 @@ extension UpdateRun {
             elements = array.map(\.value)
         }
         elements.insert(contentsOf: push.values, at: Self.offset(push.position, in: elements.count))
-        push.order?.sort(&elements)
+        push.order?.sort(&elements, plan.order)
         try appendArray(key, Self.slice(elements, push.slice))
     }
 
@@ -73,7 +73,7 @@ extension UpdateRun {
             }
             elements = array.map(\.value)
         }
-        var present = ValueIndex(elements)
+        var present = ValueIndex(elements, plan.order)
         for new in values where !present.contains(new) {
             elements.append(new)
             present.insert(new)
@@ -110,21 +110,23 @@ extension UpdateRun {
 
 extension Push.ElementOrder {
     /// Stable: equal elements keep their places.
-    func sort(_ elements: inout [RawValue]) {
+    func sort(_ elements: inout [RawValue], _ order: ValueOrder) {
         switch self {
         case .whole(let descending):
-            elements.sort { descending ? $0.compare(to: $1) > 0 : $0.compare(to: $1) < 0 }
+            elements.sort { descending ? order.compare($0, $1) > 0 : order.compare($0, $1) < 0 }
         case .fields(let fields):
-            let keyed = elements.map { (key: Self.key(of: $0, fields), value: $0) }
+            let keyed = elements.map { (key: Self.key(of: $0, fields, order), value: $0) }
             elements = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
         }
     }
 
-    private static func key(of element: RawValue, _ fields: [(path: RawKey, descending: Bool)]) -> [UInt8] {
+    private static func key(
+        of element: RawValue, _ fields: [(path: RawKey, descending: Bool)], _ order: ValueOrder
+    ) -> [UInt8] {
         var encoder = KeyEncoder()
         for field in fields {
             if let value = element.document?.value(atDocumentPath: field.path) {
-                encoder.append(value, descending: field.descending)
+                encoder.append(value, descending: field.descending, collator: order.collator)
             } else {
                 encoder.appendMissing(descending: field.descending)
             }

@@ -56,9 +56,9 @@ extension UpdateRun {
         case .push(let push): try applyPush(push, key, value)
         case .addToSet(let values): try applyAddToSet(values, key, value)
         case .pop(let first): try applyPop(first: first, key, value)
-        case .pull(let condition): try applyPull(key, value) { condition.matches($0) }
+        case .pull(let condition): try applyPull(key, value) { [order = plan.order] in condition.matches($0, order) }
         case .pullAll(let values):
-            let removed = ValueIndex(values)
+            let removed = ValueIndex(values, plan.order)
             try applyPull(key, value) { removed.contains($0) }
         case .moveHere(let source):
             guard let moved = original.value(atDocumentPath: source) else {
@@ -76,7 +76,7 @@ extension UpdateRun {
     private mutating func appendBetter(
         _ key: RawKey, _ value: RawValue?, _ new: RawValue, _ isBetter: (Int) -> Bool
     ) {
-        guard let value, !isBetter(new.compare(to: value)) else { return writer.append(key, new) }
+        guard let value, !isBetter(plan.order.compare(new, value)) else { return writer.append(key, new) }
         writer.append(key, value)
     }
 

@@ -189,9 +189,9 @@ extension UpdateCompiler {
 
     private func pullCondition(_ value: RawValue) throws(CommandError) -> PullCondition {
         if value.isConditionOnValues || value.type == .regex {
-            return .value(try Filter(compiling: Document { $0.append("", value) }))
+            return .value(try Filter(compiling: Document { $0.append("", value) }, collator: collator))
         }
-        if let document = value.document { return .document(try Filter(compiling: document)) }
+        if let document = value.document { return .document(try Filter(compiling: document, collator: collator)) }
         return .equal(value)
     }
 

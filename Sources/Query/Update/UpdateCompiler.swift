@@ -5,10 +5,12 @@ internal import CommandModel
 struct UpdateCompiler {
     let arena: ProgramArena
     let arrayFilters: [ArrayFilter]
+    let collator: Collator?
     private var trees = ModifierTrees()
     private var usedFilters: Set<Int> = []
 
-    init(arena: ProgramArena, arrayFilters: [ArrayFilter]) {
+    init(arena: ProgramArena, arrayFilters: [ArrayFilter], collator: Collator?) {
+        self.collator = collator
         self.arena = arena
         self.arrayFilters = arrayFilters
     }

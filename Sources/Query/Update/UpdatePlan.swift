@@ -12,19 +12,23 @@ final class UpdatePlan: @unchecked Sendable {
 
     let action: Action
     let time: UpdateTime
+    /// How strings compare; `_id` and what is no change are a matter of bytes nonetheless.
+    let order: ValueOrder
     private let arrayFilters: [ArrayFilter]
     private let arena: ProgramArena
 
     init(
-        _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool, time: UpdateTime
+        _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool, collator: Collator?,
+        time: UpdateTime
     ) throws(CommandError) {
         arena = ProgramArena()
         self.time = time
+        order = ValueOrder(collator)
         guard let document = update.document else { throw Self.refusal(of: update) }
         let source = arena.copy(document)
         if source.firstKey?.startsWithDollar == true {
-            let filters = try ArrayFilter.compile(arrayFilters)
-            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters)
+            let filters = try ArrayFilter.compile(arrayFilters, collator)
+            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters, collator: collator)
             let trees = try compiler.compile(source)
             self.arrayFilters = filters
             action = .modifiers(trees)
@@ -136,11 +140,11 @@ struct ArrayFilter {
         }
     }
 
-    static func compile(_ documents: [Document]) throws(CommandError) -> [ArrayFilter] {
+    static func compile(_ documents: [Document], _ collator: Collator?) throws(CommandError) -> [ArrayFilter] {
         var filters: [ArrayFilter] = []
         for document in documents {
             let identifier = try document.withRaw { raw throws(CommandError) in try self.identifier(raw) }
-            let filter = try Filter(compiling: document)
+            let filter = try Filter(compiling: document, collator: collator)
             guard let identifier else {
                 throw CommandError(
                     .failedToParse, "Cannot use an expression without a top-level field name in arrayFilters")

@@ -19,14 +19,16 @@ package struct UpdateProgram: Sendable {
     ///   - multi: whether the statement may touch many documents, which a replacement may not.
     ///   - keepsEmptyTimestamps: whether a Timestamp(0, 0) at the top level of a replacement stays; else it stands for
     ///     "now", as in an inserted document. Modifiers set it as it is.
+    ///   - collator: how strings compare, in `$pull` and `$min` for example.
     ///   - time: what `$currentDate` sets.
     package init(
         compiling update: Value, arrayFilters: [Document] = [], multi: Bool = false, isUpsert: Bool = false,
-        keepsEmptyTimestamps: Bool = false, time: UpdateTime = .now()
+        keepsEmptyTimestamps: Bool = false, collator: Collator? = nil, time: UpdateTime = .now()
     ) throws(CommandError) {
         plan = try update.withRaw { raw throws(CommandError) in
             try UpdatePlan(
-                raw, arrayFilters: arrayFilters, multi: multi, keepsEmptyTimestamps: keepsEmptyTimestamps, time: time)
+                raw, arrayFilters: arrayFilters, multi: multi, keepsEmptyTimestamps: keepsEmptyTimestamps,
+                collator: collator, time: time)
         }
     }
 

@@ -10,12 +10,16 @@ enum CatalogSQL {
         let result = try execute(
             "SELECT number, uuid, options FROM martlet.collections WHERE database = $1 AND name = $2",
             [.text(namespace.database), .text(namespace.collection)], on: connection)
-        return result.rowCount > 0 ? collection(namespace, in: result, row: 0, columns: (0, 1, 2)) : nil
+        guard result.rowCount > 0 else { return nil }
+        return try collection(namespace, in: result, row: 0, columns: (0, 1, 2)) { options throws(StorageError) in
+            try options.checkData(of: namespace)
+        }
     }
 
     static func create(
         _ namespace: Namespace, options: Document, on connection: Connection
     ) throws(StorageError) -> (Collection, isNew: Bool) {
+        let options = try CatalogOptions.column(for: options)
         let result = try execute(
             "SELECT number, uuid, options, created, clashing_database FROM martlet.create_collection($1, $2, $3)",
             [.text(namespace.database), .text(namespace.collection), .bytea(options.buffer)], on: connection)
@@ -27,7 +31,10 @@ enum CatalogSQL {
                         + "trying to create [\(namespace.database)]"
                 ))
         }
-        guard result.rowCount > 0, let made = collection(namespace, in: result, row: 0, columns: (0, 1, 2)) else {
+        let made = try collection(namespace, in: result, row: 0, columns: (0, 1, 2)) { options throws(StorageError) in
+            try options.checkData(of: namespace)
+        }
+        guard let made else {
             throw .command(CommandError(.internalError, "the catalog gave no collection for \(namespace)"))
         }
         return (made, result.bool(row: 0, column: 3) ?? false)
@@ -71,7 +78,8 @@ enum CatalogSQL {
         for row in 0..<result.rowCount {
             guard let name = result.text(row: row, column: 3) else { continue }
             let namespace = Namespace(database: database, collection: name)
-            guard let collection = collection(namespace, in: result, row: row, columns: (0, 1, 2)) else { continue }
+            let collection = try collection(namespace, in: result, row: row, columns: (0, 1, 2))
+            guard let collection else { continue }
             sizes.append(
                 CollectionSizes(
                     collection: collection,
@@ -95,15 +103,20 @@ enum CatalogSQL {
         }
     }
 
+    /// - Parameter check: whether documents may be read and written.
     private static func collection(
-        _ namespace: Namespace, in result: StatementResult, row: Int, columns: (Int, Int, Int)
-    ) -> Collection? {
-        guard let number = result.int8(row: row, column: columns.0),
+        _ namespace: Namespace, in result: borrowing StatementResult, row: Int, columns: (Int, Int, Int),
+        _ check: (CatalogOptions) throws(StorageError) -> Void = { _ in }
+    ) throws(StorageError) -> Collection? {
+        guard row < result.rowCount, let number = result.int8(row: row, column: columns.0),
             let uuid = result.bytes(row: row, column: columns.1),
-            let options = result.bytes(row: row, column: columns.2).flatMap(RawDocument.init)
+            let column = result.bytes(row: row, column: columns.2).flatMap(RawDocument.init)
         else { return nil }
+        let options = try CatalogOptions(column: column)
+        try check(options)
         return Collection(
-            namespace: namespace, number: number, uuid: Array(uuid), options: Document(copying: options))
+            namespace: namespace, number: number, uuid: Array(uuid), options: options.options,
+            collator: options.collator)
     }
 
     private static func execute(

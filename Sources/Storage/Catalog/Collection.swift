@@ -1,6 +1,7 @@
 package import BSON
 package import CommandModel
 package import NIOCore
+package import Query
 internal import SQL
 
 /// A catalog entry: what is needed to read and write a collection, with the SQL for it made once.
@@ -11,9 +12,15 @@ package final class Collection: Sendable {
     package let uuid: [UInt8]
     /// As given to `create`.
     package let options: Document
+    /// How strings compare where a command says nothing else, and what the keys are made under: that of the
+    /// `collation` among the options.
+    package let collator: Collator?
     package let sql: CollectionSQL
 
-    package init(namespace: Namespace, number: Int64, uuid: [UInt8], options: Document) {
+    package init(
+        namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil
+    ) {
+        self.collator = collator
         self.namespace = namespace
         self.number = number
         self.uuid = uuid

@@ -1,6 +1,5 @@
 package import BSON
 package import CommandModel
-package import NIOCore
 package import Query
 
 /// A compiled `find`: what to read, what to keep of it, in which order.
@@ -36,10 +35,14 @@ package struct FindQuery: Sendable {
         self.filter = filter
     }
 
-    /// Whether all matching documents must be seen before the first can be returned.
-    package var isBlockingSort: Bool {
-        if case .fields? = sort?.order { return true }
-        return false
+    /// Whether all matching documents must be seen before the first can be returned. The order of keys is the order of
+    /// `_id` under the collation of the collection only.
+    package func isBlockingSort(in collection: Collection) -> Bool {
+        switch sort?.order {
+        case .fields: true
+        case .id: sort?.collator?.collation != collection.collator?.collation
+        case .natural, nil: false
+        }
     }
 
     /// How many matching documents are needed, those to skip included; nil means all, or more than can be counted.
@@ -51,8 +54,8 @@ package struct FindQuery: Sendable {
 
     /// The rows to read from `collection`, narrowed by what the filter says about `_id`.
     package func scanPlan(_ collection: Collection) -> ScanPlan {
-        var plan = ScanPlan(collection, order: scanOrder)
-        plan.narrow(by: filter.identity)
+        var plan = ScanPlan(collection, order: scanOrder(collection))
+        plan.narrow(by: filter)
         if let bounds { plan.narrow(by: bounds) }
         plan.showsRID = showsRecordID || projection?.needsFacts == true
         return plan
@@ -77,12 +80,12 @@ package struct FindQuery: Sendable {
         return true
     }
 
-    private var scanOrder: ScanPlan.Order {
-        switch sort?.order {
+    private func scanOrder(_ collection: Collection) -> ScanPlan.Order {
+        if isBlockingSort(in: collection) { return .unordered }
+        return switch sort?.order {
         case .id(let ascending)?: .id(descending: !ascending)
         case .natural(let ascending)?: .insertion(descending: !ascending)
-        case .fields?: .unordered
-        case nil: .insertion(descending: naturalDescending)
+        case .fields?, nil: .insertion(descending: naturalDescending)
         }
     }
 }
@@ -113,39 +116,32 @@ package struct IDBounds: Sendable {
 }
 
 extension ScanPlan {
-    /// A bound that is cut would leave out its neighbours; the rows are checked anyway.
+    /// The rows are checked anyway.
     package mutating func narrow(by bounds: IDBounds) {
-        if let value = bounds.lower, let bound = Self.bound(value, isInclusive: true) {
+        if let value = bounds.lower, let bound = bound(value, isInclusive: true) {
             if lower.map({ compare($0.key, bound.key) < 0 }) ?? true { lower = bound }
         }
-        if let value = bounds.upper, let bound = Self.bound(value, isInclusive: false) {
+        if let value = bounds.upper, let bound = bound(value, isInclusive: false) {
             if upper.map({ compare($0.key, bound.key) >= 0 }) ?? true { upper = bound }
         }
     }
 
-    /// Narrows by what the filter says about `_id`.
-    ///
-    /// A bound that is cut (too long to be held whole) would hide neighbours with the same prefix, so it is left out;
-    /// a cut point is as good as a whole one. The filter decides anyway.
-    package mutating func narrow(by identity: IDConstraint) {
-        switch identity.shape {
+    /// Narrows by what the filter says about `_id`. The filter decides anyway.
+    package mutating func narrow(by filter: Filter) {
+        let constraint = KeyConstraint(of: filter, in: collection)
+        isExact = constraint.isExact
+        switch constraint.shape {
         case .any: break
-        case .points(let values): points = values.map { DocumentKey.encode($0) }
-        case .range(let low, let high):
-            guard let type = (low ?? high)?.value.type else { return }
-            let bracket = KeyEncoder.bracket(of: type)
-            leavesOutBound = [low, high].contains { $0 != nil && $0.flatMap(Self.bound) == nil }
-            lower = low.flatMap(Self.bound) ?? Bound(key: ByteBuffer(bytes: [bracket.first]), isInclusive: true)
-            upper = high.flatMap(Self.bound) ?? Bound(key: ByteBuffer(bytes: [bracket.end]), isInclusive: false)
+        case .points(let keys): points = keys
+        case .range(let low, let high): (lower, upper) = (low, high)
         }
     }
 
-    private static func bound(_ bound: IDConstraint.Bound) -> Bound? {
-        self.bound(bound.value, isInclusive: bound.isInclusive)
-    }
-
-    private static func bound(_ value: Value, isInclusive: Bool) -> Bound? {
-        let key = DocumentKey.encode(value)
+    /// Nil for a bound that would hide rows: a key that is cut has neighbours with the same prefix, and keys of texts
+    /// under a collation have another order than the bounds.
+    private func bound(_ value: Value, isInclusive: Bool) -> Bound? {
+        guard collection.collator == nil || !value.holdsText else { return nil }
+        let key = collection.key(of: value)
         return DocumentKey.isCut(key) ? nil : Bound(key: key, isInclusive: isInclusive)
     }
 }

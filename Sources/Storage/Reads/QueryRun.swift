@@ -71,7 +71,7 @@ package struct QueryRun: Sendable {
     ) throws(StorageError) {
         if limitRemaining == 0 { isDrained = true }
         guard !isDrained else { return }
-        if query.isBlockingSort || sorted != nil {
+        if query.isBlockingSort(in: collection) || sorted != nil {
             try sort(on: connection, deadline: deadline)
             try takeSortedRows(into: &sink)
         } else {

@@ -99,7 +99,7 @@ extension StorageEngine {
     /// Where a query would be read from.
     package func pool(for query: FindQuery, in collection: Collection) -> ReadRouting.Pool {
         var plan = query.scanPlan(collection)
-        if query.filter.matchesEverything, !query.isBlockingSort { plan.rowLimit = query.matchesNeeded }
+        if query.filter.matchesEverything, !query.isBlockingSort(in: collection) { plan.rowLimit = query.matchesNeeded }
         let pool = routing.pool(for: plan, rows: estimates[collection], query.preference)
         return pool == .replica && replica == nil ? .analytics : pool
     }

@@ -36,8 +36,8 @@ package struct ScanPlan: Sendable {
     package var lower: Bound?
     package var upper: Bound?
     package var after: Position?
-    /// A bound of the query could not be a bound of keys: the rows are more than the query asks for.
-    package internal(set) var leavesOutBound = false
+    /// The rows are those that match: the filter says nothing that the keys do not.
+    package internal(set) var isExact = false
     /// Set when every row counts, so that PostgreSQL may stop by itself.
     package var rowLimit: Int?
     /// The `rid` is wanted also where it is not the order.

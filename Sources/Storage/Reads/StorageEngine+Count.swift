@@ -18,8 +18,7 @@ extension StorageEngine {
     static func count(
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
-        let isExact = query.filter.identity.isExact && !query.scanPlan(collection).leavesOutBound
-        let isForSQL = query.filter.matchesEverything || isExact
+        let isForSQL = query.filter.matchesEverything || query.scanPlan(collection).isExact
         let total =
             isForSQL
             ? try countBySQL(query, collection, on: connection) : try countByScan(query, collection, on: connection)

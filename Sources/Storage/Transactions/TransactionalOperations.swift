@@ -37,7 +37,7 @@ struct TransactionalOperations {
     func modifyOne(
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern?, deadline: Deadline
     ) throws(StorageError) -> DocumentOutcome {
-        if let key = operation.onlyKey { return try modify(key, operation, in: collection) }
+        if let key = operation.onlyKey(in: collection) { return try modify(key, operation, in: collection) }
         let match = try firstMatch(of: operation.filter, in: collection, sort: sort, deadline: deadline)
         guard let match else { return try upsert(operation, into: collection) }
         return try modify(match, operation.withoutUpsert, in: collection)
@@ -47,7 +47,7 @@ struct TransactionalOperations {
     func modifyMany(
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) throws(StorageError) -> WriteTally {
-        if let key = operation.onlyKey { return WriteTally(try modify(key, operation, in: collection)) }
+        if let key = operation.onlyKey(in: collection) { return WriteTally(try modify(key, operation, in: collection)) }
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {
@@ -114,7 +114,7 @@ extension TransactionalOperations {
     ) throws(StorageError) -> DocumentOutcome {
         let document: Document?
         do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let key = document?.withRaw({ DocumentKey.ofDocument($0) }) else { return DocumentOutcome() }
+        guard let key = document?.withRaw({ collection.key(ofDocument: $0) }) else { return DocumentOutcome() }
         return try modify(key, operation, in: collection)
     }
 
@@ -129,7 +129,7 @@ extension TransactionalOperations {
         try run.fill(&batch, on: connection, deadline: deadline)
         return batch.builder.finish().withRaw { raw in
             for element in raw {
-                if let document = element.value.document { return DocumentKey.ofDocument(document) }
+                if let document = element.value.document { return collection.key(ofDocument: document) }
             }
             return nil
         }

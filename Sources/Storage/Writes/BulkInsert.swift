@@ -51,7 +51,7 @@ struct BulkInsert {
         self.collection = collection
         self.isOrdered = isOrdered
         self.claim = claim
-        keys = documents.map { document in document.withRaw { DocumentKey.ofDocument($0) } }
+        keys = documents.map { document in document.withRaw { collection.key(ofDocument: $0) } }
     }
 
     /// - Returns: the positions of the duplicates, ascending; when ordered only the first.

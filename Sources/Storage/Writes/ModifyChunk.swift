@@ -80,7 +80,7 @@ struct ModifyChunk {
 
     private var plan: ScanPlan {
         var plan = ScanPlan(collection, order: .insertion(descending: false))
-        plan.narrow(by: operation.filter.identity)
+        plan.narrow(by: operation.filter)
         plan.after = start.position
         plan.rowLimit = start.rows
         return plan

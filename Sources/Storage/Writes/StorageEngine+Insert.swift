@@ -12,7 +12,7 @@ extension StorageEngine {
     package func insert(
         _ document: Document, into collection: Collection, claim: StatementClaim? = nil, deadline: Deadline = .never
     ) async throws(StorageError) -> DocumentOutcome {
-        let key = document.withRaw { DocumentKey.ofDocument($0) }
+        let key = document.withRaw { collection.key(ofDocument: $0) }
         return try await write(key, .insert(document), in: collection, claim: claim, deadline: deadline)
     }
 

@@ -37,7 +37,7 @@ extension StorageEngine {
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern? = nil,
         claim: StatementClaim? = nil, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
-        if let key = operation.onlyKey {
+        if let key = operation.onlyKey(in: collection) {
             return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
         }
         while true {
@@ -60,7 +60,7 @@ extension StorageEngine {
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) async throws(StorageError) -> WriteTally {
         // Of one document at most: its lane does that, and settles the race of two upserts.
-        if let key = operation.onlyKey {
+        if let key = operation.onlyKey(in: collection) {
             return WriteTally(
                 try await write(key, .modify(operation), in: collection, claim: nil, deadline: deadline))
         }
@@ -93,7 +93,7 @@ extension StorageEngine {
     ) async throws(StorageError) -> DocumentOutcome {
         let document: Document?
         do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let key = document?.withRaw({ DocumentKey.ofDocument($0) }) else { return DocumentOutcome() }
+        guard let key = document?.withRaw({ collection.key(ofDocument: $0) }) else { return DocumentOutcome() }
         return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
     }
 
@@ -108,17 +108,14 @@ extension StorageEngine {
             ReplyBatch(into: DocumentBuilder(), documentsMax: count), from: QueryRun(query, on: collection),
             deadline: deadline)
         return batch.builder.finish().withRaw { raw in
-            raw.compactMap { element in element.value.document.map(DocumentKey.ofDocument) }
+            raw.compactMap { element in element.value.document.map(collection.key(ofDocument:)) }
         }
     }
 }
 
 extension DocumentOperation {
     /// The key of the one document that can match; nil when the filter leaves it open.
-    var onlyKey: ByteBuffer? {
-        guard case .points(let values) = filter.identity.shape, values.count == 1 else { return nil }
-        return DocumentKey.encode(values[0])
-    }
+    func onlyKey(in collection: Collection) -> ByteBuffer? { KeyConstraint(of: filter, in: collection).onlyKey }
 
     var withoutUpsert: DocumentOperation {
         DocumentOperation(on: namespace, filter: filter, action: action, image: image)
