@@ -107,7 +107,7 @@ extension Decimal128 {
         return quantized(exponent: -places, rule)
     }
 
-    private init(_ result: cdecimal_result) {
+    init(_ result: cdecimal_result) {
         self.init(low: result.low, high: result.high)
     }
 

@@ -44,7 +44,34 @@ CDECIMAL_BINARY(cdecimal_add, bid128_add)
 CDECIMAL_BINARY(cdecimal_subtract, bid128_sub)
 CDECIMAL_BINARY(cdecimal_multiply, bid128_mul)
 CDECIMAL_BINARY(cdecimal_divide, bid128_div)
+CDECIMAL_BINARY(cdecimal_pow, bid128_pow)
+CDECIMAL_BINARY(cdecimal_atan2, bid128_atan2)
 #undef CDECIMAL_BINARY
+
+// Elementary functions.
+#define CDECIMAL_UNARY(name, function)                                                                             \
+    static inline cdecimal_result name(uint64_t low, uint64_t high) {                                              \
+        _IDEC_flags flags = 0;                                                                                     \
+        return cdecimal_split(function(cdecimal_join(low, high), BID_ROUNDING_TO_NEAREST, &flags), flags);         \
+    }
+
+CDECIMAL_UNARY(cdecimal_sqrt, bid128_sqrt)
+CDECIMAL_UNARY(cdecimal_exp, bid128_exp)
+CDECIMAL_UNARY(cdecimal_log, bid128_log)
+CDECIMAL_UNARY(cdecimal_log10, bid128_log10)
+CDECIMAL_UNARY(cdecimal_sin, bid128_sin)
+CDECIMAL_UNARY(cdecimal_cos, bid128_cos)
+CDECIMAL_UNARY(cdecimal_tan, bid128_tan)
+CDECIMAL_UNARY(cdecimal_asin, bid128_asin)
+CDECIMAL_UNARY(cdecimal_acos, bid128_acos)
+CDECIMAL_UNARY(cdecimal_atan, bid128_atan)
+CDECIMAL_UNARY(cdecimal_sinh, bid128_sinh)
+CDECIMAL_UNARY(cdecimal_cosh, bid128_cosh)
+CDECIMAL_UNARY(cdecimal_tanh, bid128_tanh)
+CDECIMAL_UNARY(cdecimal_asinh, bid128_asinh)
+CDECIMAL_UNARY(cdecimal_acosh, bid128_acosh)
+CDECIMAL_UNARY(cdecimal_atanh, bid128_atanh)
+#undef CDECIMAL_UNARY
 
 /// The IEEE 754 remainder's truncating sibling: the sign of the dividend, as in C.
 static inline cdecimal_result cdecimal_fmod(uint64_t xlow, uint64_t xhigh, uint64_t ylow, uint64_t yhigh) {

@@ -63,7 +63,8 @@ extension Accumulator {
     ///
     /// - Parameter group: the group's `_id`, whose fields `n` sees; nil outside of groups.
     func begin(group: RawValue? = nil, _ run: Evaluator) throws(CommandError) -> AccumulatorState {
-        guard count.isGiven else { return AccumulatorState(operation, limit: 1, settings) }
+        if group != nil { run.isGrouping = true }
+        guard count.isGiven else { return AccumulatorState(operation, settings) }
         return AccumulatorState(operation, limit: try limit(group, run), settings)
     }
 

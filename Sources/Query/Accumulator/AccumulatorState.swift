@@ -91,7 +91,7 @@ extension AccumulatorState {
     private mutating func addExtreme(
         _ value: RawValue?, _ kept: KeptValue, _ isMaximum: Bool
     ) throws(CommandError) {
-        guard let value, !(value as RawValue?).isNullish else { return }
+        guard let value, !value.isNullish else { return }
         if kept.isSet {
             let order = kept.withValue { kept in ComparisonOperator.order(value, kept) }
             guard isMaximum ? order > 0 : order < 0 else { return }

@@ -9,7 +9,7 @@ final class MergedFields {
 
     /// Null and nothing change nothing.
     func merge(_ value: RawValue?) throws(CommandError) {
-        guard let value, !(value as RawValue?).isNullish else { return }
+        guard let value, !value.isNullish else { return }
         guard let document = value.document else {
             throw CommandError(
                 ErrorCode(5_911_200), "$mergeObjects only supports objects, but found \(value.type.alias)")

@@ -38,7 +38,7 @@ final class ValueRanking {
 
     /// Adds a value that ranks by itself; null and nothing do not.
     func add(_ value: RawValue?) throws(CommandError) {
-        guard let value, !(value as RawValue?).isNullish else { return }
+        guard let value, !value.isNullish else { return }
         var encoder = KeyEncoder(reserving: value.count + 8)
         encoder.append(value, descending: order == .descendingValue)
         try add(value, key: encoder.bytes)

@@ -10,6 +10,8 @@ final class Evaluator {
 
     let scratch = Scratch()
     @exclusivity(unchecked) var stack = ValueStack()
+    /// Whether the expressions are those of `$group`, where MongoDB reports some errors by other codes.
+    var isGrouping = false
     private let variables: UnsafeMutableBufferPointer<RawValue?>
 
     init(slotCount: Int) {

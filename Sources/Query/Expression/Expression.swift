@@ -44,6 +44,9 @@ struct ObjectField {
 /// An operator, by family.
 enum Operation {
     case arithmetic(ArithmeticOperator)
+    case trigonometry(TrigonometryOperator)
+    case bitwise(BitwiseOperator)
+    case accumulation(AccumulationOperator)
     case comparison(ComparisonOperator)
     case boolean(BooleanOperator)
     case conditional(ConditionalOperator)
@@ -91,6 +94,9 @@ extension Operation {
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
         switch self {
         case .arithmetic(let operation): try operation.evaluate(operands, run)
+        case .trigonometry(let operation): try operation.evaluate(operands, run)
+        case .bitwise(let operation): try operation.evaluate(operands, run)
+        case .accumulation(let operation): try operation.evaluate(operands, run)
         case .comparison(let operation): try operation.evaluate(operands, run)
         case .boolean(let operation): try operation.evaluate(operands, run)
         case .conditional(let operation): try operation.evaluate(operands, run)

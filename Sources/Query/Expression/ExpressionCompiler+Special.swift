@@ -11,6 +11,8 @@ extension ExpressionCompiler {
         case .condition: try condition(element, depth)
         case .choice: try choice(element, depth)
         case .binding: try binding(element, depth)
+        case .random: try random(element)
+        case .percentiles(let operation): try percentiles(operation, element, depth)
         }
     }
 

@@ -23,6 +23,8 @@ struct OperatorRule: Sendable {
     /// What has an odd syntax; see `ExpressionCompiler+Special.swift`.
     enum SpecialForm: Sendable {
         case literal, condition, choice, binding
+        case random
+        case percentiles(AccumulatorOperator)
     }
 
     init(_ name: StaticString, _ form: Form, isFoldable: Bool = true) {
@@ -69,7 +71,8 @@ extension OperatorRule {
     /// All operators, by name.
     static let all: [String: OperatorRule] = {
         let families: [[OperatorRule]] = [
-            ArithmeticOperator.rules, ComparisonOperator.rules, BooleanOperator.rules, ConditionalOperator.rules,
+            ArithmeticOperator.rules, TrigonometryOperator.rules, BitwiseOperator.rules, AccumulationOperator.rules,
+            ComparisonOperator.rules, BooleanOperator.rules, ConditionalOperator.rules,
             VariableOperator.rules,
         ]
         return Dictionary(families.joined().map { ("\($0.name)", $0) }) { first, _ in first }
