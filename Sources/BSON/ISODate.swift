@@ -5,9 +5,9 @@ package enum ISODate {
     /// `2012-12-24T12:15:30.501Z`, without the fraction when that is zero; nil outside the years 1970 … 9999.
     package static func text(_ milliseconds: Int64) -> String? {
         guard milliseconds >= 0, milliseconds < 253_402_300_800_000 else { return nil }
-        let (year, month, day) = civil(days: milliseconds / dayMilliseconds)
+        let day = CivilDate(days: milliseconds / dayMilliseconds)
         let time = milliseconds % dayMilliseconds
-        let date = "\(year)-\(padded(month, 2))-\(padded(day, 2))"
+        let date = "\(day.year)-\(padded(day.month, 2))-\(padded(day.day, 2))"
         let hours = "\(padded(time / 3_600_000, 2)):\(padded(time / 60_000 % 60, 2)):\(padded(time / 1000 % 60, 2))"
         let fraction = time % 1000 == 0 ? "" : ".\(padded(time % 1000, 3))"
         return "\(date)T\(hours)\(fraction)Z"
@@ -22,44 +22,15 @@ package enum ISODate {
     static func milliseconds(_ text: String) -> Int64? {
         var scanner = Scanner(bytes: Array(text.utf8))
         guard let year = scanner.number(4), scanner.take("-"), let month = scanner.number(2, in: 1...12),
-            scanner.take("-"), let day = scanner.number(2, in: 1...daysIn(month, of: year)), scanner.take("T"),
+            scanner.take("-"), let day = scanner.number(2, in: 1...CivilDate.daysIn(month: month, of: year)),
+            scanner.take("T"),
             let hour = scanner.number(2, in: 0...23), scanner.take(":"),
             let minute = scanner.number(2, in: 0...59), scanner.take(":"),
             let second = scanner.number(2, in: 0...59), let fraction = scanner.fraction(),
             let offset = scanner.offset(), scanner.isAtEnd
         else { return nil }
         let seconds = hour * 3600 + minute * 60 + second - offset * 60
-        return days(year, month, day) * dayMilliseconds + seconds * 1000 + fraction
-    }
-
-    // Days are counted in years that begin in March, so that the leap day is the last of its year, and in eras of 400
-    // years, all of which are equally long.
-    private static let eraDays: Int64 = 146_097
-    /// From the beginning of era 0 (0000-03-01) to 1970-01-01.
-    private static let epoch: Int64 = 719_468
-
-    static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let marchYear = month <= 2 ? year - 1 : year
-        let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
-        let yearOfEra = marchYear - era * 400
-        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        return era * eraDays + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - epoch
-    }
-
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = days + epoch
-        let era = shifted / eraDays
-        let dayOfEra = shifted - era * eraDays
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let marchMonth = (5 * dayOfYear + 2) / 153
-        let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
-    }
-
-    private static func daysIn(_ month: Int64, of year: Int64) -> Int64 {
-        let isLast = month == 12
-        return days(isLast ? year + 1 : year, isLast ? 1 : month + 1, 1) - days(year, month, 1)
+        return CivilDate(year: year, month: month, day: day).days * dayMilliseconds + seconds * 1000 + fraction
     }
 }
 
