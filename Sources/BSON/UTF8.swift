@@ -1,3 +1,8 @@
+/// Whether these bytes are well-formed UTF-8.
+package func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.baseAddress.map { isUTF8($0, bytes.count) } ?? true
+}
+
 /// Whether `count` bytes at `start` are well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 ///
 /// Nearly all text of databases is ASCII, so eight bytes at a time are passed over while none has its high bit set.

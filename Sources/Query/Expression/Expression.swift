@@ -42,7 +42,10 @@ struct ObjectField {
 }
 
 /// An operator, by family.
-enum Operation {
+//
+// Safety: what points into an arena is immutable, and kept alive by the program; operations in the tables of rules
+// point to nothing.
+enum Operation: @unchecked Sendable {
     case arithmetic(ArithmeticOperator)
     case trigonometry(TrigonometryOperator)
     case bitwise(BitwiseOperator)
@@ -51,6 +54,15 @@ enum Operation {
     case boolean(BooleanOperator)
     case conditional(ConditionalOperator)
     case variable(VariableOperator)
+    case array(ArrayOperator)
+    case arraySelection(ArraySelectionOperator)
+    case arrayOrder(ArrayOrderOperator)
+    case arrayZip(ArrayZipOperator)
+    case loop(LoopOperator)
+    case set(SetOperator)
+    case object(ObjectOperator)
+    case type(TypeOperator)
+    case conversion(ConversionOperator)
 }
 
 extension Expression {
@@ -101,6 +113,15 @@ extension Operation {
         case .boolean(let operation): try operation.evaluate(operands, run)
         case .conditional(let operation): try operation.evaluate(operands, run)
         case .variable(let operation): try operation.evaluate(operands, run)
+        case .array(let operation): try operation.evaluate(operands, run)
+        case .arraySelection(let operation): try operation.evaluate(operands, run)
+        case .arrayOrder(let operation): try operation.evaluate(operands, run)
+        case .arrayZip(let operation): try operation.evaluate(operands, run)
+        case .loop(let operation): try operation.evaluate(operands, run)
+        case .set(let operation): try operation.evaluate(operands, run)
+        case .object(let operation): try operation.evaluate(operands, run)
+        case .type(let operation): try operation.evaluate(operands, run)
+        case .conversion(let operation): try operation.evaluate(operands, run)
         }
     }
 }

@@ -13,6 +13,19 @@ extension ExpressionCompiler {
         case .binding: try binding(element, depth)
         case .random: try random(element)
         case .percentiles(let operation): try percentiles(operation, element, depth)
+        case .map: try map(element, depth)
+        case .filter: try filter(element, depth)
+        case .reduce: try reduce(element, depth)
+        case .sortArray: try sortArray(element, depth)
+        case .zip: try arrayZip(element, depth)
+        case .setEquals: try setEquals(element, depth)
+        case .getField: try getField(element, depth)
+        case .setField: try setField(element, depth, isUnset: false)
+        case .unsetField: try setField(element, depth, isUnset: true)
+        case .metadata: try metadata(element)
+        case .convert: try convert(element, depth)
+        case .convertTo(let target): try convert(element, to: target, depth)
+        case .refused(let reason): throw CommandError(.commandNotSupported, "\(element.key.string): \(reason)")
         }
     }
 
@@ -113,7 +126,7 @@ extension ExpressionCompiler {
         }
         guard let variables else { throw CommandError(ErrorCode(16876), "Missing 'vars' parameter to $let") }
         guard let body else { throw CommandError(ErrorCode(16877), "Missing 'in' parameter to $let") }
-        guard let fields = variables.document else {
+        guard let fields = variables.container else {
             throw CommandError(ErrorCode(10065), "invalid parameter: expected an object (vars)")
         }
         var operands: [Expression] = []

@@ -25,6 +25,9 @@ struct OperatorRule: Sendable {
         case literal, condition, choice, binding
         case random
         case percentiles(AccumulatorOperator)
+        case map, filter, reduce, sortArray, zip, setEquals, getField, setField, unsetField, metadata
+        case convert, convertTo(ConversionTarget)
+        case refused(StaticString)
     }
 
     init(_ name: StaticString, _ form: Form, isFoldable: Bool = true) {
@@ -73,7 +76,9 @@ extension OperatorRule {
         let families: [[OperatorRule]] = [
             ArithmeticOperator.rules, TrigonometryOperator.rules, BitwiseOperator.rules, AccumulationOperator.rules,
             ComparisonOperator.rules, BooleanOperator.rules, ConditionalOperator.rules,
-            VariableOperator.rules,
+            VariableOperator.rules, ArrayOperator.rules, ArraySelectionOperator.rules, ArrayOrderOperator.rules,
+            ArrayZipOperator.rules, LoopOperator.rules, SetOperator.rules, ObjectOperator.rules, TypeOperator.rules,
+            ConversionOperator.rules, OperatorRule.refused,
         ]
         return Dictionary(families.joined().map { ("\($0.name)", $0) }) { first, _ in first }
     }()

@@ -63,6 +63,49 @@ final class Scratch {
     }
 }
 
+// Taking back a part.
+extension Scratch {
+    /// A place to come back to.
+    struct Mark {
+        fileprivate let blockCount: Int
+        fileprivate let used: Int
+        fileprivate let bytes: Int
+    }
+
+    /// As much as a loop may leave behind in one turn or some before it takes the memory back.
+    static let garbageMax = 64 * 1024
+
+    var mark: Mark { Mark(blockCount: fullBlocks.count, used: used, bytes: bytesInFullBlocks + used) }
+
+    /// How much was handed out since `mark`.
+    func bytes(since mark: Mark) -> Int { bytesInFullBlocks + used - mark.bytes }
+
+    /// Takes back what was handed out since `mark`, but for one value: where that lies in memory taken back, it moves.
+    func rewind(to mark: Mark, keeping value: RawValue?) throws(CommandError) -> RawValue? {
+        var late: [UnsafeMutableRawBufferPointer] = []
+        if fullBlocks.count > mark.blockCount {
+            late = fullBlocks[(mark.blockCount + 1)...] + [block]
+            block = fullBlocks[mark.blockCount]
+            fullBlocks.removeSubrange(mark.blockCount...)
+        }
+        defer { for block in late { block.deallocate() } }
+        used = mark.used
+        bytesInFullBlocks = mark.bytes - mark.used
+        guard let value, value.count > 0 else { return value }
+        let isTaken =
+            UnsafeRawBufferPointer(rebasing: block[used...]).contains(value.start)
+            || late.contains { UnsafeRawBufferPointer($0).contains(value.start) }
+        // What stays in its block moves towards the beginning, maybe over itself: the copy is made for that.
+        return isTaken ? try copy(value) : value
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func contains(_ address: UnsafeRawPointer) -> Bool {
+        baseAddress.map { address >= $0 && address < $0 + count } ?? false
+    }
+}
+
 // Values of fixed size.
 extension Scratch {
     func value(_ number: Number) throws(CommandError) -> RawValue {

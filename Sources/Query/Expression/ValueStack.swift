@@ -46,6 +46,12 @@ struct ValueStack {
     }
 
     mutating func removeAll(from base: Int) { count = min(base, count) }
+
+    /// An element that was pushed; `index` is below ``count``.
+    subscript(index: Int) -> RawElement {
+        @inline(__always) get { start[index] }
+        @inline(__always) nonmutating set { start[index] = newValue }
+    }
 }
 
 // Documents and arrays.
@@ -86,7 +92,7 @@ extension Scratch {
 }
 
 /// Writes the elements of one document into memory of exactly its size.
-private struct RawWriter {
+struct RawWriter {
     let start: UnsafeMutableRawPointer
     let count: Int
     private var position = 4

@@ -59,11 +59,11 @@ struct VariableScope {
         let name = key.string
         if mayBeCurrent, name == "CURRENT" { return name }
         guard let first = key.bytes.first else {
-            throw CommandError(ErrorCode(16866), "empty variable names are not allowed")
+            throw CommandError(.failedToParse, "empty variable names are not allowed")
         }
         guard (97...122).contains(first) || first >= 128 else {
             throw CommandError(
-                ErrorCode(16867), "'\(name)' starts with an invalid character for a user variable name")
+                .failedToParse, "'\(name)' starts with an invalid character for a user variable name")
         }
         try checkRest(key.bytes.dropFirst(), name)
         return name
@@ -76,7 +76,7 @@ struct VariableScope {
                     || (97...122).contains(byte)
             else {
                 throw CommandError(
-                    ErrorCode(16868), "'\(name)' contains an invalid character for a variable name")
+                    .failedToParse, "'\(name)' contains an invalid character for a variable name")
             }
         }
     }
@@ -84,14 +84,14 @@ struct VariableScope {
     /// The name in a `$$name`, which may be one of the system's.
     static func checkUse(_ name: RawKey) throws(CommandError) {
         guard let first = name.bytes.first else {
-            throw CommandError(ErrorCode(16869), "empty variable names are not allowed")
+            throw CommandError(.failedToParse, "empty variable names are not allowed")
         }
         guard (97...122).contains(first) || (65...90).contains(first) || first >= 128 else {
             throw CommandError(
-                ErrorCode(16870), "'\(name.string)' starts with an invalid character for a variable name")
+                .failedToParse, "'\(name.string)' starts with an invalid character for a variable name")
         }
         do throws(CommandError) { try checkRest(name.bytes.dropFirst(), name.string) } catch {
-            throw CommandError(ErrorCode(16871), error.message)
+            throw CommandError(.failedToParse, error.message)
         }
     }
 }
@@ -116,7 +116,7 @@ extension ExpressionCompiler {
     private func compileVariable(_ text: RawKey) throws(CommandError) -> Expression {
         let components = text.components
         guard text.count > 0, let name = components.first else {
-            throw CommandError(ErrorCode(16869), "empty variable names are not allowed")
+            throw CommandError(.failedToParse, "empty variable names are not allowed")
         }
         try VariableScope.checkUse(name)
         if components.count > 1 {

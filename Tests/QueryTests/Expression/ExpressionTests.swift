@@ -48,7 +48,7 @@ import Testing
             (#""$""#, 16872), (#""$a.""#, 40353), (#""$a..b""#, 15998), (#""$$x""#, 17276), (#"{"$nope": 1}"#, 168),
             (#"{"$eq": [1]}"#, 16020), (#"{"$eq": [1, 2], "$ne": [1, 2]}"#, 15983), (#"{"a.b": 1}"#, 16412),
             (#"{"a": 1, "$b": 1}"#, 16410), (#"{"$cond": {"if": 1, "then": 1}}"#, 17082),
-            (#"{"$let": {"vars": {"X": 1}, "in": 1}}"#, 16867), (#"{"$let": {"in": 1}}"#, 16876),
+            (#"{"$let": {"vars": {"X": 1}, "in": 1}}"#, 9), (#"{"$let": {"in": 1}}"#, 16876),
         ] as [(String, Int32)])
     func refusals(expression: String, code: Int32) throws {
         let error = #expect(throws: CommandError.self) { try Self.compile(expression) }
