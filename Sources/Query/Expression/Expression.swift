@@ -151,12 +151,12 @@ extension ValuePath {
     }
 
     /// A path into an array leads to the array of what it leads to in the documents there. Unlike in a filter a number
-    /// is a field name, never an index.
+    /// is a field name, never an index; and an array directly in an array is passed over.
     private static func elements(
         of array: RawDocument, _ steps: ArenaList<RawKey>, _ depth: Int, _ run: Evaluator
     ) throws(CommandError) -> RawValue {
         let base = run.stack.count
-        for element in array where element.value.container != nil {
+        for element in array where element.value.type == .document {
             guard let value = try walk(element.value, steps, depth, run) else { continue }
             try run.push(value)
         }
