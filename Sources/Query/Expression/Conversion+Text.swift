@@ -23,6 +23,8 @@ extension Conversion {
     static func text(of value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
+        // Swift writes an exponent from 2^53 on.
+        if value.magnitude < 1e16, value != 0, let integer = Int64(exactly: value) { return String(integer) }
         let text = value.description
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }
