@@ -13,6 +13,8 @@ package enum SchemaSQL {
         Migration(version: 3, name: "leases", text: text(PackageResources._003_leases_sql)),
         Migration(
             version: 4, name: "creation_per_database", text: text(PackageResources._004_creation_per_database_sql)),
+        Migration(
+            version: 5, name: "collection_options", text: text(PackageResources._005_collection_options_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -12,6 +12,8 @@ package struct DocumentStore: Sendable {
     package var transaction: OpenTransaction?
     /// Of the command.
     package var deadline = Deadline.never
+    /// The command's documents need not fulfil what their collection demands.
+    package var bypassesValidation = false
 
     package init(_ engine: StorageEngine) {
         self.engine = engine
@@ -81,16 +83,20 @@ extension DocumentStore {
         _ documents: [Document], statements: [Int32], into collection: Collection, isOrdered: Bool
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         if let transaction {
-            return try await transaction.insert(documents, into: collection, isOrdered: isOrdered)
+            return try await transaction.insert(
+                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation)
         }
         guard documents.count == 1 else {
             return try await engine.insert(
-                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements: statements,
-                deadline: deadline)
+                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation,
+                guarded: guarded, statements: statements, deadline: deadline)
         }
         do throws(StorageError) {
             _ = try await engine.once(guarded, statement: statements[0]) { claim async throws(StorageError) in
-                WriteTally(try await engine.insert(documents[0], into: collection, claim: claim, deadline: deadline))
+                WriteTally(
+                    try await engine.insert(
+                        documents[0], into: collection, bypassingValidation: bypassesValidation, claim: claim,
+                        deadline: deadline))
             }
             return []
         } catch {
@@ -106,6 +112,7 @@ extension DocumentStore {
         _ operation: DocumentOperation, statement: Int32, in collection: Collection, sort: SortPattern? = nil,
         deadline: Deadline
     ) async throws(StorageError) -> WriteTally {
+        let operation = prepared(operation)
         if let transaction {
             return WriteTally(
                 try await transaction.modifyOne(operation, in: collection, sort: sort, deadline: deadline))
@@ -120,6 +127,7 @@ extension DocumentStore {
     package func modifyMany(
         _ operation: DocumentOperation, statement: Int32, in collection: Collection, deadline: Deadline
     ) async throws(StorageError) -> WriteTally {
+        let operation = prepared(operation)
         if let transaction {
             return try await transaction.modifyMany(operation, in: collection, deadline: deadline)
         }
@@ -127,6 +135,14 @@ extension DocumentStore {
         return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
             try await engine.modifyManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
         }
+    }
+}
+
+extension DocumentStore {
+    private func prepared(_ operation: DocumentOperation) -> DocumentOperation {
+        var operation = operation
+        operation.bypassesValidation = bypassesValidation
+        return operation
     }
 }
 

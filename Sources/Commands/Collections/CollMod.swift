@@ -13,6 +13,7 @@ private struct CollModArguments {
     /// The first change of a plain collection that is not there yet.
     var unsupported: StaticString?
     var index: CollModIndex?
+    var validation = ValidationChange()
     var isDryRun = false
 
     init(_ request: CommandRequest, now: Int64) throws(CommandError) {
@@ -64,13 +65,14 @@ private struct CollModArguments {
     private mutating func takeValidation(_ argument: Argument) throws(CommandError) {
         switch argument.key {
         case "validator":
-            if try argument.checkValidator(of: namespace) { unsupported = unsupported ?? "validator" }
+            _ = try argument.checkValidator(of: namespace)
+            validation.take(argument)
         case "validationLevel":
             try argument.checkValidationLevel()
-            unsupported = unsupported ?? "validationLevel"
+            validation.take(argument)
         case "validationAction":
             try argument.checkValidationAction()
-            unsupported = unsupported ?? "validationAction"
+            validation.take(argument)
         case "changeStreamPreAndPostImages":
             if try argument.preImagesEnabled() { unsupported = unsupported ?? "changeStreamPreAndPostImages" }
         default: throw argument.unknownField()
@@ -94,6 +96,11 @@ extension CommandTable {
         try arguments.index?.check(against: arguments.namespace)
         if let unsupported = arguments.unsupported {
             throw CommandError(.notImplemented, "collMod: changing '\(unsupported)' is not supported yet")
+        }
+        if let change = arguments.validation.change {
+            try await context.engine.mapped { () async throws(StorageError) in
+                try await context.engine.catalog.changeOptions(of: arguments.namespace, change)
+            }
         }
         return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
     }

@@ -21,7 +21,6 @@ extension CreateArguments {
         if isCapped { return "capped" }
         if case .specification? = clusteredIndex { return "clusteredIndex" }
         if hasEncryptedFields { return "encryptedFields" }
-        if hasValidator { return "validator" }
         return preImages == true ? "changeStreamPreAndPostImages" : nil
     }
 

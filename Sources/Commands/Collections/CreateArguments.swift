@@ -87,7 +87,7 @@ struct CreateArguments {
     /// As `listCollections` shows them. Two collections with the same options have the same bytes.
     var options: Document {
         Document { builder in
-            for name in ["storageEngine", "indexOptionDefaults", "validationLevel", "validationAction"]
+            for name in ["storageEngine", "indexOptionDefaults", "validator", "validationLevel", "validationAction"]
                 as [StaticString]
             {
                 if let value = kept["\(name)"] { builder.append(name, value) }

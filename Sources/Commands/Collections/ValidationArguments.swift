@@ -29,6 +29,35 @@ extension Argument {
     }
 }
 
+/// What `collMod` changes of the three.
+struct ValidationChange {
+    private static let names: [StaticString] = ["validator", "validationLevel", "validationAction"]
+    private var values: [String: Value] = [:]
+
+    /// - Parameter argument: one of the three, checked.
+    mutating func take(_ argument: Argument) {
+        values[argument.key.string] = Value(copying: argument.value)
+    }
+
+    /// Puts the new values among the options of a collection, the three at the end, as `create` does; an empty
+    /// validator takes the present one away. nil for no change.
+    var change: (@Sendable (Document) -> Document)? {
+        if values.isEmpty { return nil }
+        return { [values] options in
+            options.withRaw { raw in
+                Document { builder in
+                    for field in raw where !Self.names.contains(where: { field.key == $0 }) { builder.append(field) }
+                    for name in Self.names {
+                        guard let value = values["\(name)"] ?? raw[name].map(Value.init(copying:)) else { continue }
+                        if value.type == .document, Document(unchecked: value.buffer).isEmpty { continue }
+                        builder.append(name, value)
+                    }
+                }
+            }
+        }
+    }
+}
+
 extension Argument {
     /// `{enabled: bool}`
     func preImagesEnabled() throws(CommandError) -> Bool {

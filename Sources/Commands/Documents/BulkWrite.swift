@@ -41,7 +41,7 @@ private struct BulkWriteRun {
     ) throws(CommandError) {
         self.arguments = arguments
         self.request = request
-        self.context = context
+        self.context = context.bypassingValidation(arguments.bypassesValidation)
         deadline = context.deadline(of: request)
         environment = try context.environment(with: arguments.variables)
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)

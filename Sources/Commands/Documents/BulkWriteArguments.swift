@@ -13,6 +13,8 @@ struct BulkWriteArguments {
     var errorsOnly = false
     /// `let`.
     var variables: Document?
+    /// The documents need not fulfil what their collection demands.
+    var bypassesValidation = false
     /// nil means as many results as fit into a reply.
     var batchSize: Int?
     /// A top-level Timestamp(0, 0) of an inserted document or a replacement stays as it is.
@@ -42,7 +44,7 @@ struct BulkWriteArguments {
         switch argument.key {
         case "ordered": isOrdered = try argument.ifPresent(Argument.bool) ?? true
         case "errorsOnly": errorsOnly = try argument.ifPresent(Argument.bool) ?? false
-        case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
+        case "bypassDocumentValidation": bypassesValidation = try argument.ifPresent(Argument.lenientBool) ?? false
         // The variables are for expressions: a filter or an update that holds one is refused where it is compiled.
         case "let": variables = try argument.ifPresent(Argument.document)
         case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil

@@ -18,6 +18,8 @@ struct FindAndModifyArguments {
     var variables: Document?
     var keepsEmptyTimestamps = false
     var collation = CollationChoice.inherited
+    /// The document need not fulfil what the collection demands.
+    var bypassesValidation = false
 
     init(_ request: CommandRequest) throws(CommandError) {
         var taken = FindAndModifyArguments()
@@ -43,8 +45,7 @@ struct FindAndModifyArguments {
         case "hint": hint = try argument.hint()
         case "collation": collation = try argument.collationChoice()
         case "let": variables = try argument.ifPresent(Argument.document)
-        // Nothing validates documents so far.
-        case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
+        case "bypassDocumentValidation": bypassesValidation = try argument.ifPresent(Argument.lenientBool) ?? false
         case "encryptionInformation": try argument.refuseUnlessEmpty("findAndModify")
         case "bypassEmptyTsReplacement": keepsEmptyTimestamps = try argument.ifPresent(Argument.lenientBool) ?? false
         case "sampleId": _ = try argument.ifPresent(Argument.uuid)
@@ -123,7 +124,7 @@ extension CommandTable {
         let arguments = try FindAndModifyArguments(request)
         let early = try arguments.compiled(on: namespace, context, arguments.collation.early)
         let deadline = context.deadline(of: request)
-        let documents = context.documents
+        let documents = context.bypassingValidation(arguments.bypassesValidation).documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> (WriteTally, Projection?) in
             try arguments.hint.check()

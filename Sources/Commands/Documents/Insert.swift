@@ -25,6 +25,7 @@ extension CommandTable {
             }
         }
         let numbers = positions.map { request.shared.statementNumber(at: $0) }
+        let context = context.bypassingValidation(arguments.bypassesValidation)
         let refused = try await store(documents, numbers, in: namespace, isOrdered: arguments.isOrdered, context)
         for (index, error) in refused { try errors.add(error, at: positions[index]) }
         let stored =

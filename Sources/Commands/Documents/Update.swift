@@ -92,6 +92,7 @@ extension CommandTable {
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = context.deadline(of: request)
+        let context = context.bypassingValidation(arguments.bypassesValidation)
         let environment = try context.environment(with: arguments.variables)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var matched: Int64 = 0

@@ -30,14 +30,15 @@ struct WriteStatements {
     var uuid: [UInt8]?
     /// `let`.
     var variables: Document?
+    /// The documents need not fulfil what the collection demands.
+    var bypassesValidation = false
     /// A top-level Timestamp(0, 0) of an inserted document stays as it is.
     var keepsEmptyTimestamps = false
 
     fileprivate mutating func take(_ argument: Argument, of command: StaticString) throws(CommandError) {
         switch argument.key {
         case "ordered": isOrdered = try argument.ifPresent(Argument.bool) ?? true
-        // Nothing validates documents so far.
-        case "bypassDocumentValidation": _ = try argument.ifPresent(Argument.lenientBool)
+        case "bypassDocumentValidation": bypassesValidation = try argument.ifPresent(Argument.lenientBool) ?? false
         case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
         case "isTimeseriesNamespace": try argument.refuseIfSet(command)
         case "encryptionInformation": try argument.refuseUnlessEmpty(command)

@@ -30,6 +30,12 @@ package struct CommandContext: Sendable {
         return context
     }
 
+    func bypassingValidation(_ bypasses: Bool) -> CommandContext {
+        var context = self
+        context.documents.bypassesValidation = bypasses
+        return context
+    }
+
     package var engine: StorageEngine { server.engine }
 }
 

@@ -47,13 +47,14 @@ final class CompiledRegex: @unchecked Sendable {
 
     func matches(_ value: RawValue) -> Bool {
         switch value.type {
-        case .string, .symbol: value.stringBytes.map(matches) ?? false
+        case .string, .symbol: value.stringBytes.map(matches(bytes:)) ?? false
         case .regex: source.type == .regex && source.equals(value)
         default: false
         }
     }
 
-    private func matches(_ subject: UnsafeRawBufferPointer) -> Bool {
+    /// - Parameter subject: UTF-8.
+    func matches(bytes subject: UnsafeRawBufferPointer) -> Bool {
         guard let block = takeBlock() else { return false }
         defer { giveBack(block) }
         let result = match(subject, block, 0)

@@ -8,6 +8,7 @@ extension DocumentTest {
         switch self {
         case .constant(let value): return value
         case .fields(let groups): return Self.matches(groups, document, position)
+        case .schema(let nodes): return nodes[0].matches(document)
         case .all(let children):
             for index in 0..<children.count where !children[index].matches(document, position) { return false }
             return true
@@ -31,7 +32,7 @@ extension DocumentTest {
         _ document: RawDocument, _ position: MatchPosition?, _ run: Evaluator
     ) throws(CommandError) -> Bool {
         switch self {
-        case .constant, .fields: return matches(document, position)
+        case .constant, .fields, .schema: return matches(document, position)
         case .all(let children):
             for index in 0..<children.count {
                 guard try children[index].evaluate(document, position, run) else { return false }

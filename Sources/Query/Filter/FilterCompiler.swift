@@ -65,13 +65,13 @@ struct FilterCompiler {
             try requireOne(element)
             conjunction.add(.constant(false))
         case "$expr": conjunction.add(try compileExpression(element.value))
+        case "$jsonSchema":
+            conjunction.add(.schema(try SchemaCompiler(arena: arena).compileRoot(element.value, depth: depth)))
         case "$where", "$text", "$sampleRate":
             guard !isInElementMatch else {
                 throw CommandError(
                     .badValue, "\(element.key.string) can only be applied to the top-level document")
             }
-            fallthrough
-        case "$jsonSchema":
             throw CommandError(.notImplemented, "\(element.key.string) in a filter is not implemented yet")
         default: throw unknownTopLevel(element.key)
         }

@@ -10,6 +10,8 @@ enum DocumentTest {
     case fields(ArenaList<FieldGroup>)
     /// `$expr`: never in what is put to elements of an array.
     case expression(Expression)
+    /// One JSON Schema.
+    case schema(ArenaList<SchemaNode>)
 }
 
 /// All tests of one conjunction whose paths begin with the same field name.

@@ -13,6 +13,8 @@ internal import SQL
 package final class Catalog: Sendable {
     private let cache = NIOLockedValueBox<[Namespace: Collection]>([:])
     private let pool: DatabasePool<GeneralWorker>
+    /// Attempts of one change among changes by others.
+    private static let optionChangesMax = 20
 
     init(pool: DatabasePool<GeneralWorker>) {
         self.pool = pool
@@ -59,6 +61,28 @@ package final class Catalog: Sendable {
         }
         try await change { connection throws(StorageError) in
             try CatalogSQL.rename(source, to: target, dropTarget: dropTarget, on: connection)
+        }
+    }
+
+    /// Changes the options of a collection. No write is committed that was made by the old ones, on no server.
+    ///
+    /// - Parameter change: gives the new options.
+    /// - Throws: NamespaceNotFound (26).
+    package func changeOptions(
+        of namespace: Namespace, _ change: @escaping @Sendable (Document) -> Document
+    ) async throws(StorageError) {
+        defer { forget(namespace) }
+        try await self.change { connection throws(StorageError) in
+            for _ in 0..<Self.optionChangesMax {
+                guard let present = try CatalogSQL.find(namespace, on: connection) else {
+                    throw .command(CommandError(.namespaceNotFound, "ns does not exist: \(namespace)"))
+                }
+                let options = change(present.options)
+                if options == present.options { return }
+                if try CatalogSQL.changeOptions(of: present, to: options, on: connection) { return }
+            }
+            throw .command(
+                CommandError(.writeConflict, "the options of \(namespace) were changed again and again"))
         }
     }
 

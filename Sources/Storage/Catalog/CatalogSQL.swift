@@ -68,6 +68,20 @@ enum CatalogSQL {
         }
     }
 
+    /// - Returns: false when somebody else has changed them meanwhile.
+    static func changeOptions(
+        of collection: Collection, to options: Document, on connection: Connection
+    ) throws(StorageError) -> Bool {
+        let namespace = collection.namespace
+        let result = try execute(
+            "SELECT martlet.change_options($1, $2, $3, $4)",
+            [
+                .text(namespace.database), .text(namespace.collection), .bytea(collection.options.buffer),
+                .bytea(options.buffer),
+            ], on: connection)
+        return result.text(row: 0, column: 0) == "ok"
+    }
+
     static func sizes(database: String, on connection: Connection) throws(StorageError) -> [CollectionSizes] {
         let result = try execute(
             """

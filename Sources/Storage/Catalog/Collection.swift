@@ -16,6 +16,9 @@ package final class Collection: Sendable {
     /// `collation` among the options.
     package let collator: Collator?
     package let sql: CollectionSQL
+    /// What it demands of its documents; nil for nothing. A validator that this server does not understand (a newer one
+    /// may have set it) makes every write fail, instead of letting anything pass.
+    package let validation: Result<DocumentValidator?, CommandError>
 
     package init(
         namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil
@@ -26,6 +29,14 @@ package final class Collection: Sendable {
         self.uuid = uuid
         self.options = options
         sql = CollectionSQL(table: "martlet.documents_\(number)")
+        validation = Result { () throws(CommandError) in
+            try options.withRaw { raw throws(CommandError) in try DocumentValidator(options: raw) }
+        }
+    }
+
+    var admitsEverything: Bool {
+        if case .success(nil) = validation { return true }
+        return false
     }
 }
 

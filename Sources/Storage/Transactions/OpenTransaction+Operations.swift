@@ -39,10 +39,11 @@ extension OpenTransaction {
     /// - Returns: the errors by the documents' positions. When `isOrdered`, documents after the first error are not
     ///   inserted.
     package func insert(
-        _ documents: [Document], into collection: Collection, isOrdered: Bool
+        _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool = false
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         try await run { operations throws(StorageError) in
-            try operations.insert(documents, into: collection, isOrdered: isOrdered)
+            try operations.insert(
+                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
         }
     }
 

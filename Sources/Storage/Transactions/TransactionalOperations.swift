@@ -24,13 +24,17 @@ struct TransactionalOperations {
     /// - Returns: the errors by the documents' positions. When `isOrdered`, documents after the first error are not
     ///   inserted.
     func insert(
-        _ documents: [Document], into collection: Collection, isOrdered: Bool
+        _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool
     ) throws(StorageError) -> [(index: Int, error: CommandError)] {
+        let checked = CheckedDocuments(
+            documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
+        guard !checked.documents.isEmpty else { return checked.errors(with: []) }
         let refused = try postgres { () throws(PostgresError) in
-            try BulkInsert(documents, into: collection, isOrdered: isOrdered).run(on: connection)
+            try BulkInsert(checked.documents, into: collection, isOrdered: isOrdered).run(on: connection)
         }
         transaction.noteWrite()
-        return refused.map { ($0, .duplicateID(in: collection.namespace, document: documents[$0])) }
+        return checked.errors(
+            with: refused.map { ($0, .duplicateID(in: collection.namespace, document: checked.documents[$0])) })
     }
 
     /// Applies `operation` to one matching document, the first in the order of `sort`.
@@ -86,7 +90,7 @@ extension TransactionalOperations {
         }
         let (effect, outcome): (DocumentOperation.Effect, DocumentOutcome)
         do throws(CommandError) {
-            (effect, outcome) = try operation.apply(to: current)
+            (effect, outcome) = try operation.apply(to: current, in: collection)
         } catch {
             throw .command(error)
         }

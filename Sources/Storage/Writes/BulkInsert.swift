@@ -54,6 +54,8 @@ struct BulkInsert {
         keys = documents.map { document in document.withRaw { collection.key(ofDocument: $0) } }
     }
 
+    var isEmpty: Bool { documents.isEmpty }
+
     /// - Returns: the positions of the duplicates, ascending; when ordered only the first.
     func run(on connection: Connection) throws(PostgresError) -> [Int] {
         let chunks = chunks()

@@ -18,6 +18,8 @@ package struct DocumentOperation: Sendable {
     package let upsertID: ObjectID?
     /// What findAndModify wants to see.
     package let image: Image
+    /// The result need not fulfil what the collection demands.
+    package var bypassesValidation = false
 
     package enum Image: Sendable {
         case none
@@ -43,7 +45,17 @@ package struct DocumentOperation: Sendable {
     }
 
     /// Applies the operation to the present version, or to the absence of a document.
-    package func apply(to current: RawDocument?) throws(CommandError) -> (Effect, DocumentOutcome) {
+    package func apply(
+        to current: RawDocument?, in collection: Collection
+    ) throws(CommandError) -> (Effect, DocumentOutcome) {
+        let result = try apply(to: current)
+        if case .store(let document) = result.0, !bypassesValidation {
+            try collection.check(document, replacing: current)
+        }
+        return result
+    }
+
+    private func apply(to current: RawDocument?) throws(CommandError) -> (Effect, DocumentOutcome) {
         if let current, try filter.matches(current) { return try applyMatched(current) }
         guard upsertID != nil, let document = try upserted() else { return (.unchanged, DocumentOutcome()) }
         // There is a document with this _id that the rest of the filter does not match: the insert meets it.

@@ -98,7 +98,7 @@ struct ModifyChunk {
         let key = ByteBuffer(bytes: keyBytes)
         do throws(CommandError) {
             guard try operation.filter.matches(document) else { return nil }
-            switch try operation.apply(to: document).0 {
+            switch try operation.apply(to: document, in: collection).0 {
             case .unchanged:
                 result.tally.matched += 1
                 return nil

@@ -7,11 +7,15 @@ internal import Postgres
 extension StorageEngine {
     /// Inserts one document: with whatever other writes are on their way, in one transaction.
     ///
-    /// - Throws: DuplicateKey (11000).
+    /// - Throws: DuplicateKey (11000), DocumentValidationFailure (121).
     @discardableResult
     package func insert(
-        _ document: Document, into collection: Collection, claim: StatementClaim? = nil, deadline: Deadline = .never
+        _ document: Document, into collection: Collection, bypassingValidation: Bool = false,
+        claim: StatementClaim? = nil, deadline: Deadline = .never
     ) async throws(StorageError) -> DocumentOutcome {
+        if !bypassingValidation {
+            do throws(CommandError) { try collection.check(document) } catch { throw .command(error) }
+        }
         let key = document.withRaw { collection.key(ofDocument: $0) }
         return try await write(key, .insert(document), in: collection, claim: claim, deadline: deadline)
     }
@@ -22,34 +26,45 @@ extension StorageEngine {
     /// - Returns: the errors by the documents' positions. When `isOrdered`, documents after the first error are not
     ///   inserted.
     package func insert(
-        _ documents: [Document], into collection: Collection, isOrdered: Bool, guarded: StatementGuard? = nil,
-        statements: [Int32] = [], deadline: Deadline = .never
+        _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool = false,
+        guarded: StatementGuard? = nil, statements: [Int32] = [], deadline: Deadline = .never
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
+        let check = { @Sendable (documents: [Document]) in
+            CheckedDocuments(
+                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
+        }
         guard let guarded else {
-            let insert = BulkInsert(documents, into: collection, isOrdered: isOrdered)
-            return failures(try await run(insert, until: deadline), of: documents, in: collection)
+            let checked = check(documents)
+            let insert = BulkInsert(checked.documents, into: collection, isOrdered: isOrdered)
+            return checked.errors(
+                with: failures(try await run(insert, until: deadline), of: checked.documents, in: collection))
         }
         return try await settled(guarded) { () async throws(StorageError) in
             try await insert(
-                documents, into: collection, isOrdered: isOrdered, guarded: guarded, statements, until: deadline)
+                documents, into: collection, isOrdered: isOrdered, check, guarded: guarded, statements,
+                until: deadline)
         }
     }
 
     private func insert(
-        _ documents: [Document], into collection: Collection, isOrdered: Bool, guarded: StatementGuard,
-        _ statements: [Int32], until deadline: Deadline
+        _ documents: [Document], into collection: Collection, isOrdered: Bool,
+        _ check: ([Document]) -> CheckedDocuments, guarded: StatementGuard, _ statements: [Int32],
+        until deadline: Deadline
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         while true {
             var (open, errors) = guarded.split(statements)
             if open.count < documents.count { metrics.deduplicated.count(documents.count - open.count) }
             if open.isEmpty || isOrdered && !errors.isEmpty { return errors }
-            let claim = BulkInsert.Claim(guarded.claim(0), statements: open.map { statements[$0] })
+            let checked = check(open.map { documents[$0] })
+            let claim = BulkInsert.Claim(
+                guarded.claim(0), statements: checked.positions.map { statements[open[$0]] })
             let refused = try await run(
-                BulkInsert(open.map { documents[$0] }, into: collection, isOrdered: isOrdered, claim: claim),
-                until: deadline)
-            let stored = isOrdered ? refused.first ?? open.count : open.count - refused.count
+                BulkInsert(checked.documents, into: collection, isOrdered: isOrdered, claim: claim), until: deadline)
+            let offered = checked.documents.count
+            let stored = isOrdered ? refused.first ?? offered : offered - refused.count
             if stored > 0 { guarded.recorded() }
-            let failures = failures(refused.map { open[$0] }, of: documents, in: collection)
+            let failures = checked.errors(with: failures(refused, of: checked.documents, in: collection))
+                .map { (index: open[$0.index], error: $0.error) }
             // A document that is there already may be that of a copy of this command, which was faster.
             if !failures.isEmpty {
                 try await load(guarded)
@@ -70,7 +85,8 @@ extension StorageEngine {
     }
 
     private func run(_ insert: BulkInsert, until deadline: Deadline) async throws(StorageError) -> [Int] {
-        try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
+        if insert.isEmpty { return [] }
+        return try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
             try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
                 do throws(PostgresError) {
                     return try connection.repeatingRefused { () throws(PostgresError) in

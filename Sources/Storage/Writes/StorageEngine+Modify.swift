@@ -118,6 +118,8 @@ extension DocumentOperation {
     func onlyKey(in collection: Collection) -> ByteBuffer? { KeyConstraint(of: filter, in: collection).onlyKey }
 
     var withoutUpsert: DocumentOperation {
-        DocumentOperation(on: namespace, filter: filter, action: action, image: image)
+        var copy = DocumentOperation(on: namespace, filter: filter, action: action, image: image)
+        copy.bypassesValidation = bypassesValidation
+        return copy
     }
 }

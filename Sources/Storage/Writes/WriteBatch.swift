@@ -220,8 +220,10 @@ struct WriteBatch {
             }
             return (.store(document), .inserted)
         case .modify(let operation):
-            guard let current else { return try operation.apply(to: nil) }
-            return try current.withRaw { raw throws(CommandError) in try operation.apply(to: raw) }
+            guard let current else { return try operation.apply(to: nil, in: request.collection) }
+            return try current.withRaw { raw throws(CommandError) in
+                try operation.apply(to: raw, in: request.collection)
+            }
         }
     }
 
