@@ -56,6 +56,8 @@ package struct CollectionSQL: Sendable {
     let delete: RecordedSQL
     let deleteMany: String
     let count: String
+    /// Nothing but whether the table is still there under its number.
+    let probe: String
 
     init(table: String) {
         self.table = table
@@ -77,6 +79,7 @@ package struct CollectionSQL: Sendable {
         delete = RecordedSQL("DELETE FROM \(table) WHERE id = $1 AND xmin = $2", parameters: 2)
         deleteMany = "DELETE FROM \(table) WHERE id = ANY($1)"
         count = "SELECT count(*) FROM \(table)"
+        probe = "SELECT FROM \(table) LIMIT 0"
     }
 }
 

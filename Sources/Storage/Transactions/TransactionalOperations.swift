@@ -28,7 +28,11 @@ struct TransactionalOperations {
     ) throws(StorageError) -> [(index: Int, error: CommandError)] {
         let checked = CheckedDocuments(
             documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
-        guard !checked.documents.isEmpty else { return checked.errors(with: []) }
+        guard !checked.documents.isEmpty else {
+            // The rules may have changed since the catalog was read.
+            _ = try execute(Statement(collection.sql.probe))
+            return checked.errors(with: [])
+        }
         let refused = try postgres { () throws(PostgresError) in
             try BulkInsert(checked.documents, into: collection, isOrdered: isOrdered).run(on: connection)
         }

@@ -14,7 +14,7 @@ struct BulkInsert {
 
     private let documents: [Document]
     private let keys: [ByteBuffer]
-    private let collection: Collection
+    let collection: Collection
     private let isOrdered: Bool
     private let claim: Claim?
 

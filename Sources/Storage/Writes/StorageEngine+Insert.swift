@@ -3,6 +3,7 @@ package import CommandModel
 internal import Metrics
 package import NIOCore
 internal import Postgres
+internal import SQL
 
 extension StorageEngine {
     /// Inserts one document: with whatever other writes are on their way, in one transaction.
@@ -14,7 +15,10 @@ extension StorageEngine {
         claim: StatementClaim? = nil, deadline: Deadline = .never
     ) async throws(StorageError) -> DocumentOutcome {
         if !bypassingValidation {
-            do throws(CommandError) { try collection.check(document) } catch { throw .command(error) }
+            do throws(CommandError) { try collection.check(document) } catch {
+                try await probe(collection, until: deadline)
+                throw .command(error)
+            }
         }
         let key = document.withRaw { collection.key(ofDocument: $0) }
         return try await write(key, .insert(document), in: collection, claim: claim, deadline: deadline)
@@ -85,7 +89,10 @@ extension StorageEngine {
     }
 
     private func run(_ insert: BulkInsert, until deadline: Deadline) async throws(StorageError) -> [Int] {
-        if insert.isEmpty { return [] }
+        if insert.isEmpty {
+            try await probe(insert.collection, until: deadline)
+            return []
+        }
         return try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
             try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
                 do throws(PostgresError) {
@@ -96,6 +103,18 @@ extension StorageEngine {
                     throw .postgres(error)
                 }
             }
+        }
+    }
+
+    /// A document was refused without a statement on the collection's table. So nobody has noticed if the rules have
+    /// changed since the catalog was read.
+    ///
+    /// - Throws: what any statement on a table throws that has another number by now.
+    private func probe(_ collection: Collection, until deadline: Deadline) async throws(StorageError) {
+        try await general.withConnection(until: deadline) { connection throws(StorageError) in
+            do throws(PostgresError) {
+                _ = try connection.execute(Statement(collection.sql.probe))
+            } catch { throw .postgres(error) }
         }
     }
 
