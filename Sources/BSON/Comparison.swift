@@ -116,9 +116,10 @@ extension RawValue {
 }
 
 extension RawDocument {
-    /// How deeply documents and arrays may nest, the outermost counted. What ``validate(_:)`` lets pass respects it;
-    /// everything that recurses over values stops there, so that no bytes can exhaust the stack.
-    package static let depthMax = 200
+    /// How deeply documents and arrays may nest, the outermost counted: 200 levels below it, as in MongoDB. What
+    /// ``validate(_:)`` lets pass respects it; everything that recurses over values stops there, so that no bytes can
+    /// exhaust the stack.
+    package static let depthMax = 201
 
     /// Element by element: type, then name, then value; of two with a common beginning the shorter one comes first.
     package func compare(to other: RawDocument) -> Int { compare(to: other, depth: 1, ByteOrder()) }

@@ -71,11 +71,11 @@ struct ValidationTests {
         #expect(validate([5, 0, 0, 0, 1]) == .missingTerminator(offset: 4))
     }
 
-    @Test("200 levels pass, 201 do not, and a hundred thousand do no harm")
+    @Test("201 levels pass, 202 do not, and a hundred thousand do no harm")
     func depth() {
-        #expect(validate(Array(nested(levels: 200).buffer.readableBytesView)) == nil)
-        let tooDeep = BSONValidationError.tooDeep(offset: 4 + 3 + 199 * 7)
-        #expect(validate(Array(nested(levels: 201).buffer.readableBytesView)) == tooDeep)
+        #expect(validate(Array(nested(levels: 201).buffer.readableBytesView)) == nil)
+        let tooDeep = BSONValidationError.tooDeep(offset: 4 + 3 + 200 * 7)
+        #expect(validate(Array(nested(levels: 202).buffer.readableBytesView)) == tooDeep)
         #expect(validate(Array(nested(levels: 100_000).buffer.readableBytesView)) == tooDeep)
     }
 

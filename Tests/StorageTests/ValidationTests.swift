@@ -44,7 +44,8 @@ extension DatabaseTests {
             Insertion(
                 documents: [#"{"_id":2}"#, #"{"_id":100,"a":1}"#, #"{"_id":3,"a":1}"#, #"{"_id":4,"a":"x"}"#],
                 ordered: false, errors: [0: 121, 1: 11000, 3: 121], stored: [3]),
-            Insertion(documents: [#"{"_id":1}"#, #"{"_id":2}"#], ordered: false, errors: [0: 121, 1: 121], stored: []),
+            Insertion(
+                documents: [#"{"_id":1}"#, #"{"_id":2}"#], ordered: false, errors: [0: 121, 1: 121], stored: []),
         ]
 
         @Test("an insert refuses what breaks the rules, and nothing else", arguments: insertions)
@@ -53,7 +54,8 @@ extension DatabaseTests {
             try await store.engine.insert(json(#"{"_id":100,"a":0}"#), into: collection)
             let errors = try await store.engine.insert(
                 documents(insertion.documents), into: collection, isOrdered: insertion.ordered)
-            #expect(Dictionary(uniqueKeysWithValues: errors.map { ($0.index, $0.error.code.number) }) == insertion.errors)
+            #expect(
+                Dictionary(uniqueKeysWithValues: errors.map { ($0.index, $0.error.code.number) }) == insertion.errors)
             #expect(errors.map(\.index) == errors.map(\.index).sorted())
             let stored = try await store.engine.documents(of: collection).compactMap { $0.int("_id") }
             #expect(stored == [100] + insertion.stored.map(Int64.init))
@@ -66,7 +68,8 @@ extension DatabaseTests {
             let transaction = try await OpenTransaction.open(on: store.engine.transactions.lanes, isolation: .snapshot)
             let errors = try await transaction.insert(
                 documents(insertion.documents), into: collection, isOrdered: insertion.ordered)
-            #expect(Dictionary(uniqueKeysWithValues: errors.map { ($0.index, $0.error.code.number) }) == insertion.errors)
+            #expect(
+                Dictionary(uniqueKeysWithValues: errors.map { ($0.index, $0.error.code.number) }) == insertion.errors)
             try await transaction.commit()
             let stored = try await store.engine.documents(of: collection).compactMap { $0.int("_id") }
             #expect(stored == [100] + insertion.stored.map(Int64.init))

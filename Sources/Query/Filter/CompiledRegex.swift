@@ -13,7 +13,8 @@ final class CompiledRegex: @unchecked Sendable {
     /// Above PCRE2's default cost of any sensible pattern, far below what takes seconds.
     private static let matchLimit: UInt32 = 1_000_000
     private static let heapLimitKibibytes: UInt32 = 20_000
-    private static let patternBytesMax = 32_764
+    /// As MongoDB has it.
+    private static let patternBytesMax = 16 * 1024
 
     private let code: OpaquePointer
     private let context: OpaquePointer?

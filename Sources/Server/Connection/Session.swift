@@ -168,6 +168,7 @@ final class Session {
 extension CommandError {
     init(_ reason: InvalidMessage.Reason) {
         switch reason {
+        case .invalidBSON(.tooDeep): self.init(.overflow, "\(reason)")
         case .invalidBSON: self.init(.invalidBSON, "\(reason)")
         case .documentTooLarge: self.init(.bsonObjectTooLarge, "\(reason)")
         case .duplicateSequence, .sequenceIsAlsoField: self.init(.idlDuplicateField, "\(reason)")

@@ -111,10 +111,12 @@ extension StorageEngine {
     ///
     /// - Throws: what any statement on a table throws that has another number by now.
     private func probe(_ collection: Collection, until deadline: Deadline) async throws(StorageError) {
-        try await general.withConnection(until: deadline) { connection throws(StorageError) in
-            do throws(PostgresError) {
-                _ = try connection.execute(Statement(collection.sql.probe))
-            } catch { throw .postgres(error) }
+        try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
+            try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
+                do throws(PostgresError) {
+                    _ = try connection.execute(Statement(collection.sql.probe))
+                } catch { throw .postgres(error) }
+            }
         }
     }
 
