@@ -132,6 +132,20 @@ extension StorageEngine {
             try run.takeSorted(into: &batch)
             return (batch, run)
         }
+        do throws(StorageError) {
+            return try await fillFromTable(batch, from: run, deadline: deadline)
+        } catch {
+            // A cursor goes on when the options of its collection were changed.
+            guard error.isStaleCollection, let present = try await catalog.renumbered(run.collection) else {
+                throw error
+            }
+            return try await fillFromTable(batch, from: run.going(on: present), deadline: deadline)
+        }
+    }
+
+    private func fillFromTable(
+        _ batch: ReplyBatch, from run: QueryRun, deadline: Deadline
+    ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
         let (query, collection) = (run.nextQuery(for: batch), run.collection)
         return try await reading(query, in: collection, until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)

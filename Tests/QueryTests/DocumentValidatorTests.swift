@@ -9,8 +9,9 @@ struct DocumentValidatorTests {
     private func details(_ validator: String, _ document: String) throws -> String {
         let options = json(#"{"validator":\#(validator)}"#)
         let compiled = try #require(try options.withRaw { try DocumentValidator(options: $0) })
-        return json(document).withRaw { raw in
-            #expect(!compiled.admits(raw, replacing: nil), "\(validator) admits \(document)")
+        return try json(document).withRaw { raw in
+            let isAdmitted = try compiled.admits(raw, replacing: nil)
+            #expect(!isAdmitted, "\(validator) admits \(document)")
             let account = compiled.explain(raw)
             return account.withRaw { $0["details"]?.extendedJSON(.relaxed) ?? account.text }
         }
@@ -236,6 +237,33 @@ struct DocumentValidatorTests {
         #expect(try details(validator, document) == json(expected).text)
     }
 
+    @Test("an $expr is computed at each write, with the time of the write")
+    func expressions() throws {
+        let options = json(#"{"validator":{"$expr":{"$lt":["$t","$$NOW"]}}}"#)
+        let validator = try #require(try options.withRaw { try DocumentValidator(options: $0) })
+        func isAdmitted(_ document: String) throws -> Bool {
+            try json(document).withRaw { try validator.admits($0, replacing: nil) }
+        }
+        #expect(try isAdmitted(#"{"t":{"$date":"2020-01-01T00:00:00Z"}}"#))
+        #expect(try !isAdmitted(#"{"t":{"$date":"2999-01-01T00:00:00Z"}}"#))
+        #expect(
+            try details(#"{"$expr":{"$gt":["$a","$b"]}}"#, #"{"a":1,"b":2}"#)
+                == json(
+                    #"""
+                    {"operatorName":"$expr","specifiedAs":{"$expr":{"$gt":["$a","$b"]}},
+                    "reason":"expression did not match","expressionResult":false}
+                    """#
+                ).text)
+    }
+
+    @Test("what an $expr refuses ends the write")
+    func failingExpression() throws {
+        let options = json(#"{"validator":{"$expr":{"$add":["$a",1]}}}"#)
+        let validator = try #require(try options.withRaw { try DocumentValidator(options: $0) })
+        let code = errorCode { _ = try json(#"{"a":"x"}"#).withRaw { try validator.admits($0, replacing: nil) } }
+        #expect(code == 14)
+    }
+
     @Test("the account names the document")
     func failingDocument() throws {
         let options = json(#"{"validator":{"a":1}}"#)
@@ -263,9 +291,9 @@ struct DocumentValidatorTests {
     func levels(level: String, current: String?, isAdmitted: Bool) throws {
         let options = json(#"{"validator":{"a":1},"validationLevel":"\#(level)"}"#)
         let validator = try #require(try options.withRaw { try DocumentValidator(options: $0) })
-        let result = json(#"{"a":2}"#).withRaw { next in
-            guard let current else { return validator.admits(next, replacing: nil) }
-            return json(current).withRaw { validator.admits(next, replacing: $0) }
+        let result = try json(#"{"a":2}"#).withRaw { next in
+            guard let current else { return try validator.admits(next, replacing: nil) }
+            return try json(current).withRaw { try validator.admits(next, replacing: $0) }
         }
         #expect(result == isAdmitted)
     }

@@ -11,7 +11,7 @@ struct JSONSchemaRandomizedTests {
 
     private func matches(_ schema: String, _ document: Document) throws -> Bool {
         let filter = try Filter(compiling: json(#"{"$jsonSchema":\#(schema)}"#))
-        return document.withRaw { filter.matches($0) }
+        return document.withRaw { filter.matchesPlainly($0) }
     }
 
     @Test("not, allOf, anyOf and oneOf are what they say")
@@ -73,8 +73,8 @@ struct JSONSchemaRandomizedTests {
             let context = "seed \(Self.seed &+ 2) round \(round): \(validator) \(document.text)"
             let compiled = try #require(
                 try json(#"{"validator":\#(validator)}"#).withRaw { try DocumentValidator(options: $0) })
-            let (isAdmitted, account) = document.withRaw {
-                (compiled.admits($0, replacing: nil), compiled.explain($0))
+            let (isAdmitted, account) = try document.withRaw {
+                try (compiled.admits($0, replacing: nil), compiled.explain($0))
             }
             refused += isAdmitted ? 0 : 1
             try account.withRaw { raw in

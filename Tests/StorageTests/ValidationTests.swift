@@ -187,6 +187,24 @@ extension DatabaseTests {
             #expect(await errorCode { try await store.engine.insert(json(#"{"_id":3}"#), into: warning) } == nil)
         }
 
+        @Test("a cursor goes on while the rules are changed, and ends with the collection")
+        func cursor() async throws {
+            let collection = try await collection("{}")
+            try await store.engine.fill(documents((1...30).map { #"{"_id":\#($0)}"# }), into: collection)
+            var run = QueryRun(FindQuery(filter: .everything), on: collection)
+            var found = try await store.engine.next(&run, count: 10).count
+            for round in 0..<2 {
+                try await store.engine.catalog.changeOptions(of: namespace()) { _ in
+                    json(#"{"validator": {"a": {"$gte": \#(round)}}}"#)
+                }
+                found += try await store.engine.next(&run, count: 5).count
+            }
+            #expect(found == 20)
+            _ = try await store.engine.catalog.drop(namespace())
+            _ = try await self.collection("{}")
+            #expect(await errorCode { _ = try await store.engine.next(&run, count: 5) } == 26)
+        }
+
         @Test("rules that this server does not understand refuse every write")
         func unknownRules() async throws {
             let collection = try await collection(#"{"validator": {"a": {"$ofTheFuture": 1}}}"#)

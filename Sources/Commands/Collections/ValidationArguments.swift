@@ -16,7 +16,7 @@ extension Argument {
                 .invalidOptions, "Document validators are not allowed on system collections or in \(namespace.database)"
             )
         }
-        _ = try restrictedFilter()
+        try checkRules()
         return true
     }
 

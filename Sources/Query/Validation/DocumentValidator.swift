@@ -1,6 +1,12 @@
 package import BSON
 package import CommandModel
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
 /// What a collection demands of its documents: `validator`, `validationLevel` and `validationAction`, compiled once.
 package struct DocumentValidator: Sendable {
     package enum Level: String, Sendable {
@@ -18,8 +24,10 @@ package struct DocumentValidator: Sendable {
 
     package let action: Action
     private let level: Level
-    private let filter: Filter
     private let source: Document
+    private let filter: Filter
+    /// The rules name the time: they are compiled for each document anew, with the time of its write.
+    private let namesTime: Bool
 
     /// - Parameter options: of the collection, as they stand in the catalog.
     /// - Returns: nil when they demand nothing.
@@ -28,27 +36,52 @@ package struct DocumentValidator: Sendable {
         level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
         action = options["validationAction"]?.string.flatMap(Action.init) ?? .error
         guard level != .off else { return nil }
-        filter = try Filter(compiling: source)
+        filter = try Filter(compiling: source, environment: ExpressionEnvironment.none)
+        namesTime = Self.namesTime(RawValue(type: .document, bytes: source.bytes))
         self.source = Document(copying: source)
     }
 
     /// Whether the document may take the place of `current`, or stand where there was none.
-    @inline(__always)
-    package func admits(_ document: RawDocument, replacing current: RawDocument?) -> Bool {
-        if filter.matches(document) { return true }
+    ///
+    /// - Throws: what an `$expr` of the rules refuses.
+    package func admits(_ document: RawDocument, replacing current: RawDocument?) throws(CommandError) -> Bool {
+        let filter = try presentFilter()
+        if try filter.matches(document) { return true }
         guard level == .moderate, let current else { return false }
-        return !filter.matches(current)
+        return try !filter.matches(current)
     }
 
     /// Which rules the document breaks: `errInfo`.
     package func explain(_ document: RawDocument) -> Document {
+        let environment = environment
         let explanation = FilterExplanation(document: document) { condition throws(CommandError) in
-            try Filter(compiling: condition)
+            try Filter(compiling: condition, environment: environment)
         }
         let details = source.withRaw { explanation.explain($0) }
         var report = ValidationReport()
         if let id = document["_id"] { report.append("failingDocumentId", id) }
         if let details { report.append("details", details) }
         return report.builder.finish()
+    }
+
+    @inline(__always)
+    private func presentFilter() throws(CommandError) -> Filter {
+        namesTime ? try Filter(compiling: source, environment: environment) : filter
+    }
+
+    private var environment: ExpressionEnvironment {
+        guard namesTime else { return .none }
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let seconds = Int64(time.tv_sec)
+        return ExpressionEnvironment(
+            now: seconds &* 1000 &+ Int64(time.tv_nsec) / 1_000_000,
+            clusterTime: UInt64(truncatingIfNeeded: seconds) << 32)
+    }
+
+    /// Nested as deep as a document may be.
+    private static func namesTime(_ value: RawValue) -> Bool {
+        if let text = value.string { return text.hasPrefix("$$NOW") || text.hasPrefix("$$CLUSTER_TIME") }
+        return value.container?.contains { namesTime($0.value) } ?? false
     }
 }

@@ -4,7 +4,9 @@ internal import CommandModel
 // A single operator.
 extension FilterExplanation {
     func explain(_ condition: Condition, isInverted: Bool) -> ValidationReport? {
-        guard let filter = try? compile(condition.filter), filter.matches(document) == isInverted else { return nil }
+        guard let filter = try? compile(condition.filter), let isMatched = try? filter.matches(document),
+            isMatched == isInverted
+        else { return nil }
         var report = ValidationReport()
         report.operatorName(condition.name)
         guard let path = condition.path else {

@@ -86,6 +86,13 @@ package final class Catalog: Sendable {
         }
     }
 
+    /// The same collection under the number that its table has now; nil when it is gone, or is what it was.
+    func renumbered(_ stale: Collection) async throws(StorageError) -> Collection? {
+        forget(stale.namespace)
+        guard let present = try await collection(stale.namespace) else { return nil }
+        return present.uuid == stale.uuid && present.number != stale.number ? present : nil
+    }
+
     package func drop(database: String) async throws(StorageError) {
         for namespace in try await collections(in: database).map(\.collection.namespace) {
             _ = try await drop(namespace)

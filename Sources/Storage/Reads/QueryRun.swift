@@ -7,7 +7,7 @@ package import Query
 /// The state of a query between batches: all that a cursor needs to go on, and no connection.
 package struct QueryRun: Sendable {
     package let query: FindQuery
-    package let collection: Collection
+    package private(set) var collection: Collection
     private var position: ScanPlan.Position?
     private var skipRemaining: Int
     /// nil means no limit.
@@ -37,6 +37,13 @@ package struct QueryRun: Sendable {
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
         skipRemaining = 0
         sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
+    }
+
+    /// The same over the same documents, whose table has another number now.
+    func going(on collection: Collection) -> QueryRun {
+        var run = self
+        run.collection = collection
+        return run
     }
 
     /// What the next batch asks for, to expect its size.

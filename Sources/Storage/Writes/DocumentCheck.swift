@@ -13,7 +13,7 @@ extension Collection {
     func check(_ document: Document, replacing current: RawDocument? = nil) throws(CommandError) {
         guard let validator = try validation.get() else { return }
         try document.withRaw { raw throws(CommandError) in
-            guard !validator.admits(raw, replacing: current) else { return }
+            guard try !validator.admits(raw, replacing: current) else { return }
             try refuse(raw, by: validator)
         }
     }
