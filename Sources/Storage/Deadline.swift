@@ -40,11 +40,6 @@ package struct Deadline: Sendable {
     package func check() throws(StorageError) {
         if let failure { throw .command(failure) }
     }
-
-    /// At least 1; nil when there is no limit.
-    package var remainingMilliseconds: Int64? {
-        instant.map { max(1, ($0 - .now()).nanoseconds / 1_000_000) }
-    }
 }
 
 // Work on a connection.

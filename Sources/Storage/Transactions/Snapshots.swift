@@ -55,11 +55,6 @@ package final class Snapshots: Sendable {
         return found.transaction
     }
 
-    /// The snapshot is not needed any more, since everything was read from it and no session can name it.
-    package func close(_ transaction: OpenTransaction) {
-        end { $0.transaction === transaction }
-    }
-
     /// Ends those whose time is up. To be called every second or so.
     package func reap(now: NIODeadline = .now()) { end { $0.expiry <= now } }
 
