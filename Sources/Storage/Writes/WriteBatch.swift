@@ -236,7 +236,7 @@ struct WriteBatch {
         }
     }
 
-    /// The writes of the store step in lock order. Of one key, the plain insert comes first.
+    /// The writes of the store step in lock order. No key has both a plain insert and a lane.
     var steps: [Step] {
         var steps: [Step] = []
         steps.reserveCapacity(inserts.count + lanes.count)
