@@ -307,10 +307,9 @@ package enum WriteStrategy: String, Sendable, CaseIterable {
 extension WriteRequest {
     /// What is to be recorded for its claim.
     fileprivate func recording(of outcome: DocumentOutcome) -> ClaimedResult? {
-        guard let claim, outcome.modified || outcome.upsertedID != nil else { return nil }
-        guard case .insert = kind else {
-            return ClaimedResult(claim, [.statement(claim.statement, WriteTally(outcome))])
-        }
+        let tally = WriteTally(outcome)
+        guard let claim, tally.hasEffect else { return nil }
+        guard case .insert = kind else { return ClaimedResult(claim, [.statement(claim.statement, tally)]) }
         return insertRecording
     }
 
