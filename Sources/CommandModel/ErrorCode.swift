@@ -64,6 +64,7 @@ extension ErrorCode {
     package static let notARetryableWriteCommand = ErrorCode(50768, "NotARetryableWriteCommand")
     package static let writeConflict = ErrorCode(112, "WriteConflict")
     package static let commandNotSupported = ErrorCode(115, "CommandNotSupported")
+    package static let conflictingOperationInProgress = ErrorCode(117, "ConflictingOperationInProgress")
     package static let documentValidationFailure = ErrorCode(121, "DocumentValidationFailure")
     package static let commandNotSupportedOnView = ErrorCode(166, "CommandNotSupportedOnView")
     package static let optionNotSupportedOnView = ErrorCode(167, "OptionNotSupportedOnView")

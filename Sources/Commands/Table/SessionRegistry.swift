@@ -58,7 +58,7 @@ package final class SessionRegistry: Sendable {
         guard let newest, newest >= number else { return }
         if newest > number { throw .transactionTooOld(number, newest: newest) }
         throw CommandError(
-            ErrorCode(117, "ConflictingOperationInProgress"),
+            .conflictingOperationInProgress,
             "number \(number) is that of a retryable write of the session, not of a transaction")
     }
 

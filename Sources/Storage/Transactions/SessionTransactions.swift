@@ -175,7 +175,7 @@ extension SessionTransactions {
 extension CommandError {
     fileprivate static func alreadyUsed(_ number: Int64) -> CommandError {
         CommandError(
-            ErrorCode(117, "ConflictingOperationInProgress"),
+            .conflictingOperationInProgress,
             "the session has already begun a transaction or write with number \(number)")
     }
 
