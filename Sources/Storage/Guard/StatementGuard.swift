@@ -16,7 +16,7 @@ package final class StatementGuard: Sendable {
     package var repeatedStatements: [Int32] { state.withLockedValue { $0.repeated } }
 
     /// The transaction of this number was committed.
-    package var isCommitted: Bool { state.withLockedValue { $0.isCommitted } }
+    var isCommitted: Bool { state.withLockedValue { $0.isCommitted } }
 
     var hasRecordings: Bool { state.withLockedValue { $0.step > 0 } }
 
