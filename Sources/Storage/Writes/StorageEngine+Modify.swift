@@ -113,6 +113,46 @@ extension StorageEngine {
     }
 }
 
+extension StorageEngine {
+    /// All matching documents in one transaction, with the claim: again from the start when it loses a race.
+    func modifyManyAtOnce(
+        _ operation: DocumentOperation, in collection: Collection, claim: StatementClaim?, deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        var attempt = 1
+        while true {
+            do throws(StorageError) {
+                return try await attemptManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+            } catch {
+                guard case .postgres(let refusal) = error, refusal.isPassing, attempt < Self.manyAtOnceAttemptsMax,
+                    !deadline.hasPassed
+                else { throw error }
+            }
+            await Backoff.sleep(attempt: attempt)
+            attempt += 1
+        }
+    }
+
+    private static let manyAtOnceAttemptsMax = 100
+
+    private func attemptManyAtOnce(
+        _ operation: DocumentOperation, in collection: Collection, claim: StatementClaim?, deadline: Deadline
+    ) async throws(StorageError) -> WriteTally {
+        let transaction: OpenTransaction
+        do throws(CommandError) {
+            transaction = try await OpenTransaction.open(on: transactions.lanes, isolation: .snapshot)
+        } catch { throw .command(error) }
+        do throws(StorageError) {
+            let tally = try await transaction.modifyMany(operation, in: collection, deadline: deadline)
+            let claims = claim.map { [ClaimedResult($0, [.statement($0.statement, tally)])] } ?? []
+            try await transaction.commit(recording: claims.isEmpty ? [] : [claims.statement])
+            return tally
+        } catch {
+            await transaction.abort()
+            throw error
+        }
+    }
+}
+
 extension DocumentOperation {
     /// The key of the one document that can match; nil when the filter leaves it open.
     func onlyKey(in collection: Collection) -> ByteBuffer? { KeyConstraint(of: filter, in: collection).onlyKey }
