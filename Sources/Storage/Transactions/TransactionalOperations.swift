@@ -120,27 +120,17 @@ extension TransactionalOperations {
     private func upsert(
         _ operation: DocumentOperation, into collection: Collection
     ) throws(StorageError) -> DocumentOutcome {
-        let document: Document?
-        do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let key = document?.withRaw({ collection.key(ofDocument: $0) }) else { return DocumentOutcome() }
+        guard let key = try operation.upsertedKey(in: collection) else { return DocumentOutcome() }
         return try modify(key, operation, in: collection)
     }
 
     private func firstMatch(
         of filter: Filter, in collection: Collection, sort: SortPattern?, deadline: Deadline
     ) throws(StorageError) -> ByteBuffer? {
-        var query = FindQuery(filter: filter)
-        query.sort = sort
-        query.limit = 1
-        var run = QueryRun(query, on: collection)
-        var batch = ReplyBatch(into: DocumentBuilder(), documentsMax: 1)
+        let search = CandidateSearch(filter, in: collection, sort: sort, count: 1)
+        var (run, batch) = (search.run, search.batch)
         try run.fill(&batch, on: connection, deadline: deadline)
-        return batch.builder.finish().withRaw { raw in
-            for element in raw {
-                if let document = element.value.document { return collection.key(ofDocument: document) }
-            }
-            return nil
-        }
+        return CandidateSearch.keys(in: batch, of: collection).first
     }
 }
 

@@ -91,9 +91,7 @@ extension StorageEngine {
     private func upsert(
         _ operation: DocumentOperation, into collection: Collection, claim: StatementClaim?, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
-        let document: Document?
-        do throws(CommandError) { document = try operation.upserted() } catch { throw .command(error) }
-        guard let key = document?.withRaw({ collection.key(ofDocument: $0) }) else { return DocumentOutcome() }
+        guard let key = try operation.upsertedKey(in: collection) else { return DocumentOutcome() }
         return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
     }
 
@@ -101,15 +99,9 @@ extension StorageEngine {
     private func matches(
         of filter: Filter, in collection: Collection, sort: SortPattern?, count: Int, deadline: Deadline
     ) async throws(StorageError) -> [ByteBuffer] {
-        var query = FindQuery(filter: filter)
-        query.sort = sort
-        query.limit = count
-        let (batch, _) = try await fill(
-            ReplyBatch(into: DocumentBuilder(), documentsMax: count), from: QueryRun(query, on: collection),
-            deadline: deadline)
-        return batch.builder.finish().withRaw { raw in
-            raw.compactMap { element in element.value.document.map(collection.key(ofDocument:)) }
-        }
+        let search = CandidateSearch(filter, in: collection, sort: sort, count: count)
+        return CandidateSearch.keys(
+            in: try await fill(search.batch, from: search.run, deadline: deadline).0, of: collection)
     }
 }
 
@@ -157,9 +149,36 @@ extension DocumentOperation {
     /// The key of the one document that can match; nil when the filter leaves it open.
     func onlyKey(in collection: Collection) -> ByteBuffer? { KeyConstraint(of: filter, in: collection).onlyKey }
 
+    /// The key of the document that an upsert would insert; nil when this is none.
+    func upsertedKey(in collection: Collection) throws(StorageError) -> ByteBuffer? {
+        do throws(CommandError) {
+            return try upserted()?.withRaw { collection.key(ofDocument: $0) }
+        } catch { throw .command(error) }
+    }
+
     var withoutUpsert: DocumentOperation {
         var copy = DocumentOperation(on: namespace, filter: filter, action: action, image: image)
         copy.bypassesValidation = bypassesValidation
         return copy
+    }
+}
+
+/// A query for the keys of the first documents that match: who may be modified.
+struct CandidateSearch {
+    let run: QueryRun
+    let batch: ReplyBatch
+
+    init(_ filter: Filter, in collection: Collection, sort: SortPattern?, count: Int) {
+        var query = FindQuery(filter: filter)
+        query.sort = sort
+        query.limit = count
+        run = QueryRun(query, on: collection)
+        batch = ReplyBatch(into: DocumentBuilder(), documentsMax: count)
+    }
+
+    static func keys(in batch: ReplyBatch, of collection: Collection) -> [ByteBuffer] {
+        batch.builder.finish().withRaw { raw in
+            raw.compactMap { element in element.value.document.map(collection.key(ofDocument:)) }
+        }
     }
 }
