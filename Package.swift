@@ -40,6 +40,9 @@ let package = Package(
         .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
+        // Geometry on the sphere: a few C functions over S2, which is C++.
+        .target(name: "CS2", linkerSettings: [.linkedLibrary("s2")]),
+
         // Instruments: counters and the text they are shown as.
         .target(name: "Metrics", swiftSettings: settings),
 
@@ -62,7 +65,7 @@ let package = Package(
         // Pure: what matches, what an update yields. No I/O, no Foundation.
         .target(
             name: "Query",
-            dependencies: ["BSON", "CommandModel", "CICU", "CPCRE2", nioCore],
+            dependencies: ["BSON", "CommandModel", "CICU", "CPCRE2", "CS2", nioCore],
             swiftSettings: settings),
 
         // Database.
@@ -146,5 +149,6 @@ let package = Package(
             dependencies: ["Storage", "Postgres", "SQL", "Metrics", "Query", "BSON", "CommandModel", nioCore, logging],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -93,7 +93,7 @@ struct FindArguments {
 
     func query(_ environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) -> FindQuery {
         var query = FindQuery(filter: .everything)
-        if let filter { query.filter = try Filter(compiling: filter, environment: environment, collator: collator) }
+        if let filter { query.filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true) }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
                 compiling: projection, filter: query.filter, environment: environment, collator: collator)
@@ -143,7 +143,7 @@ struct FindArguments {
     private func apply(_ hint: Hint, to query: inout FindQuery, _ collator: Collator?) throws(CommandError) {
         switch hint {
         case .natural(let isDescending): query.naturalDescending = isDescending
-        case .id where query.sort == nil:
+        case .id where query.sort == nil && query.filter.near == nil:
             query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) }, collator: collator)
         case .id, .none, .unknown: break
         }

@@ -102,7 +102,7 @@ struct FindAndModifyArguments {
         on namespace: Namespace, _ server: ServerState, _ collator: Collator?,
         _ environment: ExpressionEnvironment
     ) throws(CommandError) -> DocumentOperation {
-        let filter = try Filter(compiling: filter, environment: environment, collator: collator)
+        let filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true)
         guard let update, !removes else {
             return DocumentOperation(on: namespace, filter: filter, action: .delete, image: .before)
         }

@@ -22,6 +22,7 @@ extension DocumentTest {
         case .none(let children):
             for index in 0..<children.count where children[index].matches(document, nil) { return false }
             return true
+        case .near(let condition): return condition._withUnsafeGuaranteedRef { $0.matches(document) }
         // Only `evaluate` knows how.
         case .expression: return false
         }
@@ -32,7 +33,7 @@ extension DocumentTest {
         _ document: RawDocument, _ position: MatchPosition?, _ run: Evaluator
     ) throws(CommandError) -> Bool {
         switch self {
-        case .constant, .fields, .schema: return matches(document, position)
+        case .constant, .fields, .schema, .near: return matches(document, position)
         case .all(let children):
             for index in 0..<children.count {
                 guard try children[index].evaluate(document, position, run) else { return false }

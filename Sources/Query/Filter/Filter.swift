@@ -10,17 +10,22 @@ package struct Filter: Sendable {
     /// - Parameters:
     ///   - environment: what `$expr` may name; nil where there may be none.
     ///   - collator: compares strings; nil compares their bytes.
+    ///   - allowsNear: whether `$near` may stand in it: where documents can come in the order of ``near``.
     /// - Throws: `BadValue`, `FailedToParse` and their like, as MongoDB answers to a malformed filter.
     package init(
-        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil, collator: Collator? = nil
+        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil, collator: Collator? = nil,
+        allowsNear: Bool = false
     ) throws(CommandError) {
-        program = try FilterProgram(filter, environment, collator)
+        program = try FilterProgram(filter, environment, collator, allowsNear: allowsNear)
     }
 
     package init(
-        compiling filter: Document, environment: ExpressionEnvironment? = nil, collator: Collator? = nil
+        compiling filter: Document, environment: ExpressionEnvironment? = nil, collator: Collator? = nil,
+        allowsNear: Bool = false
     ) throws(CommandError) {
-        program = try filter.withRaw { raw throws(CommandError) in try FilterProgram(raw, environment, collator) }
+        program = try filter.withRaw { raw throws(CommandError) in
+            try FilterProgram(raw, environment, collator, allowsNear: allowsNear)
+        }
     }
 
     /// The filter that matches every document.
@@ -69,6 +74,8 @@ package struct Filter: Sendable {
     package var identity: IDConstraint { program.identity }
 
     package var collator: Collator? { program.collator }
+    /// The `$near` of the filter: it decides which documents match, and the order in which they come.
+    package var near: NearCondition? { program.near }
 
     /// Top-level fields that have exactly one possible value in a match, with dotted paths as written: what an upsert
     /// starts from. The values are borrowed from the filter: use them inside `body`.
@@ -96,6 +103,7 @@ final class FilterProgram: @unchecked Sendable {
     let equalities: [PathEquality]
     /// Nil when there is no `$expr` in the filter.
     let evaluators: EvaluatorPool?
+    let near: NearCondition?
 
     init() {
         evaluators = nil
@@ -104,18 +112,21 @@ final class FilterProgram: @unchecked Sendable {
         identity = .unconstrained
         collator = nil
         equalities = []
+        near = nil
     }
 
     init(
-        _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?
+        _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?, allowsNear: Bool
     ) throws(CommandError) {
         let arena = ProgramArena()
         let source = arena.copy(filter)
-        var compiler = FilterCompiler(arena: arena, environment: environment, collator: collator)
+        var compiler = FilterCompiler(
+            arena: arena, environment: environment, collator: collator, allowsNear: allowsNear)
         root = try compiler.compile(source)
         evaluators = compiler.expressions.map { EvaluatorPool(slotCount: $0.slotCount) }
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
+        near = compiler.near
         self.arena = arena
         self.collator = collator
     }

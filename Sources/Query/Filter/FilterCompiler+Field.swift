@@ -54,6 +54,7 @@ extension FilterCompiler {
         guard depth <= Self.depthMax else {
             throw CommandError(.badValue, "the filter nests conditions deeper than \(Self.depthMax) levels")
         }
+        if try compileGeometry(path, operators, into: &conjunction) { return }
         for element in operators {
             switch element.key {
             case "$not": try compileNotOperator(path, element.value, into: &conjunction, depth: depth)
@@ -103,15 +104,7 @@ extension FilterCompiler {
         case "$elemMatch": return (try elementMatch(value, depth: depth), false)
         case "$all": return (.all(try allTests(value, depth: depth)), false)
         case "$not": return (try notTest(value, depth: depth), false)
-        default: throw Self.refusal(of: element.key)
-        }
-    }
-
-    private static func refusal(of key: RawKey) -> CommandError {
-        switch key {
-        case "$geoWithin", "$geoIntersects", "$near", "$nearSphere", "$within", "$geoNear":
-            CommandError(.notImplemented, "\(key.string) is not implemented yet")
-        default: CommandError(.badValue, "unknown operator: \(key.string)")
+        default: throw CommandError(.badValue, "unknown operator: \(element.key.string)")
         }
     }
 
@@ -128,6 +121,7 @@ extension FilterCompiler {
         guard depth <= Self.depthMax else {
             throw CommandError(.badValue, "the filter nests conditions deeper than \(Self.depthMax) levels")
         }
+        if let test = try geometryTest(operators) { return arena.list([test]) }
         var tests: [ValueTest] = []
         for element in operators {
             guard let test = try valueTest(element, among: operators, depth: depth) else { continue }

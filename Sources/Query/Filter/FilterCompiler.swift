@@ -13,10 +13,14 @@ struct FilterCompiler {
     let arena: ProgramArena
     /// How strings compare; nil for bytewise. Whoever runs the program keeps it.
     let collator: Collator?
+    /// Whether the matching documents may be put in the order of their distance, as `$near` demands.
+    let allowsNear: Bool
+    /// The one `$near` of the filter.
+    var near: NearCondition?
     /// What every match fulfils, gathered at the top level and inside `$and` there.
     private(set) var conditions: [PathCondition] = []
     /// Whether the tests compiled now are part of the outermost conjunction.
-    private var isTopConjunction = true
+    private(set) var isTopConjunction = true
     /// Whether the tests compiled now are of elements of an array.
     private var isInElementMatch = false
 
@@ -24,10 +28,11 @@ struct FilterCompiler {
     /// There once an `$expr` was met.
     private(set) var expressions: ExpressionCompiler?
 
-    init(arena: ProgramArena, environment: ExpressionEnvironment?, collator: Collator?) {
+    init(arena: ProgramArena, environment: ExpressionEnvironment?, collator: Collator?, allowsNear: Bool) {
         self.arena = arena
         self.environment = environment
         self.collator = collator
+        self.allowsNear = allowsNear
     }
 
     /// Compiles a whole filter (or one branch of a logical operator).

@@ -12,6 +12,7 @@ enum DocumentTest {
     case expression(Expression)
     /// One JSON Schema.
     case schema(ArenaList<SchemaNode>)
+    case near(Unmanaged<NearCondition>)
 }
 
 /// All tests of one conjunction whose paths begin with the same field name.
@@ -48,6 +49,7 @@ enum ValueTest {
     case modulo(divisor: Int64, remainder: Int64)
     case regex(Unmanaged<CompiledRegex>)
     case bits(BitTest)
+    case geometry(Unmanaged<GeoPredicate>)
     case all(ArenaList<ValueTest>)
     case not(ArenaList<ValueTest>)
     /// One comparison by a collator: beside the others and behind a pointer, so that those are as fast as without.

@@ -27,6 +27,7 @@ extension ValueTest {
         case .modulo(let divisor, let remainder): value.truncatedInt64.map { $0 % divisor == remainder } ?? false
         case .regex(let regex): regex._withUnsafeGuaranteedRef { $0.matches(value) }
         case .bits(let test): test.matches(value)
+        case .geometry(let predicate): predicate._withUnsafeGuaranteedRef { $0.matches(value) }
         case .all(let tests): Self.passesAll(value, tests)
         case .not(let tests): !Self.passesAll(value, tests)
         case .collated(let tests): tests[0].matches(value)

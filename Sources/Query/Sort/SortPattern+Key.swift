@@ -10,6 +10,7 @@ extension SortPattern {
     ///
     /// - Throws: BadValue, when two of the paths lead into different arrays.
     package func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
+        if let near { return near.key(of: document) }
         var encoder = KeyEncoder()
         var arrays = 0
         let order = ValueOrder(collator)

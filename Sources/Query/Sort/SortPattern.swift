@@ -33,11 +33,13 @@ package struct SortPattern: Sendable {
     package let fields: [Field]
     /// How strings compare; nil for bytewise.
     package let collator: Collator?
+    /// Set for an order by distance.
+    var near: NearCondition?
 
     /// No sort.
     package static let none = SortPattern(order: .natural(ascending: true), fields: [])
 
-    private init(order: Order, fields: [Field]) {
+    init(order: Order, fields: [Field]) {
         self.order = order
         self.fields = fields
         collator = nil

@@ -35,13 +35,19 @@ package struct FindQuery: Sendable {
         self.filter = filter
     }
 
+    /// In which order the documents come: that asked for, else that of the filter's `$near`.
+    package var rowOrder: SortPattern? {
+        if let sort, sort.order != .natural(ascending: true) { return sort }
+        return filter.near.map(SortPattern.init(nearestFirst:)) ?? sort
+    }
+
     /// Whether all matching documents must be seen before the first can be returned. The order of keys is the order of
     /// `_id` under the collation of the collection only.
     package func isBlockingSort(in collection: Collection) -> Bool {
-        switch sort?.order {
-        case .fields: true
-        case .id: sort?.collator?.collation != collection.collator?.collation
-        case .natural, nil: false
+        switch rowOrder?.order {
+        case .fields?: true
+        case .id?: rowOrder?.collator?.collation != collection.collator?.collation
+        case .natural?, nil: false
         }
     }
 
@@ -82,7 +88,7 @@ package struct FindQuery: Sendable {
 
     private func scanOrder(_ collection: Collection) -> ScanPlan.Order {
         if isBlockingSort(in: collection) { return .unordered }
-        return switch sort?.order {
+        return switch rowOrder?.order {
         case .id(let ascending)?: .id(descending: !ascending)
         case .natural(let ascending)?: .insertion(descending: !ascending)
         case .fields?, nil: .insertion(descending: naturalDescending)

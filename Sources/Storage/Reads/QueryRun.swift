@@ -173,7 +173,7 @@ package struct QueryRun: Sendable {
     }
 
     private mutating func sort(on connection: Connection, deadline: Deadline) throws(StorageError) {
-        guard sorted == nil, let pattern = query.sort else { return }
+        guard sorted == nil, let pattern = query.rowOrder else { return }
         var sorter = ExternalSorter(limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill)
         let query = query
         _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {

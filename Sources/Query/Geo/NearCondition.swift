@@ -1,0 +1,119 @@
+package import BSON
+
+/// How far documents are from a point, and how far they may be: `$near` and its kin, and the stage `$geoNear`.
+///
+/// It is both a condition and an order: of a document with several geometries at the path the nearest one counts.
+package final class NearCondition: Sendable {
+    package enum Metric: Sendable {
+        case plane
+        /// The distance is an angle in radians.
+        case sphere
+    }
+
+    /// The kinds of index that MongoDB needs one of to answer it.
+    package enum IndexKinds: Sendable {
+        case plane, sphere, either
+    }
+
+    /// The radius of the earth by which MongoDB turns metres into radians.
+    package static let earthRadius = 6_378_100.0
+
+    package struct Nearest {
+        package let distance: Double
+        /// The value that is so far away, as it is stored.
+        package let location: RawValue
+    }
+
+    package let indexKinds: IndexKinds
+    private let steps: [SortStep]
+    private let center: GeoPosition
+    /// The center as a shape, on the sphere.
+    private let sphereCenter: SphereShape?
+    private let range: (least: Double, most: Double)
+
+    /// - Parameters:
+    ///   - range: in units of the metric, both ends included; empty when the second is less than the first.
+    init(
+        path: RawKey, center: GeoPosition, metric: Metric, range: (least: Double, most: Double), indexKinds: IndexKinds
+    ) throws(GeometryFault) {
+        steps = path.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) }
+        self.center = center
+        self.range = range
+        self.indexKinds = indexKinds
+        guard metric == .sphere else {
+            guard center.isFinite else { throw .offSphere(center) }
+            sphereCenter = nil
+            return
+        }
+        let shape = try SphereShape()
+        try shape.addPoint(center)
+        try shape.buildOrExplain()
+        sphereCenter = shape
+    }
+
+    package func matches(_ document: RawDocument) -> Bool {
+        guard let distance = nearest(in: document)?.distance else { return false }
+        return distance >= range.least && distance <= range.most
+    }
+
+    /// Nil for a document without a geometry at the path.
+    package func nearest(in document: RawDocument) -> Nearest? {
+        var search = NearestSearch(condition: self)
+        steps.withUnsafeBufferPointer { steps in search.visit(document[steps[0]], steps, 1) }
+        return search.nearest
+    }
+
+    fileprivate func distance(to value: RawValue) -> Double? {
+        guard let sphereCenter else { return GeoPosition(onPlane: value).map(center.planeDistance) }
+        switch StoredGeometry(onSphere: value) {
+        case .position(let position)?: return sphereCenter.distance(to: position)
+        case .shape(let shape)?: return shape.build() ? shape.distance(to: center) : nil
+        case nil: return nil
+        }
+    }
+}
+
+/// Finds the nearest of the geometries at a path.
+private struct NearestSearch {
+    let condition: NearCondition
+    private(set) var nearest: NearCondition.Nearest?
+
+    init(condition: NearCondition) {
+        self.condition = condition
+    }
+
+    /// - Parameter value: what stands at `steps[..<depth]`. The recursion is as deep as the path is long.
+    mutating func visit(_ value: RawValue?, _ steps: UnsafeBufferPointer<SortStep>, _ depth: Int) {
+        guard let value else { return }
+        guard depth < steps.count else { return visitEnd(value) }
+        if let document = value.document {
+            visit(document[steps[depth]], steps, depth + 1)
+        } else if let array = value.array {
+            visitElements(array, steps, depth)
+        }
+    }
+
+    private mutating func visitElements(
+        _ array: RawDocument, _ steps: UnsafeBufferPointer<SortStep>, _ depth: Int
+    ) {
+        if steps[depth].index >= 0, let element = array[steps[depth]] { return visit(element, steps, depth + 1) }
+        for element in array {
+            if let document = element.value.document { visit(document[steps[depth]], steps, depth + 1) }
+        }
+    }
+
+    private mutating func visitEnd(_ value: RawValue) {
+        if take(value) { return }
+        guard let array = value.array else { return }
+        for element in array { _ = take(element.value) }
+    }
+
+    /// Whether the value is a geometry.
+    private mutating func take(_ value: RawValue) -> Bool {
+        guard let distance = condition.distance(to: value) else { return false }
+        if nearest.map({ distance < $0.distance }) ?? true {
+            nearest = NearCondition.Nearest(distance: distance, location: value)
+        }
+        return true
+    }
+}
