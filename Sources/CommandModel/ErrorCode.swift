@@ -77,6 +77,7 @@ extension ErrorCode {
     package static let noSuchTransaction = ErrorCode(251, "NoSuchTransaction")
     package static let operationNotSupportedInTransaction = ErrorCode(263, "OperationNotSupportedInTransaction")
     package static let clientDisconnect = ErrorCode(279, "ClientDisconnect")
+    package static let noQueryExecutionPlans = ErrorCode(291, "NoQueryExecutionPlans")
     package static let queryExceededMemoryLimitNoDiskUseAllowed =
         ErrorCode(292, "QueryExceededMemoryLimitNoDiskUseAllowed")
     package static let apiVersionError = ErrorCode(322, "APIVersionError")

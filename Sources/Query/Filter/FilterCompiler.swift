@@ -69,6 +69,8 @@ struct FilterCompiler {
         case "$alwaysFalse":
             try requireOne(element)
             conjunction.add(.constant(false))
+        case "$text" where near != nil:
+            throw CommandError(.badValue, "text and geoNear not allowed in same query")
         case "$expr": conjunction.add(try compileExpression(element.value))
         case "$jsonSchema":
             conjunction.add(.schema(try SchemaCompiler(arena: arena).compileRoot(element.value, depth: depth)))

@@ -78,6 +78,7 @@ package struct QueryRun: Sendable {
     ) throws(StorageError) {
         if limitRemaining == 0 { isDrained = true }
         guard !isDrained else { return }
+        try query.filter.checkNearIndex(of: collection)
         if query.isBlockingSort(in: collection) || sorted != nil {
             try sort(on: connection, deadline: deadline)
             try takeSortedRows(into: &sink)

@@ -18,6 +18,7 @@ extension StorageEngine {
     static func count(
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
+        try query.filter.checkNearIndex(of: collection)
         let isForSQL = query.filter.matchesEverything || query.scanPlan(collection).isExact
         let total =
             isForSQL
@@ -64,6 +65,7 @@ extension StorageEngine {
     static func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> DistinctCollector {
+        try query.filter.checkNearIndex(of: collection)
         var collector = collector
         var plan = query.scanPlan(collection)
         plan.order = .unordered

@@ -56,6 +56,7 @@ struct TransactionalOperations {
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) throws(StorageError) -> WriteTally {
         if let key = operation.onlyKey(in: collection) { return WriteTally(try modify(key, operation, in: collection)) }
+        try operation.filter.checkNearIndex(of: collection)
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {

@@ -64,6 +64,7 @@ extension StorageEngine {
             return WriteTally(
                 try await write(key, .modify(operation), in: collection, claim: nil, deadline: deadline))
         }
+        try operation.filter.checkNearIndex(of: collection)
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {
