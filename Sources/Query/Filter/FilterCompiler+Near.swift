@@ -48,10 +48,8 @@ private struct NearArguments {
 
     func condition(_ path: RawKey) throws(GeometryFault) -> NearCondition {
         guard let center else { throw .malformed("geo near needs a $geometry") }
-        let unit = isGeoJSON ? NearCondition.earthRadius : 1
         return try NearCondition(
-            path: path, center: center, metric: metric, range: (least / unit, most / unit),
-            indexKinds: isGeoJSON ? .sphere : metric == .plane ? .plane : .either)
+            path: path, center: center, metric: metric, range: (least, most), isGeoJSON: isGeoJSON)
     }
 }
 
@@ -115,14 +113,7 @@ extension NearArguments {
     private static func point(_ value: RawValue) throws(CommandError) -> GeoPosition {
         do throws(GeometryFault) {
             guard let document = value.document else { throw .malformed("$geometry must be an object") }
-            let fields = GeoJSONFields(document)
-            guard fields.type == nil || GeoJSONType(fields.type) == .point else {
-                throw .malformed("$near needs a GeoJSON Point")
-            }
-            guard try GeoJSONSystem(fields.crs) == .sphere else {
-                throw .malformed("$near does not support the CRS of strict winding order")
-            }
-            return try GeoJSONReader.position(fields.coordinates)
+            return try GeoJSONReader.point(GeoJSONFields(document))
         } catch { throw error.commandError }
     }
 }

@@ -82,6 +82,17 @@ struct GeoJSONReader {
         return reader.shape
     }
 
+    /// The `Point` that distances are measured from; its type may be left out.
+    static func point(_ fields: GeoJSONFields) throws(GeometryFault) -> GeoPosition {
+        guard fields.type == nil || GeoJSONType(fields.type) == .point else {
+            throw .malformed("Distances are measured from a GeoJSON Point")
+        }
+        guard try GeoJSONSystem(fields.crs) == .sphere else {
+            throw .malformed("Distances are not measured with the CRS of strict winding order")
+        }
+        return try position(fields.coordinates)
+    }
+
     /// The position of a GeoJSON `Point`.
     static func position(_ value: RawValue?) throws(GeometryFault) -> GeoPosition {
         guard let value, let position = GeoPosition(value) else {

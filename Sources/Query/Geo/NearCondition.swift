@@ -25,6 +25,8 @@ package final class NearCondition: Sendable {
     }
 
     package let indexKinds: IndexKinds
+    /// What distances are multiplied by to be what a client is told: metres, where the point was a GeoJSON one.
+    package let unit: Double
     private let steps: [SortStep]
     private let center: GeoPosition
     /// The center as a shape, on the sphere.
@@ -32,14 +34,16 @@ package final class NearCondition: Sendable {
     private let range: (least: Double, most: Double)
 
     /// - Parameters:
-    ///   - range: in units of the metric, both ends included; empty when the second is less than the first.
+    ///   - range: in what a client gives, both ends included; empty when the second is less than the first.
+    ///   - isGeoJSON: distances are metres.
     init(
-        path: RawKey, center: GeoPosition, metric: Metric, range: (least: Double, most: Double), indexKinds: IndexKinds
+        path: RawKey, center: GeoPosition, metric: Metric, range: (least: Double, most: Double), isGeoJSON: Bool
     ) throws(GeometryFault) {
+        indexKinds = isGeoJSON ? .sphere : metric == .plane ? .plane : .either
+        unit = isGeoJSON ? Self.earthRadius : 1
         steps = path.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) }
         self.center = center
-        self.range = range
-        self.indexKinds = indexKinds
+        self.range = (range.least / unit, range.most / unit)
         guard metric == .sphere else {
             guard center.isFinite else { throw .offSphere(center) }
             sphereCenter = nil

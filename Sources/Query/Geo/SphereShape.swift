@@ -6,8 +6,8 @@ internal import CS2
 final class SphereShape: @unchecked Sendable {
     /// The cost of a comparison is the product of both numbers of parts, so a client may not choose both freely.
     static let queryPartsMax = 10_000
-    /// The cost of a polygon grows with the square of the number of its holes.
-    static let ringsMax = 10_000
+    /// The cost of a polygon grows with the square of the number of its holes: about a second at this number.
+    static let ringsMax = 4_000
 
     private let shape: OpaquePointer
     private(set) var partCount = 0

@@ -65,7 +65,7 @@ struct GeoNearTests {
     func sphere(from: [Double], to: [Double], radians: Double) throws {
         let near = try NearCondition(
             path: RawKey("a.b"), center: GeoPosition(x: from[0], y: from[1]), metric: .sphere, range: (0, 10),
-            indexKinds: .sphere)
+            isGeoJSON: false)
         let found = json(#"{"a":[{"c":1},{"b":[\#(to[0]),\#(to[1])]}]}"#).withRaw { near.nearest(in: $0)?.distance }
         #expect(try abs(#require(found) - radians) < 1e-14)
     }
