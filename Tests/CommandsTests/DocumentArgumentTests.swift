@@ -36,17 +36,6 @@ struct DocumentArgumentTests {
     }
 
     @Test(
-        "variables are constants under proper names",
-        arguments: [
-            ("{}", nil), ("null", nil), (#"{"a":1,"bC_2":[{"x":"y"}],"ä":null}"#, nil), ("[]", 14),
-            (#"{"":1}"#, 16867), (#"{"A":1}"#, 9), (#"{"_a":1}"#, 9), (#"{"a b":1}"#, 9), (#"{"a":"$x"}"#, 238),
-            (#"{"a":{"$add":[1,2]}}"#, 238), (#"{"a":[{"b":"$$ROOT"}]}"#, 238),
-        ] as [(String, Int32?)])
-    func variables(json: String, code: Int32?) throws {
-        #expect(try refusal(json) { argument throws(CommandError) in try argument.checkVariables() } == code)
-    }
-
-    @Test(
         "a collation is checked, and its locale must be known",
         arguments: [
             ("{}", nil), ("null", nil), (#"{"locale":"simple"}"#, nil), (#"{"locale":"de"}"#, nil),

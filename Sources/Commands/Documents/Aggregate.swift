@@ -87,7 +87,8 @@ extension CommandTable {
         if let found { return found }
         return try await context.engine.mapped { () async throws(StorageError) in
             try await firstBatch(
-                of: QueryRun(over: [], in: arguments.namespace, through: compiled.pipeline), arguments, request, context)
+                of: QueryRun(over: [], in: arguments.namespace, through: compiled.pipeline), arguments, request, context
+            )
         }
     }
 

@@ -1,7 +1,7 @@
 internal import BSON
 internal import CommandModel
-internal import Query
 internal import NIOCore
+internal import Query
 internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/bulkWrite/

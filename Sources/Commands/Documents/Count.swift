@@ -66,7 +66,9 @@ private struct CountArguments {
     func query(
         _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
     ) throws(CommandError) -> FindQuery {
-        var query = FindQuery(filter: try Filter(compiling: filter, environment: context.environment, collator: collator, allowsNear: true))
+        var query = FindQuery(
+            filter: try Filter(
+                compiling: filter, environment: context.environment, collator: collator, allowsNear: true))
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
         query.deadline = context.deadline(of: request)

@@ -42,7 +42,9 @@ struct DeleteStatement {
         on namespace: Namespace, _ environment: ExpressionEnvironment, _ collator: Collator?
     ) throws(CommandError) -> DocumentOperation {
         DocumentOperation(
-            on: namespace, filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true), action: .delete)
+            on: namespace,
+            filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),
+            action: .delete)
     }
 }
 

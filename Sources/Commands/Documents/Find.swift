@@ -93,7 +93,9 @@ struct FindArguments {
 
     func query(_ environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) -> FindQuery {
         var query = FindQuery(filter: .everything)
-        if let filter { query.filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true) }
+        if let filter {
+            query.filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true)
+        }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
                 compiling: projection, filter: query.filter, environment: environment, collator: collator)

@@ -66,7 +66,8 @@ struct UpdateStatement {
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
             keepsEmptyTimestamps: keepsEmptyTimestamps, collator: collator)
         let operation = DocumentOperation(
-            on: namespace, filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),
+            on: namespace,
+            filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),
             action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil)
         let sort = try sort.map { document throws(CommandError) in

@@ -11,11 +11,9 @@ struct ExpressionCompiler {
     /// Computes operators of constants while compiling.
     private let folding = Evaluator(slotCount: 1)
 
-    /// - Parameter outer: names of variables that are given a value from outside before an evaluation, as `$lookup` has
-    ///   them; they get the slots after the document's, in this order.
-    init(arena: ProgramArena, environment: ExpressionEnvironment, outer: [String] = []) {
+    init(arena: ProgramArena, environment: ExpressionEnvironment) {
         self.arena = arena
-        scope = VariableScope(arena: arena, environment: environment, outer: outer)
+        scope = VariableScope(arena: arena, environment: environment)
     }
 
     /// How many variables an ``Evaluator`` of what was compiled must hold.

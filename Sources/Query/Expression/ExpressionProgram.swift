@@ -8,6 +8,10 @@ package struct ExpressionEnvironment: Sendable {
     package var now: Int64
     /// `$$CLUSTER_TIME`: seconds in the high, increment in the low 32 bits.
     package var clusterTime: UInt64?
+    /// How strings compare; nil for bytewise.
+    package var collator: Collator?
+    /// Whether the expression is the value of a command's variable, which depends on no document.
+    fileprivate(set) var definesVariables = false
     /// The values of the command's `let`, by name.
     package var variables: [(name: String, value: Value)]
 
@@ -104,8 +108,14 @@ final class EvaluatorPool: @unchecked Sendable {
 extension ExpressionEnvironment {
     /// Adds a command's `let`: each value may be an expression, of constants and of the variables before it.
     package mutating func define(_ variables: Document) throws(CommandError) {
+        definesVariables = true
+        defer { definesVariables = false }
         try variables.withRaw { raw throws(CommandError) in
             for variable in raw {
+                guard !(variable.key == "NOW" || variable.key == "CLUSTER_TIME") else {
+                    throw CommandError(
+                        ErrorCode(4_738_901), "the system variable \(variable.key.string) cannot be set")
+                }
                 let name = try VariableScope.checkedName(variable.key)
                 let expression = try CompiledExpression(compiling: variable.value, in: self)
                 let value = try expression.withValue(of: .none) { $0.map(Value.init(copying:)) }

@@ -14,13 +14,14 @@ struct VariableScope {
         case constant(RawValue)
         /// `$$REMOVE`.
         case nothing
+        /// What there is not yet when a command's variables are defined.
+        case refused(CommandError)
     }
 
     private var bindings: [(name: String, binding: Binding)]
     private(set) var slotCount = 1
-    private let hasClusterTime: Bool
 
-    init(arena: ProgramArena, environment: ExpressionEnvironment, outer: [String]) {
+    init(arena: ProgramArena, environment: ExpressionEnvironment) {
         func constant(_ value: Value) -> Binding { value.withRaw { .constant(arena.copy($0)) } }
         bindings = [
             ("ROOT", .slot(Evaluator.rootSlot)), ("CURRENT", .slot(Evaluator.rootSlot)), ("REMOVE", .nothing),
@@ -28,10 +29,18 @@ struct VariableScope {
             ("PRUNE", constant(.string("prune"))), ("KEEP", constant(.string("keep"))),
             ("USER_ROLES", constant(.array(.empty))),
         ]
-        hasClusterTime = environment.clusterTime != nil
         if let time = environment.clusterTime { bindings.append(("CLUSTER_TIME", constant(.timestamp(time)))) }
         for (name, value) in environment.variables { bindings.append((name, constant(value))) }
-        _ = bind(outer)
+        guard environment.definesVariables else { return }
+        for name in ["ROOT", "CURRENT"] { bindings.append((name, .refused(Self.noDocument))) }
+        for name in ["NOW", "CLUSTER_TIME", "USER_ROLES"] { bindings.append((name, .refused(Self.noConstant(name)))) }
+    }
+
+    private static let noDocument = CommandError(
+        ErrorCode(4_890_500), "Command let Expression tried to access a field, but there is no document yet")
+
+    private static func noConstant(_ name: String) -> CommandError {
+        CommandError(ErrorCode(51144), "$$\(name) cannot be used in a command's let")
     }
 
     subscript(name: String) -> Binding? {
@@ -135,6 +144,7 @@ extension ExpressionCompiler {
             let steps = arena.list(steps)
             return folded { run throws(CommandError) in try ValuePath.walk(value, steps, 0, run) } ?? .missing
         case .nothing: return .missing
+        case .refused(let error): throw error
         case nil: throw CommandError(ErrorCode(17276), "Use of undefined variable: \(variable)")
         }
     }

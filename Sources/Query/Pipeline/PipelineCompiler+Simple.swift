@@ -111,4 +111,77 @@ extension PipelineCompiler {
             return documents
         }
     }
+
+    /// `$count: "name"`, which is a `$group` of everything and a `$project`.
+    func countStages(_ value: RawValue) throws(CommandError) -> [Stage] {
+        guard value.type == .string, let name = value.string else {
+            throw CommandError(ErrorCode(40156), "the count field must be a non-empty string")
+        }
+        guard !name.isEmpty else { throw CommandError(ErrorCode(40157), "the count field must be a non-empty string") }
+        guard !name.hasPrefix("$") else {
+            throw CommandError(ErrorCode(40158), "the count field cannot be a $-prefixed path")
+        }
+        guard !name.utf8.contains(0) else {
+            throw CommandError(ErrorCode(40159), "the count field cannot contain a null byte")
+        }
+        guard !name.contains(".") else { throw CommandError(ErrorCode(40160), "the count field cannot contain '.'") }
+        return try compile(
+            .stages([
+                Document { stage in
+                    stage.nest("$group") { group in
+                        group.appendNull("_id")
+                        group.nest(name) { $0.append("$sum", int32: 1) }
+                    }
+                }, Document { stage in stage.nest("$project") { $0.append("_id", int32: 0) } },
+            ]))
+    }
+
+    /// `$sortByCount: expression`, which is a `$group` that counts and a `$sort`.
+    func sortByCount(_ value: RawValue) throws(CommandError) -> [Stage] {
+        let isExpression =
+            value.type == .string && value.stringBytes?.first == UInt8(ascii: "$")
+            || value.document?.firstKey?.startsWithDollar == true
+        guard value.type == .string || value.type == .document else {
+            throw CommandError(ErrorCode(40149), "the sortByCount field must be specified as a string or as an object")
+        }
+        guard isExpression else {
+            throw CommandError(
+                value.type == .string ? ErrorCode(40148) : ErrorCode(40147),
+                "the sortByCount field must be a $-prefixed path or an expression inside an object")
+        }
+        return try compile(
+            .stages([
+                Document { stage in
+                    stage.nest("$group") { group in
+                        group.append("_id", value)
+                        group.nest("count") { $0.append("$sum", int32: 1) }
+                    }
+                }, Document { stage in stage.nest("$sort") { $0.append("count", int32: -1) } },
+            ]))
+    }
+
+    /// Stages that others are short for.
+    private func compile(_ stages: Value) throws(CommandError) -> [Stage] {
+        try stages.withRaw { raw throws(CommandError) in try compile(raw.array ?? .none).pipeline.stages }
+    }
+}
+
+extension Value {
+    fileprivate static func stages(_ stages: [Document]) -> Value {
+        .array(
+            Document { builder in
+                for (index, stage) in stages.enumerated() { builder.append(index: index, .document(stage)) }
+            })
+    }
+}
+
+extension DocumentBuilder {
+    fileprivate mutating func nest(_ name: String, _ write: (inout DocumentBuilder) -> Void) {
+        var name = name
+        let inner = Document(write)
+        name.withUTF8 { bytes in
+            guard let start = bytes.baseAddress else { return }
+            append(RawKey(start: start, count: bytes.count), Value.document(inner))
+        }
+    }
 }

@@ -10,14 +10,23 @@ package enum Stage: Sendable {
     case projection(Projection)
     /// `$replaceRoot`, `$replaceWith`.
     case replaceRoot(CompiledExpression)
+    case unwind(Unwind)
+    case group(Group)
+    /// - Parameter limit: how many documents are wanted of the sorted ones; nil for all.
+    case sort(SortPattern, limit: Int?)
+    case sample(Int64)
 
-    package func makeRun() -> any StageRun {
+    package func makeRun(_ limits: StageLimits) -> any StageRun {
         switch self {
         case .match(let filter): MatchRun(filter)
         case .limit(let count): LimitRun(count)
         case .skip(let count): SkipRun(count)
         case .projection(let projection): ProjectionRun(projection)
         case .replaceRoot(let root): ReplaceRootRun(root)
+        case .unwind(let unwind): UnwindRun(unwind)
+        case .group(let group): GroupRun(group, limits)
+        case .sort(let pattern, let limit): SortRun(.pattern(pattern), limit: limit, limits)
+        case .sample(let size): SortRun(.random, limit: Int(size), limits)
         }
     }
 }
@@ -99,6 +108,12 @@ package struct PipelineCompiler {
         case "$replaceRoot": [.replaceRoot(try replaceRoot(stage.value))]
         case "$replaceWith":
             [.replaceRoot(try CompiledExpression(compiling: stage.value, in: environment))]
+        case "$unwind": [.unwind(try Unwind(compiling: stage.value))]
+        case "$group": [.group(try Group(compiling: stage.value, in: environment, collator))]
+        case "$sort": [.sort(try sort(stage.value), limit: nil)]
+        case "$sample": [.sample(try sample(stage.value))]
+        case "$count": try countStages(stage.value)
+        case "$sortByCount": try sortByCount(stage.value)
         default:
             throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(stage.key.string)'")
         }

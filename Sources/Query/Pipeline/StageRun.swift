@@ -1,6 +1,16 @@
 package import BSON
 package import CommandModel
 
+/// What a stage may use while it runs.
+package struct StageLimits: Sendable {
+    /// Of one stage.
+    package var memoryBytesMax = Sorter.memoryBytesMax
+    /// Where to go with more; nil when nothing may be written (`allowDiskUse: false`).
+    package var spill: (any SpillSpace)?
+
+    package init() {}
+}
+
 /// A stage of a pipeline while it runs: documents go in and come out, batch by batch. Pure: what a stage needs from
 /// elsewhere (another collection, a temporary file) its runner in Storage brings.
 ///

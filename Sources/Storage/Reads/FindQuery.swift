@@ -151,3 +151,13 @@ extension ScanPlan {
         return DocumentKey.isCut(key) ? nil : Bound(key: key, isInclusive: isInclusive)
     }
 }
+
+extension FindQuery {
+    /// What the stages of a pipeline behind the query may use.
+    var stageLimits: StageLimits {
+        var limits = StageLimits()
+        limits.memoryBytesMax = sortBytesMax
+        limits.spill = spill
+        return limits
+    }
+}

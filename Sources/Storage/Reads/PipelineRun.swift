@@ -29,8 +29,8 @@ final class PipelineRun: @unchecked Sendable {
     /// Why it cannot go on: it stopped in the middle of something.
     private var failure: StorageError?
 
-    init(_ pipeline: Pipeline) {
-        let runs = pipeline.stages.map { $0.makeRun() }
+    init(_ pipeline: Pipeline, _ limits: StageLimits) {
+        let runs = pipeline.stages.map { $0.makeRun(limits) }
         levels = runs.map { Level(stage: $0) }
         firstBlocking = runs.firstIndex { $0.isBlocking }
     }

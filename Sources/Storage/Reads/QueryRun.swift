@@ -64,7 +64,7 @@ package struct QueryRun: Sendable {
             isExhausted = isDrained
             return
         }
-        let stages = stages ?? PipelineRun(pipeline)
+        let stages = stages ?? PipelineRun(pipeline, query.stageLimits)
         self.stages = stages
         isExhausted = try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
             try fillRows(&sink, on: connection, deadline: deadline)

@@ -66,4 +66,17 @@ import Testing
             try CompiledExpression(compiling: raw["v"] ?? .nothing(.null), in: .none)
         }
     }
+
+    @Test(
+        "a command's variables have proper names and values that need no document",
+        arguments: [
+            ("{}", nil), (#"{"a":1,"bC_2":[{"x":"y"}],"ä":null}"#, nil), (#"{"a":2,"b":{"$add":["$$a",1]}}"#, nil),
+            (#"{"":1}"#, 9), (#"{"A":1}"#, 9), (#"{"_a":1}"#, 9), (#"{"a b":1}"#, 9), (#"{"a":"$x"}"#, 4_890_500),
+            (#"{"a":[{"b":"$$ROOT"}]}"#, 4_890_500), (#"{"a":"$$NOW"}"#, 51144), (#"{"NOW":1}"#, 4_738_901),
+            (#"{"a":"$$b","b":1}"#, 17276),
+        ] as [(String, Int32?)])
+    func variables(variables: String, code: Int32?) {
+        var environment = ExpressionEnvironment.none
+        #expect(errorCode { try environment.define(json(variables)) } == code)
+    }
 }

@@ -63,17 +63,3 @@ import Testing
         (0..<Int.random(in: 0...8, using: &generator)).map { _ in Int.random(in: 0...9, using: &generator) }
     }
 }
-
-/// Numbers that a seed determines (xorshift).
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
-    }
-}

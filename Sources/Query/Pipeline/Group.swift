@@ -1,0 +1,178 @@
+internal import BSON
+internal import CommandModel
+
+/// A compiled `$group`: `{_id: expression, field: {accumulator}, …}`.
+///
+// Safety: immutable after init; the pointers in it point into the arena it owns.
+package final class Group: @unchecked Sendable {
+    struct Field {
+        let key: RawKey
+        let accumulator: Accumulator
+    }
+
+    private let arena: ProgramArena
+    let id: Expression
+    let fields: ArenaList<Field>
+    let slotCount: Int
+    let collator: Collator?
+
+    init(compiling value: RawValue, in environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) {
+        guard let document = value.document else {
+            throw CommandError(ErrorCode(15947), "a group's fields must be specified in an object")
+        }
+        let arena = ProgramArena()
+        var compiler = ExpressionCompiler(arena: arena, environment: environment)
+        var (id, fields): (Expression?, [Field]) = (nil, [])
+        for field in arena.copy(document) {
+            if field.key == "_id" {
+                guard id == nil else {
+                    throw CommandError(ErrorCode(15948), "a group's _id may only be specified once")
+                }
+                id = try compiler.compileGroupID(field.value)
+            } else {
+                fields.append(Field(key: field.key, accumulator: try compiler.compileAccumulator(field: field)))
+            }
+        }
+        guard let id else { throw CommandError(ErrorCode(15955), "a group specification must include an _id") }
+        self.arena = arena
+        self.id = id
+        self.fields = arena.list(fields)
+        self.collator = collator
+        slotCount = compiler.slotCount
+    }
+}
+
+extension ExpressionCompiler {
+    /// As an expression, but a document that is no operator must not look like an inclusion.
+    fileprivate mutating func compileGroupID(_ value: RawValue) throws(CommandError) -> Expression {
+        if let document = value.document, document.firstKey?.startsWithDollar == false {
+            for element in document where element.key.containsDot {
+                throw CommandError(ErrorCode(16412), "FieldPath field names may not contain '.'.")
+            }
+        }
+        return try compile(value)
+    }
+}
+
+/// `$group` while it runs: a hash table of groups, in the order in which they appear.
+///
+/// When the table has outgrown its memory, it takes no more groups: documents of groups that it does not know go to an
+/// external sort by their group's key, and are grouped when they come back, a group at a time. So what was begun in
+/// memory is finished there, and a state never has to be written to a file. Rejected: writing partial states and merging
+/// them, as databases do whose states are fixed in size; those of `$push` are not.
+final class GroupRun: StageRun {
+    private let group: Group
+    private let run: Evaluator
+    private let limits: StageLimits
+    private var table = GroupTable()
+    private var overflow: ExternalSorter?
+    private var arrivals: Int64 = 0
+    private var rest: SortedRecords?
+    private var key = KeyEncoder()
+    /// The next group of the table to give.
+    private var position = 0
+
+    init(_ group: Group, _ limits: StageLimits) {
+        self.group = group
+        self.limits = limits
+        run = Evaluator(slotCount: group.slotCount)
+    }
+
+    var isBlocking: Bool { true }
+
+    func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
+        try input.forEach(from: &position) { document throws(CommandError) in
+            try add(document)
+            return true
+        }
+    }
+
+    private func add(_ document: RawDocument) throws(CommandError) {
+        run.begin(document)
+        let id = try group.id.evaluate(run) ?? .nothing(.null)
+        key.bytes.removeAll(keepingCapacity: true)
+        key.append(id, collator: group.collator)
+        var index = key.bytes.withUnsafeBytes { table.index(of: $0) }
+        if index == nil {
+            guard table.byteCount < limits.memoryBytesMax else { return try postpone(document) }
+            index = try begin(id)
+        }
+        if let index { try accumulate(index) }
+    }
+
+    private func begin(_ id: RawValue) throws(CommandError) -> Int {
+        let index = key.bytes.withUnsafeBytes { table.insert($0, id: id) }
+        for field in group.fields.nodes { table.append(try field.accumulator.begin(group: id, run)) }
+        return index
+    }
+
+    private func accumulate(_ index: Int) throws(CommandError) {
+        let first = index * group.fields.count
+        for field in 0..<group.fields.count {
+            try table.update(first + field) { state throws(CommandError) in
+                try group.fields[field].accumulator.add(to: &state, run)
+            }
+        }
+    }
+
+    private func postpone(_ document: RawDocument) throws(CommandError) {
+        if overflow == nil {
+            guard let space = limits.spill else {
+                throw CommandError(
+                    .queryExceededMemoryLimitNoDiskUseAllowed,
+                    "Exceeded memory limit for $group, but didn't allow external sort. Pass allowDiskUse:true to opt in."
+                )
+            }
+            overflow = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: space)
+        }
+        arrivals += 1
+        try overflow?.insert(key: key.bytes, rid: arrivals, row: document)
+    }
+
+    // MARK: results
+
+    func finish(into output: inout Batch) throws(CommandError) {
+        while !output.isFull {
+            if position < table.count {
+                try write(position, into: &output)
+                position += 1
+            } else if try !groupPostponed() {
+                return
+            }
+        }
+    }
+
+    /// Fills the table, which has been given, with the next group of those that came too late.
+    private func groupPostponed() throws(CommandError) -> Bool {
+        table = GroupTable()
+        position = 0
+        if rest == nil { rest = try overflow?.finish() }
+        overflow = nil
+        guard let first = try rest?.next() else { return false }
+        key.bytes = first.key
+        try first.row.withRaw { document throws(CommandError) in
+            run.begin(document)
+            let index = try begin(try group.id.evaluate(run) ?? .nothing(.null))
+            try accumulate(index)
+        }
+        while let next = try rest?.peek(), next.key == first.key {
+            try next.row.withRaw { document throws(CommandError) in
+                run.begin(document)
+                try accumulate(0)
+            }
+            _ = try rest?.next()
+        }
+        return true
+    }
+
+    private func write(_ index: Int, into output: inout Batch) throws(CommandError) {
+        run.begin(.none)
+        try output.append { builder throws(CommandError) in
+            table.withID(index) { builder.append("_id", $0) }
+            for field in 0..<group.fields.count {
+                let value = try table.result(index * group.fields.count + field, run)
+                if let value { builder.append(group.fields[field].key, value) }
+            }
+        }
+    }
+}

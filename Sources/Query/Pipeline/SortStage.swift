@@ -1,0 +1,81 @@
+internal import BSON
+internal import CommandModel
+
+/// `$sort`, and `$sample`, which sorts by chance.
+final class SortRun: StageRun {
+    enum Order {
+        case pattern(SortPattern)
+        case random
+    }
+
+    private let order: Order
+    private var sorter: ExternalSorter
+    private var sorted: SortedRecords?
+    private var arrivals: Int64 = 0
+
+    /// - Parameter limit: how many documents come out; nil for all.
+    init(_ order: Order, limit: Int?, _ limits: StageLimits) {
+        self.order = order
+        sorter = ExternalSorter(limit: limit, bytesMax: limits.memoryBytesMax, space: limits.spill)
+    }
+
+    var isBlocking: Bool { true }
+
+    func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
+        try input.forEach(from: &position) { document throws(CommandError) in
+            arrivals += 1
+            try sorter.insert(key: try key(of: document), rid: arrivals, row: document)
+            return true
+        }
+    }
+
+    private func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
+        switch order {
+        case .pattern(let pattern): return try pattern.key(of: document)
+        case .random:
+            let number = UInt64.random(in: .min ... .max)
+            return withUnsafeBytes(of: number) { Array($0) }
+        }
+    }
+
+    func finish(into output: inout Batch) throws(CommandError) {
+        if sorted == nil { sorted = try sorter.finish() }
+        while !output.isFull, let next = try sorted?.next() {
+            next.row.withRaw { output.append($0) }
+        }
+    }
+}
+
+extension PipelineCompiler {
+    func sort(_ value: RawValue) throws(CommandError) -> SortPattern {
+        guard let pattern = value.document else {
+            throw CommandError(ErrorCode(15973), "the $sort key specification must be an object")
+        }
+        guard !pattern.isEmpty else {
+            throw CommandError(ErrorCode(15976), "$sort stage must have at least one sort key")
+        }
+        return try SortPattern(compiling: pattern, collator: collator)
+    }
+
+    /// `$sample: {size: n}`.
+    func sample(_ value: RawValue) throws(CommandError) -> Int64 {
+        guard let specification = value.document else {
+            throw CommandError(ErrorCode(28745), "the $sample stage specification must be an object")
+        }
+        var size: Int64?
+        for field in specification {
+            guard field.key == "size" else {
+                throw CommandError(ErrorCode(28748), "unrecognized option to $sample: \(field.key.string)")
+            }
+            guard let number = field.value.number else {
+                throw CommandError(ErrorCode(28746), "size argument to $sample must be a number")
+            }
+            guard let whole = number.asInt64Truncated, whole > 0 else {
+                throw CommandError(ErrorCode(28747), "size argument to $sample must be a positive integer")
+            }
+            size = whole
+        }
+        guard let size else { throw CommandError(ErrorCode(28749), "$sample stage must specify a size") }
+        return size
+    }
+}
