@@ -82,7 +82,6 @@ struct BulkWriteOperation {
 
     private static func update(_ raw: RawDocument) throws(CommandError) -> (Action, Refusal?) {
         var (filter, statement, refusal): (Document?, UpdateStatement, Refusal?) = (nil, UpdateStatement(), nil)
-        var hasConstants = false
         try forEachField(of: raw, "bulkWrite.ops.update") { argument throws(CommandError) in
             switch argument.key {
             case "filter": filter = try argument.ifPresent(Argument.document)
@@ -92,14 +91,14 @@ struct BulkWriteOperation {
             case "upsertSupplied": _ = try argument.ifPresent(Argument.bool)
             case "arrayFilters": statement.arrayFilters = try argument.ifPresent(Argument.documents) ?? []
             case "sort": statement.sort = try argument.ifPresent(Argument.document)
-            case "constants": hasConstants = try argument.ifPresent(Argument.document) != nil
+            case "constants": statement.constants = try argument.ifPresent(Argument.document)
             default: refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             }
         }
         guard let filter else { throw .missingField("bulkWrite.ops.update.filter") }
         guard let update = statement.update else { throw .missingField("bulkWrite.ops.update.updateMods") }
         statement.filter = filter
-        if hasConstants, update.type != .array {
+        if statement.constants != nil, update.type != .array {
             refusal = Refusal(
                 error: CommandError(
                     ErrorCode(51198), "Constant values may only be specified for pipeline updates"))

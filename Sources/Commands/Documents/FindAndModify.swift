@@ -109,7 +109,7 @@ struct FindAndModifyArguments {
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps, collator: collator)
+            keepsEmptyTimestamps: keepsEmptyTimestamps, environment: environment, collator: collator)
         return DocumentOperation(
             on: namespace, filter: filter, action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil, image: returnsNew ? .after : .before)

@@ -16,7 +16,8 @@ struct UpdateStatement {
     var sort: Document?
     var hint = Hint.none
     var collation = CollationChoice.inherited
-    var hasConstants = false
+    /// `c`.
+    var constants: Document?
     var keepsEmptyTimestamps = false
 
     init() {}
@@ -41,7 +42,7 @@ struct UpdateStatement {
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
         case "u": update = try argument.updateArgument()
-        case "c": hasConstants = try argument.ifPresent(Argument.document) != nil
+        case "c": constants = try argument.ifPresent(Argument.document)
         case "multi": isMulti = try argument.ifPresent(Argument.lenientBool) ?? false
         case "upsert": isUpsert = try argument.ifPresent(Argument.lenientBool) ?? false
         case "arrayFilters": arrayFilters = try argument.ifPresent(Argument.documents) ?? []
@@ -61,10 +62,11 @@ struct UpdateStatement {
         on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment, _ collator: Collator?
     ) throws(CommandError) -> (DocumentOperation, SortPattern?) {
         guard let update else { throw .missingField("update.updates.u") }
-        try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: hasConstants)
+        try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: constants != nil)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps, collator: collator)
+            keepsEmptyTimestamps: keepsEmptyTimestamps, constants: constants, environment: environment,
+            collator: collator)
         let operation = DocumentOperation(
             on: namespace,
             filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),

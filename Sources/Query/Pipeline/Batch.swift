@@ -3,8 +3,8 @@ package import NIOCore
 
 /// Documents on their way through a pipeline, one after the other in one buffer.
 ///
-/// Stages work batch by batch, so that what costs per call (a look into an enumeration, a deadline, a statement) is paid
-/// once for many documents, and a batch stays small enough to be in the processor's cache.
+/// Stages work batch by batch, so that what costs per call (a look into an enumeration, a deadline, a statement) is
+/// paid once for many documents, and a batch stays small enough to be in the processor's cache.
 package struct Batch: Sendable {
     /// A batch with that many bytes is full. A document larger than this makes a batch of its own.
     package static let bytesWanted = 256 * 1024

@@ -58,8 +58,8 @@ extension ExpressionCompiler {
 ///
 /// When the table has outgrown its memory, it takes no more groups: documents of groups that it does not know go to an
 /// external sort by their group's key, and are grouped when they come back, a group at a time. So what was begun in
-/// memory is finished there, and a state never has to be written to a file. Rejected: writing partial states and merging
-/// them, as databases do whose states are fixed in size; those of `$push` are not.
+/// memory is finished there, and a state never has to be written to a file. Rejected: writing partial states and
+/// merging them, as databases do whose states are fixed in size; those of `$push` are not.
 final class GroupRun: StageRun {
     private let group: Group
     private let run: Evaluator
@@ -120,7 +120,7 @@ final class GroupRun: StageRun {
             guard let space = limits.spill else {
                 throw CommandError(
                     .queryExceededMemoryLimitNoDiskUseAllowed,
-                    "Exceeded memory limit for $group, but didn't allow external sort. Pass allowDiskUse:true to opt in."
+                    "Exceeded memory limit for $group, but did not allow external sort (allowDiskUse)."
                 )
             }
             overflow = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: space)

@@ -16,7 +16,7 @@ package struct StageLimits: Sendable {
 ///
 /// The obvious design is an iterator over iterators, one document at a time through all stages. It costs a call through
 /// an existential per document and stage, and a `$lookup` in it asks for one document at a time. Batches keep the
-/// iterator's virtues (a `$limit` stops the source, memory is bounded, a cursor just keeps the run) at a call per batch.
+/// iterator's virtues (a `$limit` stops the source, memory is bounded, a cursor keeps the run) at a call per batch.
 package protocol StageRun: AnyObject {
     /// Takes documents of `input` from `position` on, until all are taken, `output` is full or nothing more is wanted.
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError)

@@ -8,6 +8,7 @@ final class UpdatePlan: @unchecked Sendable {
     enum Action {
         case replacement(RawDocument)
         case modifiers(ModifierTrees)
+        case pipeline(UpdatePipeline)
     }
 
     let action: Action
@@ -18,13 +19,20 @@ final class UpdatePlan: @unchecked Sendable {
     private let arena: ProgramArena
 
     init(
-        _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool, collator: Collator?,
-        time: UpdateTime
+        _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool,
+        constants: Document?, environment: ExpressionEnvironment, collator: Collator?, time: UpdateTime
     ) throws(CommandError) {
         arena = ProgramArena()
         self.time = time
         order = ValueOrder(collator)
-        guard let document = update.document else { throw Self.refusal(of: update) }
+        if let stages = update.array {
+            self.arrayFilters = []
+            action = .pipeline(try UpdatePipeline(stages, constants: constants, in: environment, collator))
+            return
+        }
+        guard let document = update.document else {
+            throw CommandError(.failedToParse, "Update argument must be either an object or an array")
+        }
         let source = arena.copy(document)
         if source.firstKey?.startsWithDollar == true {
             let filters = try ArrayFilter.compile(arrayFilters, collator)
@@ -56,13 +64,6 @@ final class UpdatePlan: @unchecked Sendable {
             }
         }
         return filled.withRaw { arena.copy($0) }
-    }
-
-    private static func refusal(of update: RawValue) -> CommandError {
-        guard update.type == .array else {
-            return CommandError(.failedToParse, "Update argument must be either an object or an array")
-        }
-        return CommandError(.notImplemented, "updates with an aggregation pipeline are not implemented yet")
     }
 
     private static func check(

@@ -15,20 +15,23 @@ package struct UpdateProgram: Sendable {
     let plan: UpdatePlan
 
     /// - Parameters:
-    ///   - update: a document (modifiers or a replacement) or an array (a pipeline, refused for now).
+    ///   - update: a document (modifiers or a replacement) or an array (a pipeline).
     ///   - multi: whether the statement may touch many documents, which a replacement may not.
     ///   - keepsEmptyTimestamps: whether a Timestamp(0, 0) at the top level of a replacement stays; else it stands for
     ///     "now", as in an inserted document. Modifiers set it as it is.
+    ///   - constants: of a pipeline: values that it names as variables.
+    ///   - environment: for the expressions of a pipeline.
     ///   - collator: how strings compare, in `$pull` and `$min` for example.
     ///   - time: what `$currentDate` sets.
     package init(
         compiling update: Value, arrayFilters: [Document] = [], multi: Bool = false, isUpsert: Bool = false,
-        keepsEmptyTimestamps: Bool = false, collator: Collator? = nil, time: UpdateTime = .now()
+        keepsEmptyTimestamps: Bool = false, constants: Document? = nil, environment: ExpressionEnvironment = .none,
+        collator: Collator? = nil, time: UpdateTime = .now()
     ) throws(CommandError) {
         plan = try update.withRaw { raw throws(CommandError) in
             try UpdatePlan(
                 raw, arrayFilters: arrayFilters, multi: multi, keepsEmptyTimestamps: keepsEmptyTimestamps,
-                collator: collator, time: time)
+                constants: constants, environment: environment, collator: collator, time: time)
         }
     }
 
@@ -47,6 +50,7 @@ package struct UpdateProgram: Sendable {
             switch plan.action {
             case .replacement(let replacement): try Self.replace(document, by: replacement)
             case .modifiers(let modifiers): try Self.modify(document, by: modifiers, plan, filter)
+            case .pipeline(let pipeline): try Self.transform(document, by: pipeline)
             }
         guard let result else { return nil }
         try result.withRaw { raw throws(CommandError) in try Self.checkResult(raw, of: document) }
@@ -62,6 +66,7 @@ package struct UpdateProgram: Sendable {
             switch plan.action {
             case .replacement(let replacement): try Self.inserted(replacement, filter)
             case .modifiers(let modifiers): try Self.inserted(modifiers, plan, filter)
+            case .pipeline(let pipeline): try Self.inserted(pipeline, plan, filter)
             }
         let complete = document.withRaw { $0.withIDFirst(else: newID) }
         try complete.withRaw { raw throws(CommandError) in
@@ -122,6 +127,21 @@ extension UpdateProgram {
         return try run.rewrite(document, by: tree)
     }
 
+    /// What a pipeline yields keeps the `_id`, also when a stage leaves it out.
+    private static func transform(
+        _ document: RawDocument, by pipeline: UpdatePipeline
+    ) throws(CommandError) -> Document {
+        let result = try pipeline.apply(to: document)
+        guard let id = document["_id"] else { return result }
+        return try result.withRaw { raw throws(CommandError) in
+            if let newID = raw["_id"] {
+                guard newID.compare(to: id) == 0 else { throw immutableID() }
+                return result
+            }
+            return raw.withIDFirst(id)
+        }
+    }
+
     private static func checkResult(_ result: RawDocument, of original: RawDocument) throws(CommandError) {
         try checkSize(result)
         guard let id = original["_id"] else { return }
@@ -179,6 +199,15 @@ extension UpdateProgram {
             }
             return result
         }
+    }
+
+    private static func inserted(
+        _ pipeline: UpdatePipeline, _ plan: UpdatePlan, _ filter: Filter
+    ) throws(CommandError) -> Document {
+        let start = try filter.withEqualities { equalities throws(CommandError) in
+            try document(from: equalities, plan)
+        }
+        return try start.withRaw { raw throws(CommandError) in try transform(raw, by: pipeline) }
     }
 
     private static func document(

@@ -41,7 +41,7 @@ struct CatalogOptions {
         throw .command(
             CommandError(
                 .incompatibleCollationVersion,
-                "the keys of \(namespace) were made with version \(dataVersion) of ICU's collation data, and this server "
+                "the keys of \(namespace) were made with version \(dataVersion) of ICU's collation data, this server "
                     + "has \(collator.dataVersion): dump the collection with a server that has the old one, and restore"
             ))
     }
