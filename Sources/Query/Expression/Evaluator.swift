@@ -12,6 +12,7 @@ final class Evaluator {
     @exclusivity(unchecked) var stack = ValueStack()
     /// Whether the expressions are those of `$group`, where MongoDB reports some errors by other codes.
     var isGrouping = false
+    @exclusivity(unchecked) var timeZones = TimeZoneCache()
     private let variables: UnsafeMutableBufferPointer<RawValue?>
 
     init(slotCount: Int) {

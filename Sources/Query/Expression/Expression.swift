@@ -63,6 +63,8 @@ enum Operation: @unchecked Sendable {
     case object(ObjectOperator)
     case type(TypeOperator)
     case conversion(ConversionOperator)
+    case date(DateOperator)
+    case timestamp(TimestampOperator)
 }
 
 extension Expression {
@@ -122,6 +124,8 @@ extension Operation {
         case .object(let operation): try operation.evaluate(operands, run)
         case .type(let operation): try operation.evaluate(operands, run)
         case .conversion(let operation): try operation.evaluate(operands, run)
+        case .date(let operation): try operation.evaluate(operands, run)
+        case .timestamp(let operation): try operation.evaluate(operands, run)
         }
     }
 }

@@ -26,6 +26,8 @@ extension ExpressionCompiler {
         case .convert: try convert(element, depth)
         case .convertTo(let target): try convert(element, to: target, depth)
         case .refused(let reason): throw CommandError(.commandNotSupported, "\(element.key.string): \(reason)")
+        case .datePart(let part): try datePart(part, element, depth)
+        case .dateFromParts: try dateFromParts(element, depth)
         }
     }
 

@@ -140,8 +140,10 @@ struct ExpressionCompiler {
             }
             operands[index] = try compile(operand.value, depth: depth + 1)
         }
-        for (name, operand) in zip(names.required, operands) where !operand.isGiven {
-            throw CommandError(names.absent, "Missing '\(name)' parameter to \(element.key.string)")
+        for (index, name) in names.required.enumerated() where !operands[index].isGiven {
+            throw CommandError(
+                names.absent[min(index, names.absent.count - 1)],
+                "Missing '\(name)' parameter to \(element.key.string)")
         }
         return arena.list(operands)
     }

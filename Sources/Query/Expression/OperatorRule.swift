@@ -28,6 +28,7 @@ struct OperatorRule: Sendable {
         case map, filter, reduce, sortArray, zip, setEquals, getField, setField, unsetField, metadata
         case convert, convertTo(ConversionTarget)
         case refused(StaticString)
+        case datePart(DatePart), dateFromParts
     }
 
     init(_ name: StaticString, _ form: Form, isFoldable: Bool = true) {
@@ -66,8 +67,24 @@ struct NamedOperands: Sendable {
     let notDocument: ErrorCode
     /// A name that the operator does not know.
     let unknown: ErrorCode
-    /// A required name is not there.
-    let absent: ErrorCode
+    /// A required name is not there: a code for each, the last one for all that follow.
+    let absent: [ErrorCode]
+
+    init(
+        required: [StaticString], optional: [StaticString], notDocument: ErrorCode, unknown: ErrorCode,
+        absent: [ErrorCode]
+    ) {
+        (self.required, self.optional) = (required, optional)
+        (self.notDocument, self.unknown, self.absent) = (notDocument, unknown, absent)
+    }
+
+    init(
+        required: [StaticString], optional: [StaticString], notDocument: ErrorCode, unknown: ErrorCode,
+        absent: ErrorCode
+    ) {
+        self.init(
+            required: required, optional: optional, notDocument: notDocument, unknown: unknown, absent: [absent])
+    }
 }
 
 extension OperatorRule {
@@ -79,6 +96,7 @@ extension OperatorRule {
             VariableOperator.rules, ArrayOperator.rules, ArraySelectionOperator.rules, ArrayOrderOperator.rules,
             ArrayZipOperator.rules, LoopOperator.rules, SetOperator.rules, ObjectOperator.rules, TypeOperator.rules,
             ConversionOperator.rules, OperatorRule.refused,
+            DateOperator.rules, TimestampOperator.rules,
         ]
         return Dictionary(families.joined().map { ("\($0.name)", $0) }) { first, _ in first }
     }()
