@@ -13,6 +13,7 @@ final class Evaluator {
     /// Whether the expressions are those of `$group`, where MongoDB reports some errors by other codes.
     var isGrouping = false
     @exclusivity(unchecked) var timeZones = TimeZoneCache()
+    @exclusivity(unchecked) var regexes = RegexCache()
     private let variables: UnsafeMutableBufferPointer<RawValue?>
 
     init(slotCount: Int) {

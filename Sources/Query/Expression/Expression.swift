@@ -65,6 +65,8 @@ enum Operation: @unchecked Sendable {
     case conversion(ConversionOperator)
     case date(DateOperator)
     case timestamp(TimestampOperator)
+    case string(StringOperator)
+    case regex(RegexOperator)
 }
 
 extension Expression {
@@ -126,6 +128,8 @@ extension Operation {
         case .conversion(let operation): try operation.evaluate(operands, run)
         case .date(let operation): try operation.evaluate(operands, run)
         case .timestamp(let operation): try operation.evaluate(operands, run)
+        case .string(let operation): try operation.evaluate(operands, run)
+        case .regex(let operation): try operation.evaluate(operands, run)
         }
     }
 }

@@ -28,6 +28,7 @@ extension ExpressionCompiler {
         case .refused(let reason): throw CommandError(.commandNotSupported, "\(element.key.string): \(reason)")
         case .datePart(let part): try datePart(part, element, depth)
         case .dateFromParts: try dateFromParts(element, depth)
+        case .regex(let operation): try regex(operation, element, depth)
         }
     }
 

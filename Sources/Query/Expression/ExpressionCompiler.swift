@@ -125,7 +125,7 @@ struct ExpressionCompiler {
                 + "\(allowed.upperBound), but \(given) were passed in.")
     }
 
-    private mutating func operands(
+    mutating func operands(
         of element: RawElement, _ names: NamedOperands, _ depth: Int
     ) throws(CommandError) -> ArenaList<Expression> {
         guard let document = element.value.document else {
@@ -169,6 +169,12 @@ struct ExpressionCompiler {
         do throws(CommandError) {
             return try body(folding).map { .constant(arena.copy($0)) } ?? .missing
         } catch { return nil }
+    }
+
+    /// What `body` makes of constants, other than a value; nil when it failed.
+    func withConstants<R>(_ body: (Evaluator) throws(CommandError) -> R?) -> R? {
+        folding.begin(.none)
+        do throws(CommandError) { return try body(folding) } catch { return nil }
     }
 }
 

@@ -28,7 +28,7 @@ struct OperatorRule: Sendable {
         case map, filter, reduce, sortArray, zip, setEquals, getField, setField, unsetField, metadata
         case convert, convertTo(ConversionTarget)
         case refused(StaticString)
-        case datePart(DatePart), dateFromParts
+        case datePart(DatePart), dateFromParts, regex(RegexOperator)
     }
 
     init(_ name: StaticString, _ form: Form, isFoldable: Bool = true) {
@@ -96,7 +96,7 @@ extension OperatorRule {
             VariableOperator.rules, ArrayOperator.rules, ArraySelectionOperator.rules, ArrayOrderOperator.rules,
             ArrayZipOperator.rules, LoopOperator.rules, SetOperator.rules, ObjectOperator.rules, TypeOperator.rules,
             ConversionOperator.rules, OperatorRule.refused,
-            DateOperator.rules, TimestampOperator.rules,
+            DateOperator.rules, TimestampOperator.rules, StringOperator.rules, RegexOperator.rules,
         ]
         return Dictionary(families.joined().map { ("\($0.name)", $0) }) { first, _ in first }
     }()

@@ -58,14 +58,20 @@ final class CompiledRegex: @unchecked Sendable {
     func matches(bytes subject: UnsafeRawBufferPointer) -> Bool {
         guard let block = takeBlock() else { return false }
         defer { giveBack(block) }
-        let result = match(subject, block, 0)
-        // The JIT's stack is small; the interpreter has the heap.
-        return result == PCRE2_ERROR_JIT_STACKLIMIT ? match(subject, block, PCRE2_NO_JIT) >= 0 : result >= 0
+        return match(subject, from: 0, block) >= 0
     }
 
-    private func match(_ subject: UnsafeRawBufferPointer, _ block: OpaquePointer, _ options: UInt32) -> Int32 {
+    private func match(_ subject: UnsafeRawBufferPointer, from start: Int, _ block: OpaquePointer) -> Int32 {
+        let result = match(subject, from: start, block, 0)
+        // The JIT's stack is small; the interpreter has the heap.
+        return result == PCRE2_ERROR_JIT_STACKLIMIT ? match(subject, from: start, block, PCRE2_NO_JIT) : result
+    }
+
+    private func match(
+        _ subject: UnsafeRawBufferPointer, from start: Int, _ block: OpaquePointer, _ options: UInt32
+    ) -> Int32 {
         subject.withMemoryRebound(to: UInt8.self) { bytes in
-            pcre2_match_8(code, bytes.baseAddress, bytes.count, 0, options, block, context)
+            pcre2_match_8(code, bytes.baseAddress, bytes.count, start, options, block, context)
         }
     }
 
@@ -75,8 +81,7 @@ final class CompiledRegex: @unchecked Sendable {
             spare = 0
             return taken
         }
-        // One offset pair suffices: only whether it matches is asked.
-        return OpaquePointer(bitPattern: spare) ?? pcre2_match_data_create_8(1, nil)
+        return OpaquePointer(bitPattern: spare) ?? pcre2_match_data_create_from_pattern_8(code, nil)
     }
 
     private func giveBack(_ block: OpaquePointer) {
@@ -86,6 +91,60 @@ final class CompiledRegex: @unchecked Sendable {
             return old
         }
         pcre2_match_data_free_8(OpaquePointer(bitPattern: surplus))
+    }
+}
+
+// Matches with their captures.
+extension CompiledRegex {
+    /// Where a match is, and each of its groups; number 0 is the whole.
+    struct Match {
+        let groupCount: Int
+        fileprivate let offsets: UnsafeMutablePointer<Int>
+
+        var range: Range<Int> { range(of: 0) ?? 0..<0 }
+
+        /// - Returns: nil for a group that has no part in the match: PCRE2 has -1 for it.
+        func range(of group: Int) -> Range<Int>? {
+            let (start, end) = (offsets[2 * group], offsets[2 * group + 1])
+            // With `\K` in a look-ahead a match may begin behind its end.
+            return start < 0 || end < 0 ? nil : min(start, end)..<max(start, end)
+        }
+    }
+
+    /// - Throws: 51156 if the matcher gives up.
+    func finds(in subject: UnsafeRawBufferPointer) throws(CommandError) -> Bool {
+        var found = false
+        try eachMatch(in: subject) { _ in
+            found = true
+            return false
+        }
+        return found
+    }
+
+    /// Calls `body` for the matches from left to right, which do not overlap, until it returns false. After an empty
+    /// one the search goes on behind the next code point; at the end of a text that is not empty, none is looked for.
+    ///
+    /// - Throws: 51156 if the matcher gives up.
+    func eachMatch(
+        in subject: UnsafeRawBufferPointer, _ body: (Match) throws(CommandError) -> Bool
+    ) throws(CommandError) {
+        guard let block = takeBlock() else {
+            throw CommandError(.exceededMemoryLimit, "a regular expression could not be given memory")
+        }
+        defer { giveBack(block) }
+        var start = 0
+        repeat {
+            let result = match(subject, from: start, block)
+            guard result != PCRE2_ERROR_NOMATCH else { return }
+            guard result > 0, let offsets = pcre2_get_ovector_pointer_8(block) else {
+                throw CommandError(
+                    ErrorCode(51156), "Error occurred while executing the regular expression. Result code: \(result)")
+            }
+            let found = Match(groupCount: Int(pcre2_get_ovector_count_8(block)), offsets: offsets)
+            guard try body(found) else { return }
+            let end = found.range.upperBound
+            start = found.range.isEmpty || end <= start ? subject.end(ofCodePoint: max(end, start)) : end
+        } while start < subject.count
     }
 }
 

@@ -163,15 +163,6 @@ extension RawKey {
     }
 }
 
-extension UnsafeRawBufferPointer {
-    /// Of UTF-8: every byte but those that continue a code point.
-    fileprivate var codePointCount: Int {
-        var count = 0
-        for byte in self where byte & 0xC0 != 0x80 { count += 1 }
-        return count
-    }
-}
-
 extension Number {
     /// - Parameter divisor: greater than zero.
     func isMultiple(of divisor: Number) -> Bool {
