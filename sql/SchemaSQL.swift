@@ -15,6 +15,8 @@ package enum SchemaSQL {
             version: 4, name: "creation_per_database", text: text(PackageResources._004_creation_per_database_sql)),
         Migration(
             version: 5, name: "collection_options", text: text(PackageResources._005_collection_options_sql)),
+        Migration(
+            version: 6, name: "kinds_of_collections", text: text(PackageResources._006_kinds_of_collections_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

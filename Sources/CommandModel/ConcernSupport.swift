@@ -19,7 +19,7 @@ package struct ConcernSupport: Sendable {
         case "count": reads = .committed
         case "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "create", "createIndexes",
             "drop", "dropDatabase", "dropIndexes", "renameCollection", "collMod", "convertToCapped",
-            "commitTransaction", "abortTransaction":
+            "cloneCollectionAsCapped", "commitTransaction", "abortTransaction":
             takesWriteConcern = true
         default: break
         }

@@ -69,6 +69,7 @@ final class Server: Service {
                 self.listener.channel.close(promise: nil)
             }
             logger.notice("no more connections are accepted; running commands are finished")
+            state.engine.arrivals.shutDown()
             await drain()
             group.cancelAll()
         }

@@ -21,11 +21,12 @@ package struct DocumentStore: Sendable {
 
     /// Runs `body` with the collection, again when the catalog entry proves stale; nil when there is no collection.
     package func withCollection<R: Sendable>(
-        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+        _ namespace: Namespace, for use: CollectionUse = .reading,
+        _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R? {
-        guard transaction != nil else { return try await engine.withCollection(namespace, body) }
+        guard transaction != nil else { return try await engine.withCollection(namespace, for: use, body) }
         guard let found = try await collection(namespace) else { return nil }
-        return try await inTransaction(found, body)
+        return try await inTransaction(found, for: use, body)
     }
 
     /// The same, with a collection that is made when there is none.
@@ -33,7 +34,8 @@ package struct DocumentStore: Sendable {
         _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R {
         guard transaction != nil else { return try await engine.withCollectionCreated(namespace, body) }
-        return try await inTransaction(try await collectionOrCreate(namespace).collection, body)
+        try CollectionUse.checkWrites(into: namespace)
+        return try await inTransaction(try await collectionOrCreate(namespace).collection, for: .writing, body)
     }
 
     package func collection(_ namespace: Namespace) async throws(CommandError) -> Collection? {
@@ -61,9 +63,10 @@ package struct DocumentStore: Sendable {
     }
 
     private func inTransaction<R: Sendable>(
-        _ collection: Collection, _ body: (Collection) async throws(StorageError) -> R
+        _ collection: Collection, for use: CollectionUse, _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R {
         do throws(StorageError) {
+            try collection.check(use, inTransaction: true)
             return try await body(collection)
         } catch {
             // The transaction is over; the next one finds the collection as it is now.
@@ -81,6 +84,19 @@ extension DocumentStore {
     /// - Returns: the errors by the documents' positions, ascending; only the first when `isOrdered`.
     package func insert(
         _ documents: [Document], statements: [Int32], into collection: Collection, isOrdered: Bool
+    ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
+        guard let rules = collection.insertRules else {
+            return try await insertAccepted(documents, statements, into: collection, isOrdered: isOrdered)
+        }
+        let (accepted, refused) = rules.sift(documents, isOrdered: isOrdered)
+        if accepted.isEmpty { return refused }
+        let failed = try await insertAccepted(
+            accepted.map { documents[$0] }, accepted.map { statements[$0] }, into: collection, isOrdered: isOrdered)
+        return rules.merge(failed.map { (accepted[$0.index], $0.error) }, refused, of: documents, isOrdered: isOrdered)
+    }
+
+    private func insertAccepted(
+        _ documents: [Document], _ statements: [Int32], into collection: Collection, isOrdered: Bool
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         if let transaction {
             return try await transaction.insert(

@@ -28,6 +28,8 @@ package final class StorageEngine: Sendable {
     /// What a sort may hold before it goes to ``spill``.
     package let sortBytesMax = Atomic<Int>(Sorter.memoryBytesMax)
     let candidates = Candidates()
+    /// What cursors on capped collections wait for.
+    package let arrivals: Arrivals
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
     private static let staleRetriesMax = 5
@@ -50,6 +52,7 @@ package final class StorageEngine: Sendable {
         self.transactions = transactions
         snapshots = Snapshots(lanes: transactions.lanes)
         catalog = Catalog(pool: general)
+        arrivals = Arrivals(pool: general)
     }
 
     /// Whether PostgreSQL answers.
@@ -65,11 +68,15 @@ package final class StorageEngine: Sendable {
 
     /// Runs `body` with the collection, again when the catalog entry proves stale; nil when there is no collection.
     package func withCollection<R: Sendable>(
-        _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
+        _ namespace: Namespace, for use: CollectionUse = .maintaining,
+        _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R? {
         for _ in 0..<Self.staleRetriesMax {
             do throws(StorageError) {
-                guard let collection = try await catalog.collection(namespace) else { return nil }
+                guard let collection = try await catalog.collection(namespace) else {
+                    return try await refuseBuckets(namespace)
+                }
+                try collection.check(use)
                 return try await body(collection)
             } catch {
                 guard error.isStaleCollection else { throw CommandError(error) }
@@ -79,13 +86,26 @@ package final class StorageEngine: Sendable {
         return nil
     }
 
+    /// A collection of buckets is shown beside its time series, but there is nothing in it that could be read.
+    private func refuseBuckets<R>(_ namespace: Namespace) async throws(StorageError) -> R? {
+        guard let series = namespace.ofBuckets, let found = try await catalog.collection(series),
+            found.timeseries != nil
+        else { return nil }
+        throw .command(
+            CommandError(
+                .notImplemented, "\(namespace): measurements are kept as they are, not in buckets; read \(series)"))
+    }
+
     /// The same, with a collection that is made when there is none.
     package func withCollectionCreated<R: Sendable>(
         _ namespace: Namespace, _ body: (Collection) async throws(StorageError) -> R
     ) async throws(CommandError) -> R {
+        try CollectionUse.checkWrites(into: namespace)
         for _ in 0..<Self.staleRetriesMax {
             do throws(StorageError) {
-                return try await body(catalog.collectionOrCreate(namespace).collection)
+                let collection = try await catalog.collectionOrCreate(namespace).collection
+                try collection.check(.writing)
+                return try await body(collection)
             } catch {
                 guard error.isStaleCollection else { throw CommandError(error) }
                 catalog.forget(namespace)

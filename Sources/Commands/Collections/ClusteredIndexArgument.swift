@@ -5,7 +5,7 @@ internal import CommandModel
 enum ClusteredIndexArgument {
     /// The old spelling of "no".
     case legacyFalse
-    case specification
+    case specification(name: String)
 
     init(_ argument: Argument) throws(CommandError) {
         if argument.value.document == nil {
@@ -18,11 +18,11 @@ enum ClusteredIndexArgument {
             self = .legacyFalse
             return
         }
-        try Self.check(argument)
-        self = .specification
+        self = .specification(name: try Self.checkedName(argument))
     }
 
-    private static func check(_ argument: Argument) throws(CommandError) {
+    private static func checkedName(_ argument: Argument) throws(CommandError) -> String {
+        var name: String?
         var isUnique: Bool?
         var hasKey = false
         var version: Int64 = 2
@@ -34,7 +34,7 @@ enum ClusteredIndexArgument {
                     try checkKey(key)
                 }
             case "unique": isUnique = try option.ifPresent(Argument.lenientBool)
-            case "name": _ = try option.ifPresent(Argument.string)
+            case "name": name = try option.ifPresent(Argument.string)
             case "v": version = try option.ifPresent(Argument.integer) ?? 2
             default: throw option.unknownField()
             }
@@ -47,6 +47,7 @@ enum ClusteredIndexArgument {
         guard version == 2 else {
             throw CommandError(ErrorCode(5_979_704), "The clusteredIndex option requires v: 2, found \(version)")
         }
+        return name ?? "_id_"
     }
 
     private static func checkKey(_ key: Document) throws(CommandError) {

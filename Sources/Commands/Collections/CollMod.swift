@@ -4,29 +4,38 @@ internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/collMod/
 
-/// What `collMod` was asked to change. All collections are plain ones so far, so most of it is refused for what the
-/// collection is.
+/// What `collMod` was asked to change.
 private struct CollModArguments {
     let namespace: Namespace
-    /// The first change that belongs to another kind of collection.
-    var foreign: StaticString?
-    /// The first change of a plain collection that is not there yet.
-    var unsupported: StaticString?
+    private var viewOn: String?
+    private var pipeline: Value?
+    private var buckets: TimeseriesBuckets?
+    private var cappedSize: Int64?
+    private var cappedMax: Int64?
+    private var expiry: Expiry?
+    private var preImages: Bool?
+    /// The names of the changes, in their order.
+    private var names: [String] = []
     var index: CollModIndex?
     var validation = ValidationChange()
     var isDryRun = false
+
+    private enum Expiry {
+        case off
+        case seconds(Int64)
+    }
 
     init(_ request: CommandRequest, now: Int64) throws(CommandError) {
         namespace = try request.namespace()
         try request.forEachArgument(of: "collMod") { argument throws(CommandError) in
             if argument.key == "expireAfterSeconds" {
-                try argument.checkExpiry(now: now)
-                foreign = foreign ?? "expireAfterSeconds"
+                expiry = try argument.expiry(now: now).map { .seconds($0) } ?? .off
             } else if !argument.isOmitted {
                 try take(argument)
             } else {
-                try Self.checkName(argument)
+                return try Self.checkName(argument)
             }
+            names.append(argument.key.string)
         }
     }
 
@@ -41,23 +50,14 @@ private struct CollModArguments {
 
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        case "viewOn":
-            try argument.checkNewViewSource(namespace)
-            foreign = foreign ?? "viewOn"
-        case "pipeline":
-            try argument.checkViewPipeline()
-            foreign = foreign ?? "pipeline"
-        case "timeseries":
-            try TimeseriesArgument.checkModification(argument)
-            foreign = foreign ?? "timeseries"
-        case "cappedSize":
-            _ = try argument.cappedSize()
-            foreign = foreign ?? "cappedSize"
-        case "cappedMax":
-            _ = try argument.cappedMax()
-            foreign = foreign ?? "cappedMax"
+        case "viewOn": viewOn = try argument.newViewSource(namespace)
+        case "pipeline": pipeline = try argument.viewPipeline()
+        case "timeseries": buckets = try TimeseriesArgument.modification(argument)
+        case "cappedSize": cappedSize = try argument.cappedSize()
+        case "cappedMax": cappedMax = try argument.cappedMax()
         case "index": index = try CollModIndex(argument)
         case "dryRun": isDryRun = try argument.lenientBool()
+        case "changeStreamPreAndPostImages": preImages = try argument.preImagesEnabled()
         default: try takeValidation(argument)
         }
     }
@@ -73,10 +73,61 @@ private struct CollModArguments {
         case "validationAction":
             try argument.checkValidationAction()
             validation.take(argument)
-        case "changeStreamPreAndPostImages":
-            if try argument.preImagesEnabled() { unsupported = unsupported ?? "changeStreamPreAndPostImages" }
         default: throw argument.unknownField()
         }
+    }
+}
+
+// What the changes mean for a collection.
+extension CollModArguments {
+    /// Refuses what belongs to collections of another kind.
+    func check(against collection: Collection) throws(CommandError) {
+        let allowed = Self.changes(of: collection.kind)
+        if let foreign = names.first(where: { !allowed.contains($0) }) {
+            throw CommandError(.invalidOptions, "option '\(foreign)' is not supported on \(namespace)")
+        }
+        guard !isDryRun || index?.makesUnique == true else {
+            throw CommandError(.invalidOptions, "'dryRun' is for the conversion of an index to a unique one")
+        }
+        try index?.check(against: collection)
+    }
+
+    private static func changes(of kind: CollectionKind) -> Set<String> {
+        let table: Set = [
+            "index", "dryRun", "validator", "validationLevel", "validationAction", "changeStreamPreAndPostImages",
+        ]
+        switch kind {
+        case .plain: return table
+        case .capped: return table.union(["cappedSize", "cappedMax"])
+        case .clustered: return table.union(["expireAfterSeconds"])
+        // MongoDB takes the limits of a capped collection here, and does nothing about them.
+        case .timeseries: return ["index", "dryRun", "timeseries", "expireAfterSeconds", "cappedSize", "cappedMax"]
+        case .view: return ["viewOn", "pipeline"]
+        }
+    }
+
+    /// The options of the collection after the changes.
+    func options(of collection: Collection) throws(CommandError) -> Document {
+        try check(against: collection)
+        var options = collection.options
+        if let viewOn { options = options.replacing("viewOn", with: .string(viewOn)) }
+        if let pipeline { options = options.replacing("pipeline", with: pipeline) }
+        if let buckets { options = try buckets.replacing(in: options) }
+        if case .capped(var limits) = collection.kind {
+            limits.bytes = cappedSize ?? limits.bytes
+            if let cappedMax { limits.documents = max(0, cappedMax) }
+            options = limits.replacing(in: options)
+        }
+        switch expiry {
+        case .seconds(let seconds): options = options.replacing("expireAfterSeconds", with: .int64(seconds))
+        case .off: options = options.replacing("expireAfterSeconds", with: nil)
+        case nil: break
+        }
+        if let preImages {
+            let enabled = Value.document(Document { $0.append("enabled", bool: true) })
+            options = options.replacing("changeStreamPreAndPostImages", with: preImages ? enabled : nil)
+        }
+        return options
     }
 }
 
@@ -85,18 +136,12 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try CollModArguments(request, now: Int64(context.server.now))
-        try await requireCollection(arguments.namespace, context)
-        if let foreign = arguments.foreign {
-            throw CommandError(
-                .invalidOptions, "option '\(foreign)' is not supported on \(arguments.namespace), a plain collection")
+        let isFound = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.modify(arguments.namespace) { collection throws(CommandError) in
+                try arguments.options(of: collection)
+            }
         }
-        guard !arguments.isDryRun || arguments.index?.makesUnique == true else {
-            throw CommandError(.invalidOptions, "'dryRun' is for the conversion of an index to a unique one")
-        }
-        try arguments.index?.check(against: arguments.namespace)
-        if let unsupported = arguments.unsupported {
-            throw CommandError(.notImplemented, "collMod: changing '\(unsupported)' is not supported yet")
-        }
+        guard isFound else { throw CommandError(.namespaceNotFound, "ns does not exist: \(arguments.namespace)") }
         if let change = arguments.validation.change {
             try await context.engine.mapped { () async throws(StorageError) in
                 try await context.engine.catalog.changeOptions(of: arguments.namespace, change)
@@ -107,24 +152,29 @@ extension CommandTable {
 }
 
 extension Argument {
-    /// A number of seconds, or "off".
-    fileprivate func checkExpiry(now: Int64) throws(CommandError) {
+    /// A number of seconds, or nil for "off".
+    fileprivate func expiry(now: Int64) throws(CommandError) -> Int64? {
         if let word = value.string {
             guard word == "off" else {
                 throw CommandError(.invalidOptions, "expireAfterSeconds must be a number or 'off', found '\(word)'")
             }
-            return
+            return nil
         }
         guard value.number != nil else { throw wrongType(expected: "string, long, int, decimal, double") }
-        guard try (0...now).contains(integer()) else {
+        let seconds = try integer()
+        guard (0...now).contains(seconds) else {
             throw CommandError(
                 .invalidOptions, "'expireAfterSeconds' must be from 0 to the seconds since 1970")
         }
+        return seconds
     }
 
-    fileprivate func checkNewViewSource(_ view: Namespace) throws(CommandError) {
+    fileprivate func newViewSource(_ view: Namespace) throws(CommandError) -> String {
         let source = try viewSource()
         let namespace = try Namespace.validated(database: view.database, collection: source)
-        try namespace.validateForCreation()
+        guard !source.utf8.contains(UInt8(ascii: "$")) else {
+            throw CommandError(.invalidNamespace, "Invalid collection name: \(namespace)")
+        }
+        return source
     }
 }

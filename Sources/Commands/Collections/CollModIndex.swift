@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Storage
 
 /// `index` of `collMod`: which index, and what is to become of it.
 struct CollModIndex {
@@ -35,11 +36,24 @@ struct CollModIndex {
     }
 
     /// The only index of a collection is the one on `_id`, and it stays as it is.
-    func check(against namespace: Namespace) throws(CommandError) {
-        let isID = keyPattern?.withRaw { $0.elementCount == 1 && $0["_id"]?.number?.asDouble == 1 } ?? (name == "_id_")
+    func check(against collection: Collection) throws(CommandError) {
+        let namespace = collection.namespace
+        if collection.isClustered, name == "_id_", hidden != nil {
+            throw CommandError(
+                ErrorCode(6_011_800), "the clustered index of \(namespace) can be neither hidden nor shown")
+        }
+        let isID = !collection.isClustered && collection.isKeyedByID && isOnID
         guard isID else {
             throw CommandError(.indexNotFound, "cannot find index \(name ?? "by its key pattern") for ns \(namespace)")
         }
+        try checkChanges()
+    }
+
+    private var isOnID: Bool {
+        keyPattern?.withRaw { $0.elementCount == 1 && $0["_id"]?.number?.asDouble == 1 } ?? (name == "_id_")
+    }
+
+    private func checkChanges() throws(CommandError) {
         if hidden == true { throw CommandError(.badValue, "can't hide _id index") }
         if expireAfterSeconds != nil { throw CommandError(.invalidOptions, "the _id index does not support TTL") }
         if prepareUnique == true {

@@ -9,9 +9,15 @@ extension StorageEngine {
     func checkUUID(_ uuid: [UInt8]?, of namespace: Namespace) async throws(CommandError) {
         guard let uuid else { return }
         let found = try await mapped { () async throws(StorageError) -> (isMatch: Bool, actual: String?) in
-            if try await catalog.collection(namespace)?.uuid == uuid { return (true, nil) }
+            // The UUID of a view is nobody's business.
+            if let found = try await catalog.collection(namespace), found.view == nil, found.uuid == uuid {
+                return (true, nil)
+            }
             let all = try await catalog.collections(in: namespace.database)
-            return (false, all.first { $0.collection.uuid == uuid }?.collection.namespace.collection)
+            return (
+                false,
+                all.first { $0.collection.view == nil && $0.collection.uuid == uuid }?.collection.namespace.collection
+            )
         }
         guard !found.isMatch else { return }
         throw CommandError(

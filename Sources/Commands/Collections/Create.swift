@@ -14,6 +14,7 @@ extension CommandTable {
             try await refuse(unsupported, arguments, context)
         }
         let options = arguments.options
+        try checkInTransaction(arguments, context)
         let (collection, isNew) = try await context.documents.collectionOrCreate(arguments.namespace, options: options)
         // An existing collection with the same options is no error since MongoDB 7.0, but in a transaction.
         let isInTransaction = context.documents.transaction != nil
@@ -21,6 +22,20 @@ extension CommandTable {
             throw .namespaceExists(arguments.namespace)
         }
         return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
+    }
+
+    private static func checkInTransaction(
+        _ arguments: CreateArguments, _ context: CommandContext
+    ) throws(CommandError) {
+        guard context.documents.transaction != nil else { return }
+        let kind: StaticString
+        switch arguments {
+        case _ where arguments.viewOn != nil: kind = "a view"
+        case _ where arguments.timeseries != nil: kind = "a time series"
+        default: return
+        }
+        throw CommandError(
+            .operationNotSupportedInTransaction, "Cannot create \(kind) in a multi-document transaction")
     }
 
     /// What exists is of another kind, whatever was asked for.

@@ -16,12 +16,8 @@ extension CreateArguments {
 
     /// What is asked for and not there yet.
     var unsupported: StaticString? {
-        if viewOn != nil { return "viewOn" }
-        if timeseries != nil { return "timeseries" }
-        if isCapped { return "capped" }
-        if case .specification? = clusteredIndex { return "clusteredIndex" }
         if hasEncryptedFields { return "encryptedFields" }
-        return preImages == true ? "changeStreamPreAndPostImages" : nil
+        return nil
     }
 
     private func checkClustered() throws(CommandError) {
@@ -48,7 +44,7 @@ extension CreateArguments {
         guard timeseries != nil else { return }
         let others: [(Bool, StaticString)] = [
             (isCapped, "capped"), (clusteredIndex != nil, "clusteredIndex"), (viewOn != nil, "viewOn"),
-            (hasPipeline, "pipeline"), (hasValidator, "validator"), (hasValidationLevel, "validationLevel"),
+            (pipeline != nil, "pipeline"), (hasValidator, "validator"), (hasValidationLevel, "validationLevel"),
             (hasValidationAction, "validationAction"), (idIndex != nil, "idIndex"),
             (preImages != nil, "changeStreamPreAndPostImages"),
         ]
@@ -57,7 +53,9 @@ extension CreateArguments {
 
     private func checkView() throws(CommandError) {
         guard viewOn != nil else {
-            if hasPipeline { throw CommandError(.invalidOptions, "'pipeline' requires 'viewOn' to also be specified") }
+            if pipeline != nil {
+                throw CommandError(.invalidOptions, "'pipeline' requires 'viewOn' to also be specified")
+            }
             return
         }
         if idIndex != nil { throw Self.conflict("viewOn", "idIndex") }

@@ -1,6 +1,7 @@
 internal import BSON
 internal import CommandModel
 internal import Query
+internal import Storage
 
 /// The arguments of `create`, each checked by itself; `CreateArguments+Rules` checks them against each other.
 struct CreateArguments {
@@ -11,7 +12,8 @@ struct CreateArguments {
     var clusteredIndex: ClusteredIndexArgument?
     var timeseries: TimeseriesArgument?
     var viewOn: String?
-    var hasPipeline = false
+    /// The array of stages of a view.
+    var pipeline: Value?
     var hasValidator = false
     var hasValidationLevel = false
     var hasValidationAction = false
@@ -52,9 +54,7 @@ struct CreateArguments {
         case "clusteredIndex": clusteredIndex = try ClusteredIndexArgument(argument)
         case "timeseries": timeseries = try TimeseriesArgument(argument)
         case "viewOn": viewOn = try argument.viewSource()
-        case "pipeline":
-            try argument.checkViewPipeline()
-            hasPipeline = true
+        case "pipeline": pipeline = try argument.viewPipeline()
         case "idIndex": idIndex = try IDIndexArgument(argument)
         case "encryptedFields":
             try argument.checkEncryptedFields()
@@ -86,12 +86,26 @@ struct CreateArguments {
 
     /// As `listCollections` shows them. Two collections with the same options have the same bytes.
     var options: Document {
-        Document { builder in
+        if let viewOn {
+            return Document { builder in
+                builder.append("viewOn", string: viewOn)
+                builder.append("pipeline", pipeline ?? .array(.empty))
+                if let collator { builder.append("collation", document: collator.collation.document) }
+            }
+        }
+        return Document { builder in
+            if isCapped {
+                CappedLimits(bytes: size ?? 0, documents: max ?? 0).write(into: &builder)
+            }
             for name in ["storageEngine", "indexOptionDefaults", "validator", "validationLevel", "validationAction"]
                 as [StaticString]
             {
                 if let value = kept["\(name)"] { builder.append(name, value) }
             }
+            if preImages == true { builder.appendPreImages() }
+            if case .specification(let name)? = clusteredIndex { builder.appendClusteredIndex(name: name) }
+            timeseries?.write(into: &builder)
+            if let expireAfterSeconds { builder.append("expireAfterSeconds", int64: expireAfterSeconds) }
             if let collator { builder.append("collation", document: collator.collation.document) }
         }
     }

@@ -15,13 +15,16 @@ extension CommandTable {
             uuid = try argument.ifPresent(Argument.uuid)
         }
         try await context.engine.checkUUID(uuid, of: namespace)
+        let collection = try await context.documents.collection(namespace)
         let existed = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.drop(namespace)
         }
         return CommandReply { builder in
             // Dropping what is not there is no error since MongoDB 7.0, and says nothing but ok.
             guard existed else { return }
-            builder.append("nIndexesWas", int32: 1)
+            if let collection, collection.view == nil {
+                builder.append("nIndexesWas", int32: Int32(collection.indexes.count))
+            }
             builder.append("ns", string: namespace.description)
             request.shared.writeUnsatisfiedConcern(into: &builder)
         }

@@ -20,9 +20,9 @@ extension CommandTable {
             }
         }
         try await context.engine.checkUUID(uuid, of: namespace)
-        let collection = try await requireCollection(namespace, context)
+        let indexes = try await existingIndexes(of: namespace, context).list
         return try listedCursorReply(
-            [Document { $0.writeIDIndex(of: collection) }], batchSize: batchSize, in: namespace, request, context,
+            indexes, batchSize: batchSize, in: namespace, request, context,
             command: "listIndexes")
     }
 
@@ -42,13 +42,17 @@ extension CommandTable {
         guard !indexes.isEmpty else {
             throw CommandError(.badValue, "Must specify at least one index to create")
         }
+        if try await context.documents.collection(namespace)?.view != nil { throw .notSupportedOnView(namespace) }
         for index in indexes where !isIDIndex(index) {
             throw CommandError(.notImplemented, "indexes other than the one on _id are not supported yet")
         }
-        let (_, isNew) = try await context.documents.collectionOrCreate(namespace)
+        let (collection, isNew) = try await context.documents.collectionOrCreate(namespace)
+        if collection.view != nil { throw .notSupportedOnView(namespace) }
+        // The index by which a collection is clustered does not count.
+        let count = Int32(collection.isClustered ? 0 : collection.indexes.count)
         return CommandReply { builder in
-            builder.append("numIndexesBefore", int32: 1)
-            builder.append("numIndexesAfter", int32: 1)
+            builder.append("numIndexesBefore", int32: count)
+            builder.append("numIndexesAfter", int32: count)
             if isNew { builder.append("createdCollectionAutomatically", bool: true) }
             builder.append("note", string: "all indexes already exist")
         }
@@ -59,13 +63,19 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         var index: String?
+        var isByKey = false
         try request.forEachArgument(of: "dropIndexes") { argument throws(CommandError) in
             guard argument.key == "index" else { throw argument.unknownField() }
             index = argument.value.string ?? ""
+            isByKey = argument.value.document?["_id"] != nil
         }
-        try await requireCollection(namespace, context)
+        let existing = try await existingIndexes(of: namespace, context)
+        if existing.isClustered, index == "_id_" || isByKey {
+            throw CommandError(ErrorCode(5_979_800), "cannot drop the clustered index of \(namespace)")
+        }
+        let count = Int32(existing.list.count)
         switch index {
-        case "*": return CommandReply { $0.append("nIndexesWas", int32: 1) }
+        case "*": return CommandReply { $0.append("nIndexesWas", int32: count) }
         case "_id_": throw CommandError(.invalidOptions, "cannot drop _id index")
         case nil: throw .missingField("dropIndexes.index")
         default: throw CommandError(.indexNotFound, "index not found with name [\(index ?? "")]")
@@ -79,16 +89,56 @@ extension CommandTable {
         }
     }
 
-    @discardableResult
-    static func requireCollection(
-        _ namespace: Namespace, _ context: CommandContext
-    ) async throws(CommandError) -> Collection {
-        let collection = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.catalog.collection(namespace)
+    /// - Throws: NamespaceNotFound (26), CommandNotSupportedOnView (166).
+    private static func existingIndexes(
+        of namespace: Namespace, _ context: CommandContext
+    ) async throws(CommandError) -> (list: [Document], isClustered: Bool) {
+        if let collection = try await context.documents.collection(namespace) {
+            guard collection.view == nil else { throw .notSupportedOnView(namespace) }
+            return (collection.indexes, collection.isClustered)
         }
-        guard let collection else {
-            throw CommandError(.namespaceNotFound, "ns does not exist: \(namespace)")
+        // The buckets of a time series are clustered, and have no other index.
+        if let series = namespace.ofBuckets, let found = try await context.documents.collection(series),
+            found.timeseries != nil
+        {
+            return ([], true)
         }
-        return collection
+        throw CommandError(.namespaceNotFound, "ns does not exist: \(namespace)")
+    }
+}
+
+extension Collection {
+    /// The indexes that there are, as `listIndexes` shows them.
+    var indexes: [Document] {
+        switch kind {
+        case .plain, .capped: return [Document { $0.writeIDIndex(of: self) }]
+        case .clustered:
+            let name = options.withRaw { $0["clusteredIndex"]?.document?["name"]?.string }
+            return [Document { $0.writeClusteredIndex(name: name ?? "_id_") }]
+        case .timeseries(let fields):
+            return fields.meta.map { meta in [Document { $0.writeTimeseriesIndex(meta, fields.time) }] } ?? []
+        case .view: return []
+        }
+    }
+}
+
+extension DocumentBuilder {
+    fileprivate mutating func writeClusteredIndex(name: String) {
+        append("v", int32: 2)
+        beginDocument("key")
+        append("_id", int32: 1)
+        end()
+        append("name", string: name)
+        append("unique", bool: true)
+        append("clustered", bool: true)
+    }
+
+    fileprivate mutating func writeTimeseriesIndex(_ meta: String, _ time: String) {
+        append("v", int32: 2)
+        beginDocument("key")
+        append(name: meta, .int32(1))
+        append(name: time, .int32(1))
+        end()
+        append("name", string: "\(meta)_1_\(time)_1")
     }
 }

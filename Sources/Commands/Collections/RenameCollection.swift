@@ -63,6 +63,16 @@ extension CommandTable {
         let arguments = try RenameArguments(request)
         try await context.engine.checkUUID(arguments.sourceUUID, of: arguments.source)
         try await context.engine.checkUUID(arguments.targetUUID, of: arguments.target)
+        if let source = try await context.documents.collection(arguments.source),
+            source.view != nil || source.timeseries != nil
+        {
+            throw .notSupportedOnView(arguments.source)
+        }
+        if let target = try await context.documents.collection(arguments.target),
+            target.view != nil || target.timeseries != nil
+        {
+            throw CommandError(.namespaceExists, "a view or time series already exists: \(arguments.target)")
+        }
         let catalog = context.engine.catalog
         try await context.engine.mapped { () async throws(StorageError) in
             try await catalog.rename(arguments.source, to: arguments.target, dropTarget: arguments.dropsTarget)

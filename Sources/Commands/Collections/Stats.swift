@@ -11,6 +11,8 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         let scale = try scale(request, of: "collStats")
+        let collection = try await context.documents.collection(namespace)
+        if collection?.view != nil { throw .notSupportedOnView(namespace) }
         let stats = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.statistics(of: namespace)
         }
@@ -29,8 +31,26 @@ extension CommandTable {
             if let stats { builder.append("_id_", int64: stats.indexBytes / scale) }
             builder.end()
             builder.append("scaleFactor", int32: Int32(clamping: scale))
-            builder.append("nindexes", int32: stats == nil ? 0 : 1)
-            builder.append("capped", bool: false)
+            builder.append("nindexes", int32: Int32(collection?.indexes.count ?? 0))
+            writeKind(of: collection, scale: scale, &builder)
+        }
+    }
+
+    private static func writeKind(
+        of collection: Collection?, scale: Int64, _ builder: inout DocumentBuilder
+    ) {
+        builder.append("capped", bool: collection?.isCapped ?? false)
+        switch collection?.kind {
+        case .capped(let limits)?:
+            builder.append("max", Value.smallest(limits.documents))
+            builder.append("maxSize", Value.smallest(limits.bytes / scale))
+        case .clustered?: builder.append("clustered", bool: true)
+        case .timeseries?:
+            guard let namespace = collection?.namespace else { return }
+            builder.beginDocument("timeseries")
+            builder.append("bucketsNs", string: namespace.buckets.description)
+            builder.end()
+        case .plain?, .view?, nil: return
         }
     }
 
@@ -46,7 +66,7 @@ extension CommandTable {
         return CommandReply { builder in
             builder.append("db", string: request.database)
             builder.append("collections", int64: Int64(stats.collections))
-            builder.append("views", int64: 0)
+            builder.append("views", int64: Int64(stats.views))
             builder.append("objects", int64: stats.total.documentCount)
             let average =
                 stats.total.documentCount > 0
@@ -78,6 +98,8 @@ extension CommandTable {
             default: throw argument.unknownField()
             }
         }
+        let collection = try await context.documents.collection(namespace)
+        if collection?.view != nil || collection?.timeseries != nil { throw .notSupportedOnView(namespace) }
         let stats = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.statistics(of: namespace)
         }

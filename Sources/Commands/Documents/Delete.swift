@@ -101,7 +101,8 @@ extension CommandTable {
     ) async throws(CommandError) -> Int64 {
         let documents = context.documents
         let compiled = try statement.operation(on: namespace, environment, statement.collation.early)
-        return try await documents.withCollection(namespace) { collection async throws(StorageError) in
+        let order = try statement.hint.order()
+        return try await documents.withCollection(namespace, for: .writing) { collection async throws(StorageError) in
             try statement.hint.check()
             let operation = try statement.collation.settled(compiled, in: collection) { collator throws(CommandError) in
                 try statement.operation(on: namespace, environment, collator)
@@ -109,7 +110,8 @@ extension CommandTable {
             let tally =
                 statement.isMulti
                 ? try await documents.modifyMany(operation, statement: number, in: collection, deadline: deadline)
-                : try await documents.modifyOne(operation, statement: number, in: collection, deadline: deadline)
+                : try await documents.modifyOne(
+                    operation, statement: number, in: collection, sort: order, deadline: deadline)
             return tally.matched
         } ?? 0
     }

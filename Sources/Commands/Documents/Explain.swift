@@ -33,6 +33,9 @@ extension CommandTable {
         let collection = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(arguments.namespace)
         }
+        if let collection, collection.view != nil {
+            throw CommandError(.notImplemented, "explain: views are not supported yet")
+        }
         let planned = try await context.engine.mapped { () async throws(StorageError) in
             guard let collection else { return compiled }
             return try arguments.collation.settled(compiled, in: collection, compile)

@@ -18,8 +18,8 @@ struct FindArguments {
     var variables: Document?
     var collation = CollationChoice.inherited
     var uuid: [UInt8]?
-    private var isTailable = false
-    private var awaitsData = false
+    private(set) var isTailable = false
+    private(set) var awaitsData = false
     var skip = 0
     /// nil means all.
     var limit: Int?
@@ -88,7 +88,27 @@ struct FindArguments {
             throw CommandError(.failedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
         }
         guard isTailable else { return }
-        throw CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection")
+        guard !isSingleBatch else {
+            throw CommandError(.badValue, "Cannot use tailable option with the 'singleBatch' option")
+        }
+        let isSorted = sort.map { sort in !sort.isEmpty && !sort.withRaw { $0.isForwardNatural } } ?? false
+        guard !isSorted else {
+            throw CommandError(
+                .badValue, "error processing query: cannot use tailable option with a sort other than {$natural: 1}")
+        }
+    }
+
+    /// - Throws: BadValue (2), and InvalidPipelineOperator (168) where a query becomes a pipeline.
+    func checkTailable(_ collection: Collection) throws(StorageError) {
+        guard isTailable, !collection.isCapped else { return }
+        guard collection.view == nil, collection.timeseries == nil else {
+            throw .command(
+                CommandError(
+                    ErrorCode(168, "InvalidPipelineOperator"),
+                    "Option tailable is not supported for \(collection.namespace), which is read through a pipeline"))
+        }
+        throw .command(
+            CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection"))
     }
 
     func query(_ environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) -> FindQuery {
@@ -108,6 +128,7 @@ struct FindArguments {
         query.limit = limit
         query.showsRecordID = showsRecordID
         if returnsKey { query.returnedKey = query.usesIDIndex ? .id : .nothing }
+        query.isTailable = isTailable
         return query
     }
 
@@ -145,7 +166,7 @@ struct FindArguments {
     private func apply(_ hint: Hint, to query: inout FindQuery, _ collator: Collator?) throws(CommandError) {
         switch hint {
         case .natural(let isDescending): query.naturalDescending = isDescending
-        case .id where query.sort == nil && query.filter.near == nil:
+        case .id where query.sort == nil && query.filter.near == nil && !isTailable:
             query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) }, collator: collator)
         case .id, .none, .unknown: break
         }
@@ -167,10 +188,20 @@ extension CommandTable {
         }
         let compiled = try compile(arguments.collation.early)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
+        guard !arguments.isTailable || context.documents.transaction == nil else {
+            throw CommandError(.invalidOptions, "It is illegal to open a tailable cursor in a transaction")
+        }
         context.server.counters.countQuery()
+        // Before a view is refused as such.
+        if arguments.isTailable, let collection = try await context.documents.collection(arguments.namespace) {
+            try await context.engine.mapped { () async throws(StorageError) in
+                try arguments.checkTailable(collection)
+            }
+        }
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
+            try arguments.checkTailable(collection)
             let query = try arguments.collation.settled(compiled, in: collection, compile)
             if let key = query.singleKey(in: collection) {
                 return try await findOne(key, query, in: collection, arguments, context)
@@ -223,7 +254,8 @@ extension CommandTable {
             transactionNumber: request.shared.isInTransaction ? request.shared.transactionNumber : nil,
             snapshot: context.snapshotTime == nil ? nil : context.documents.transaction,
             command: "find", isImmortal: arguments.noCursorTimeout,
-            maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+            maxTimeMilliseconds: arguments.awaitsData ? 0 : request.shared.maxTimeMilliseconds,
+            awaitsData: arguments.awaitsData)
         do throws(CommandError) { return try context.engine.cursors.open(cursor) } catch { throw .command(error) }
     }
 }
@@ -236,9 +268,9 @@ extension CommandError {
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
     func singleKey(in collection: Collection) -> SingleKey? {
-        guard skip == 0, bounds == nil, !showsRecordID, returnedKey == .none, projection?.needsFacts != true else {
-            return nil
-        }
+        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, returnedKey == .none,
+            projection?.needsFacts != true
+        else { return nil }
         let constraint = KeyConstraint(of: filter, in: collection)
         return constraint.onlyKey.map { SingleKey(key: $0, isExact: constraint.isExact) }
     }
@@ -248,4 +280,8 @@ struct SingleKey {
     let key: ByteBuffer
     /// The filter asks for nothing but the key.
     let isExact: Bool
+}
+
+extension RawDocument {
+    fileprivate var isForwardNatural: Bool { elementCount == 1 && self["$natural"]?.number?.asInt64Exact == 1 }
 }

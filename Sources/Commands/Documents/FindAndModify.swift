@@ -123,22 +123,25 @@ extension CommandTable {
         let namespace = try request.namespace()
         let arguments = try FindAndModifyArguments(request)
         let early = try arguments.compiled(on: namespace, context, arguments.collation.early)
+        let hinted = try arguments.hint.order()
         let deadline = context.deadline(of: request)
         let documents = context.bypassingValidation(arguments.bypassesValidation).documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> (WriteTally, Projection?) in
             try arguments.hint.check()
+            do throws(CommandError) { try arguments.check(against: collection) } catch { throw .command(error) }
             let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                 try arguments.compiled(on: namespace, context, collator)
             }
             let tally = try await documents.modifyOne(
-                compiled.operation, statement: number, in: collection, sort: compiled.sort, deadline: deadline)
+                compiled.operation, statement: number, in: collection, sort: compiled.sort ?? hinted,
+                deadline: deadline)
             return (tally, compiled.projection)
         }
         let (tally, projection) =
             arguments.isUpsert
             ? try await documents.withCollectionCreated(namespace, body)
-            : try await documents.withCollection(namespace, body) ?? (WriteTally(), nil)
+            : try await documents.withCollection(namespace, for: .writing, body) ?? (WriteTally(), nil)
         _ = context.server.clock.tick()
         var reply = try reply(tally, arguments, projection, request)
         if let guarded = context.documents.guarded, !guarded.identity.recordsEverything,

@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import NIOCore
 internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/getMore/
@@ -47,16 +48,8 @@ extension CommandTable {
         let cursors = context.engine.cursors
         context.server.counters.countGetMore()
         var cursor = try checkOut(arguments, request, context)
-        let deadline = context.deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
-        var reply = CommandReply()
-        beginCursorReply(&reply.builder, .next)
-        var documents = context.documents
-        if let snapshot = cursor.snapshot { documents.transaction = snapshot }
         do throws(StorageError) {
-            let (batch, run) = try await documents.fill(
-                ReplyBatch(
-                    into: reply.builder, documentsMax: arguments.batchSize ?? .max, showing: cursor.run.query),
-                from: cursor.run, deadline: deadline)
+            let (batch, run) = try await nextBatch(of: cursor, arguments, request, context)
             if run.isExhausted {
                 cursors.close(arguments.cursorID)
             } else {
@@ -71,6 +64,39 @@ extension CommandTable {
             throw error.asCursorFailure(arguments.namespace)
         }
     }
+
+    private static func nextBatch(
+        of cursor: Cursor, _ arguments: GetMoreArguments, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
+        var reply = CommandReply()
+        beginCursorReply(&reply.builder, .next)
+        var documents = context.documents
+        if let snapshot = cursor.snapshot { documents.transaction = snapshot }
+        let deadline = context.deadline(maxTimeMilliseconds: cursor.maxTimeMilliseconds)
+        let end = NIODeadline.now() + .milliseconds(request.shared.timeLimit ?? awaitMillisecondsDefault)
+        let (arrivals, cursors) = (context.engine.arrivals, context.engine.cursors)
+        let empty = ReplyBatch(
+            into: reply.builder, documentsMax: arguments.batchSize ?? .max, showing: cursor.run.query)
+        var run = cursor.run
+        while true {
+            let seen = arrivals.news(of: run.collection)
+            let batch: ReplyBatch
+            (batch, run) = try await documents.fill(empty, from: run, deadline: deadline)
+            guard cursor.awaitsData, batch.count == 0, run.mayGrow, NIODeadline.now() < end else {
+                return (batch, run)
+            }
+            await arrivals.wait(in: run.collection, since: seen, until: end) {
+                !deadline.hasPassed && cursors.isOpen(arguments.cursorID)
+            }
+            try deadline.check()
+            guard cursors.isOpen(arguments.cursorID) else {
+                throw .command(CommandError(ErrorCode(237, "CursorKilled"), "the cursor was killed while it waited"))
+            }
+        }
+    }
+
+    /// What MongoDB waits for when a getMore does not say.
+    private static let awaitMillisecondsDefault: Int64 = 1_000
 
     private static func checkOut(
         _ arguments: GetMoreArguments, _ request: CommandRequest, _ context: CommandContext
@@ -114,7 +140,7 @@ extension CommandTable {
                 ErrorCode(50739),
                 "Cannot run getMore on cursor \(arguments.cursorID), which belongs to another transaction or to none")
         }
-        guard request.shared.timeLimit == nil else {
+        guard cursor.awaitsData || request.shared.timeLimit == nil else {
             throw CommandError(.badValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
         }
     }

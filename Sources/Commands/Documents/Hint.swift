@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 internal import Storage
 
 /// Which index a client wants to be used. There is only the one on `_id` so far.
@@ -10,6 +11,12 @@ enum Hint: Sendable {
     case id
     /// An index that does not exist.
     case unknown
+
+    /// The order in which a write of one document takes the first that matches, when no sort says another.
+    func order() throws(CommandError) -> SortPattern? {
+        guard case .natural(isDescending: true) = self else { return nil }
+        return try SortPattern(compiling: Document { $0.append("$natural", int32: -1) })
+    }
 
     /// Only where there is a collection can an index be missing.
     func check() throws(StorageError) {

@@ -135,12 +135,15 @@ extension CommandTable {
         _ environment: ExpressionEnvironment, _ context: CommandContext
     ) async throws(CommandError) -> WriteTally {
         let documents = context.documents
+        if let known = context.engine.catalog.cached(namespace) { try statement.check(against: known) }
         let compiled = try statement.operation(on: namespace, context.server, environment, statement.collation.early)
         guard !(statement.isMulti && statement.sort != nil) else {
             throw CommandError(.failedToParse, "Cannot specify sort with multi=true")
         }
+        let hinted = try statement.hint.order()
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
             try statement.hint.check()
+            do throws(CommandError) { try statement.check(against: collection) } catch { throw .command(error) }
             let (operation, sort) = try statement.collation.settled(compiled, in: collection) {
                 collator throws(CommandError) in
                 try statement.operation(on: namespace, context.server, environment, collator)
@@ -150,10 +153,10 @@ extension CommandTable {
                     operation, statement: number, in: collection, deadline: deadline)
             }
             return try await documents.modifyOne(
-                operation, statement: number, in: collection, sort: sort, deadline: deadline)
+                operation, statement: number, in: collection, sort: sort ?? hinted, deadline: deadline)
         }
         if statement.isUpsert { return try await documents.withCollectionCreated(namespace, body) }
-        return try await documents.withCollection(namespace, body) ?? WriteTally()
+        return try await documents.withCollection(namespace, for: .writing, body) ?? WriteTally()
     }
 
     private static func writeUpserted(

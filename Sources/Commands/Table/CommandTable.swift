@@ -67,13 +67,10 @@ extension CommandTable {
     ]
 
     static let collectionCommands: [Entry] = [
-        entry(
-            "cloneCollectionAsCapped", "refused: there are no capped collections yet",
-            cloneCollectionAsCapped),
+        entry("cloneCollectionAsCapped", "copies a collection into a capped one", cloneCollectionAsCapped),
         entry("collMod", "changes the options of a collection", stable: true, collMod),
         entry("collStats", "sizes of a collection", collStats),
-        entry(
-            "convertToCapped", "refused: there are no capped collections yet", convertToCapped),
+        entry("convertToCapped", "makes a collection a capped one", convertToCapped),
         entry("create", "creates a collection", stable: true, create),
         entry("createIndexes", "creates indexes: only _id_ so far", stable: true, createIndexes),
         entry("dataSize", "bytes of a collection's documents", dataSize),

@@ -1,4 +1,5 @@
 internal import NIOConcurrencyHelpers
+internal import Storage
 
 /// The standing of this server as drivers see it through `hello`: whether it takes writes now, and how often that has
 /// changed.
@@ -67,40 +68,5 @@ package final class Topology: Sendable {
             group.cancelAll()
         }
         shared.withLockedValue { _ = $0.waiters.removeValue(forKey: ObjectIdentifier(waiter)) }
-    }
-}
-
-/// One command that waits. Whatever comes first ends the wait: the change, the time, the cancellation; it may come
-/// before the wait begins.
-private final class Waiter: Sendable {
-    private enum Phase {
-        case new
-        case waiting(CheckedContinuation<Void, Never>)
-        case over
-    }
-
-    private let phase = NIOLockedValueBox(Phase.new)
-
-    func wait() async {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isOver = phase.withLockedValue { phase in
-                    if case .over = phase { return true }
-                    phase = .waiting(continuation)
-                    return false
-                }
-                if isOver { continuation.resume() }
-            }
-        } onCancel: {
-            finish()
-        }
-    }
-
-    func finish() {
-        let before = phase.withLockedValue { phase in
-            defer { phase = .over }
-            return phase
-        }
-        if case .waiting(let continuation) = before { continuation.resume() }
     }
 }

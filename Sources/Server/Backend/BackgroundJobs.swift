@@ -21,7 +21,7 @@ struct BackgroundJobs: Service {
     }
 
     func run() async {
-        let (engine, logger, holder) = (state.engine, logger, holder)
+        let (state, engine, logger, holder) = (state, state.engine, logger, holder)
         await cancelWhenGracefulShutdown {
             var keeper = LeaseKeeper(Self.leaseName, holder: holder, engine: engine, logger: logger)
             var nextReaping = NIODeadline.now()
@@ -33,6 +33,8 @@ struct BackgroundJobs: Service {
                     lastToken = token
                     nextReaping = .now() + Self.reapPeriod
                     _ = await SessionReaper.run(with: &keeper, counters: engine.metrics.leases, logger: logger)
+                    let now = Int64(state.now) * 1_000
+                    _ = await DocumentReaper.run(with: &keeper, engine: engine, now: now, logger: logger)
                 }
                 try? await Task.sleep(for: Self.tick)
             }

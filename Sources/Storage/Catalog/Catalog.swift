@@ -9,10 +9,11 @@ internal import SQL
 ///
 /// Only presence is cached. A stale entry is harmless: whatever changes the meaning of a name gives its table a new
 /// number (`sql/migrations`), so work on the old one fails with "undefined table", and the caller forgets the entry
-/// and asks again. Absence is never cached, so that a collection made by another server is seen at once.
+/// and asks again. Absence is never cached, so that a collection made by another server is seen at once; nor are views,
+/// which have no table that could be missing.
 package final class Catalog: Sendable {
     private let cache = NIOLockedValueBox<[Namespace: Collection]>([:])
-    private let pool: DatabasePool<GeneralWorker>
+    let pool: DatabasePool<GeneralWorker>
     /// Attempts of one change among changes by others.
     private static let optionChangesMax = 20
 
@@ -38,6 +39,7 @@ package final class Catalog: Sendable {
     ) async throws(StorageError) -> (collection: Collection, isNew: Bool) {
         if let cached = cached(namespace) { return (cached, false) }
         try Self.checkForCreation(namespace)
+        if let view = CollectionKind(options).view { return try await createView(namespace, view, options: options) }
         let (collection, isNew) = try await change { connection throws(StorageError) in
             try CatalogSQL.create(namespace, options: options, on: connection)
         }
@@ -113,7 +115,7 @@ package final class Catalog: Sendable {
     }
 
     /// Runs DDL: again after a deadlock, and until no transaction holds what it needs.
-    private func change<R: Sendable>(
+    func change<R: Sendable>(
         _ work: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
         try await LockPatience.wait { (_) async throws(StorageError) in
@@ -128,7 +130,8 @@ package final class Catalog: Sendable {
     }
 
     private func remember(_ collection: Collection) -> Collection {
-        cache.withLockedValue { cache in
+        guard collection.view == nil else { return collection }
+        return cache.withLockedValue { cache in
             // Whoever came first stays, so that all work on one collection shares one entry.
             if let present = cache[collection.namespace], present.number == collection.number { return present }
             cache[collection.namespace] = collection

@@ -21,8 +21,10 @@ enum CatalogSQL {
     ) throws(StorageError) -> (Collection, isNew: Bool) {
         let options = try CatalogOptions.column(for: options)
         let result = try execute(
-            "SELECT number, uuid, options, created, clashing_database FROM martlet.create_collection($1, $2, $3)",
-            [.text(namespace.database), .text(namespace.collection), .bytea(options.buffer)], on: connection)
+            """
+            SELECT number, uuid, options, created, clashing_database \
+            FROM martlet.create_collection($1, $2, $3, $4, $5, $6, $7, $8)
+            """, creation(namespace, options), on: connection)
         if result.rowCount > 0, let clash = result.text(row: 0, column: 4) {
             throw .command(
                 CommandError(
@@ -118,7 +120,7 @@ enum CatalogSQL {
     }
 
     /// - Parameter check: whether documents may be read and written.
-    private static func collection(
+    static func collection(
         _ namespace: Namespace, in result: borrowing StatementResult, row: Int, columns: (Int, Int, Int),
         _ check: (CatalogOptions) throws(StorageError) -> Void = { _ in }
     ) throws(StorageError) -> Collection? {
@@ -133,7 +135,7 @@ enum CatalogSQL {
             collator: options.collator)
     }
 
-    private static func execute(
+    static func execute(
         _ text: String, _ parameters: [Parameter], on connection: Connection
     ) throws(StorageError) -> StatementResult {
         do throws(PostgresError) {

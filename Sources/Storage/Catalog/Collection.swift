@@ -12,6 +12,7 @@ package final class Collection: Sendable {
     package let uuid: [UInt8]
     /// As given to `create`.
     package let options: Document
+    package let kind: CollectionKind
     /// How strings compare where a command says nothing else, and what the keys are made under: that of the
     /// `collation` among the options.
     package let collator: Collator?
@@ -28,6 +29,7 @@ package final class Collection: Sendable {
         self.number = number
         self.uuid = uuid
         self.options = options
+        kind = CollectionKind(options)
         sql = CollectionSQL(table: "martlet.documents_\(number)")
         validation = Result { () throws(CommandError) in
             try options.withRaw { raw throws(CommandError) in try DocumentValidator(options: raw) }

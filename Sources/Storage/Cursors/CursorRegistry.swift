@@ -17,11 +17,13 @@ package struct Cursor: Sendable {
     package let isImmortal: Bool
     /// `maxTimeMS` of the find holds for each getMore of the cursor.
     package let maxTimeMilliseconds: Int64
+    /// A getMore that finds nothing waits for something to come.
+    package let awaitsData: Bool
 
     package init(
         namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, transactionNumber: Int64? = nil,
         snapshot: OpenTransaction? = nil,
-        command: String, isImmortal: Bool, maxTimeMilliseconds: Int64
+        command: String, isImmortal: Bool, maxTimeMilliseconds: Int64, awaitsData: Bool = false
     ) {
         self.namespace = namespace
         self.run = run
@@ -31,6 +33,7 @@ package struct Cursor: Sendable {
         self.command = command
         self.isImmortal = isImmortal
         self.maxTimeMilliseconds = maxTimeMilliseconds
+        self.awaitsData = awaitsData
     }
 }
 
@@ -72,6 +75,9 @@ package final class CursorRegistry: Sendable {
         }
         return id
     }
+
+    /// Whether nobody has killed the cursor.
+    package func isOpen(_ id: Int64) -> Bool { slots.withLockedValue { $0[id] != nil } }
 
     package func checkOut(_ id: Int64) -> CheckOut {
         slots.withLockedValue { slots in

@@ -30,6 +30,8 @@ package struct FindQuery: Sendable {
         /// No index was used: an empty document.
         case nothing
     }
+    /// A cursor that waits for more where others end.
+    package var isTailable = false
 
     package init(filter: Filter) {
         self.filter = filter
@@ -46,6 +48,7 @@ package struct FindQuery: Sendable {
     package func isBlockingSort(in collection: Collection) -> Bool {
         switch rowOrder?.order {
         case .fields?: true
+        case .id? where !collection.isKeyedByID: true
         case .id?: rowOrder?.collator?.collation != collection.collator?.collation
         case .natural?, nil: false
         }
@@ -62,7 +65,7 @@ package struct FindQuery: Sendable {
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder(collection))
         plan.narrow(by: filter)
-        if let bounds { plan.narrow(by: bounds) }
+        if collection.isKeyedByID, let bounds { plan.narrow(by: bounds) }
         plan.showsRID = showsRecordID || projection?.needsFacts == true
         return plan
     }
@@ -90,9 +93,15 @@ package struct FindQuery: Sendable {
         if isBlockingSort(in: collection) { return .unordered }
         return switch rowOrder?.order {
         case .id(let ascending)?: .id(descending: !ascending)
-        case .natural(let ascending)?: .insertion(descending: !ascending)
-        case .fields?, nil: .insertion(descending: naturalDescending)
+        case .natural(let ascending)?: collection.naturalOrder(descending: !ascending)
+        case .fields?, nil: collection.naturalOrder(descending: naturalDescending)
         }
+    }
+}
+
+extension Collection {
+    fileprivate func naturalOrder(descending: Bool) -> ScanPlan.Order {
+        isNaturallyOrderedByKey ? .id(descending: descending) : .insertion(descending: descending)
     }
 }
 

@@ -20,6 +20,10 @@ package struct KeyConstraint: Sendable {
     package let isExact: Bool
 
     package init(of filter: Filter, in collection: Collection) {
+        guard collection.isKeyedByID else {
+            self.init(.any, isExact: false)
+            return
+        }
         let identity = filter.identity
         let isAlike = filter.collator?.collation == collection.collator?.collation
         switch identity.shape {

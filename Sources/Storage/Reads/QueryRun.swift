@@ -21,11 +21,17 @@ package struct QueryRun: Sendable {
     /// The pipeline's stages, once it runs.
     private var stages: PipelineRun?
     package private(set) var isExhausted = false
+    /// The keys of the rows returned, where they cannot be found out from the documents and somebody asks for them.
+    private(set) var keys: [ByteBuffer] = []
+    private let collectsKeys: Bool
 
-    package init(_ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil) {
+    package init(
+        _ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil, collectsKeys: Bool = false
+    ) {
         self.query = query
         self.collection = collection
         self.pipeline = pipeline
+        self.collectsKeys = collectsKeys
         skipRemaining = query.skip
         limitRemaining = query.limit
     }
@@ -36,6 +42,7 @@ package struct QueryRun: Sendable {
         self.pipeline = pipeline
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
         skipRemaining = 0
+        collectsKeys = false
         sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
     }
 
@@ -76,7 +83,10 @@ package struct QueryRun: Sendable {
     private mutating func fillRows<Sink: RowSink>(
         _ sink: inout Sink, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
-        if limitRemaining == 0 { isDrained = true }
+        if limitRemaining == 0 {
+            isDrained = !query.isTailable
+            return
+        }
         guard !isDrained else { return }
         try query.filter.checkNearIndex(of: collection)
         if query.isBlockingSort(in: collection) || sorted != nil {
@@ -86,6 +96,9 @@ package struct QueryRun: Sendable {
             try stream(into: &sink, on: connection, deadline: deadline)
         }
     }
+
+    /// Whether documents that come later may belong to the result.
+    package var mayGrow: Bool { query.isTailable && !isExhausted && limitRemaining != 0 }
 
     /// Whether the next batch takes PostgreSQL or a disk, and so a thread that may wait: that of a connection.
     package var needsConnection: Bool { pipeline != nil || sorted?.isInMemory != true }
@@ -125,28 +138,60 @@ package struct QueryRun: Sendable {
     private mutating func stream<Sink: RowSink>(
         into batch: inout Sink, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
-        var plan = query.scanPlan(collection)
-        plan.after = position
-        if query.matchesEverything { plan.rowLimit = rowsWanted(by: batch) }
+        let plan = nextPlan(for: batch)
         var isDone = false
+        var awaitsPosition = plan.includesPosition
         let query = query
         let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
             row throws(StorageError) in
-            guard try query.accepts(row.document) else { return true }
+            if awaitsPosition {
+                awaitsPosition = false
+                try checkPosition(row)
+                return true
+            }
+            guard try query.accepts(row.document) else {
+                // So that a cursor that waits for more does not see everything again.
+                if collection.isCapped { position = row.position }
+                return true
+            }
             if skipRemaining > 0 {
                 skipRemaining -= 1
             } else {
                 guard try append(row, to: &batch) else { return false }
                 countReturned()
+                if collectsKeys, case .key(let key) = row.position { keys.append(key) }
                 isDone = limitRemaining == 0
             }
             // The row after this one may not fit any more, so each one taken is noted at once.
             position = row.position
             return !isDone && !batch.isFull
         }
-        // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
-        isDrained =
-            isDone || (isComplete && plan.rowLimit == nil) || (plan.rowLimit != nil && isComplete && !batch.isFull)
+        if awaitsPosition { throw .command(.cappedPositionLost) }
+        if query.isTailable {
+            // There is nothing to stand on in an empty collection, and so nothing to wait behind.
+            isDrained = isComplete && position == nil
+        } else {
+            // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
+            isDrained = isDone || (isComplete && (plan.rowLimit == nil || !batch.isFull))
+        }
+    }
+
+    private func nextPlan<Sink: RowSink>(for batch: Sink) -> ScanPlan {
+        var plan = query.scanPlan(collection)
+        plan.after = position
+        plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
+        if query.matchesEverything {
+            plan.rowLimit = rowsWanted(by: batch).flatMap { wanted in
+                let (sum, overflow) = wanted.addingReportingOverflow(plan.includesPosition ? 1 : 0)
+                return overflow ? nil : sum
+            }
+        }
+        return plan
+    }
+
+    /// The document at which a cursor stands was among the oldest that had to go: what came behind it may be gone, too.
+    private func checkPosition(_ row: borrowing Scanner.Row) throws(StorageError) {
+        guard case .rid(let expected)? = position, row.rid == expected else { throw .command(.cappedPositionLost) }
     }
 
     @inline(__always)
@@ -187,4 +232,10 @@ package struct QueryRun: Sendable {
         }
         do throws(CommandError) { sorted = try sorter.finish() } catch { throw .command(error) }
     }
+}
+
+extension CommandError {
+    static let cappedPositionLost = CommandError(
+        ErrorCode(136, "CappedPositionLost"),
+        "the cursor's place in the capped collection is gone: its document was removed")
 }

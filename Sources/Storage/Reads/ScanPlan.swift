@@ -36,6 +36,8 @@ package struct ScanPlan: Sendable {
     package var lower: Bound?
     package var upper: Bound?
     package var after: Position?
+    /// The row at ``after`` comes first, if it is still there.
+    package var includesPosition = false
     /// The rows are those that match: the filter says nothing that the keys do not.
     package internal(set) var isExact = false
     /// Set when every row counts, so that PostgreSQL may stop by itself.
@@ -87,7 +89,7 @@ package struct ScanPlan: Sendable {
         if let lower { add(lower.isInclusive ? "id >=" : "id >", .bytea(lower.key)) }
         if let upper { add(upper.isInclusive ? "id <=" : "id <", .bytea(upper.key)) }
         switch after {
-        case .rid(let rid): add(order.isDescending ? "rid <" : "rid >", .int8(rid))
+        case .rid(let rid): add(order.isDescending ? "rid <" : includesPosition ? "rid >=" : "rid >", .int8(rid))
         case .key(let key): add(order.isDescending ? "id <" : "id >", .bytea(key))
         case nil: break
         }

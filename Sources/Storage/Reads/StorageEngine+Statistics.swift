@@ -28,17 +28,18 @@ extension StorageEngine {
 
     package func statistics(
         ofDatabase database: String
-    ) async throws(StorageError) -> (collections: Int, total: CollectionStatistics) {
+    ) async throws(StorageError) -> (collections: Int, views: Int, total: CollectionStatistics) {
         let sizes = try await catalog.collections(in: database)
         var total = CollectionStatistics()
-        for collection in sizes {
+        let tables = sizes.filter { $0.collection.view == nil }
+        for collection in tables {
             let statistics = try await statistics(of: collection)
             total.documentCount += statistics.documentCount
             total.documentBytes += statistics.documentBytes
             total.storageBytes += statistics.storageBytes
             total.indexBytes += statistics.indexBytes
         }
-        return (sizes.count, total)
+        return (tables.count, sizes.count - tables.count, total)
     }
 
     private func statistics(of sizes: CollectionSizes) async throws(StorageError) -> CollectionStatistics {

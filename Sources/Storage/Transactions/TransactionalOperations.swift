@@ -131,7 +131,7 @@ extension TransactionalOperations {
         let search = CandidateSearch(filter, in: collection, sort: sort, count: 1)
         var (run, batch) = (search.run, search.batch)
         try run.fill(&batch, on: connection, deadline: deadline)
-        return CandidateSearch.keys(in: batch, of: collection).first
+        return CandidateSearch.keys(of: run, in: batch).first
     }
 }
 

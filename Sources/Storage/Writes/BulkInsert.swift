@@ -51,27 +51,18 @@ struct BulkInsert {
         self.collection = collection
         self.isOrdered = isOrdered
         self.claim = claim
-        keys = documents.map { document in document.withRaw { collection.key(ofDocument: $0) } }
+        keys = documents.map { collection.insertKey(of: $0) }
     }
 
     var isEmpty: Bool { documents.isEmpty }
 
     /// - Returns: the positions of the duplicates, ascending; when ordered only the first.
     func run(on connection: Connection) throws(PostgresError) -> [Int] {
-        let chunks = chunks()
-        for chunk in chunks {
-            connection.enqueue(
-                Statement(
-                    collection.sql.insertMany,
-                    [.byteaArray(Array(keys[chunk])), .byteaArray(documents[chunk].map(\.buffer))]))
-        }
         // What has to be done behind the inserts depends on their results.
         let isBlind = !isOrdered && claim == nil
-        if isBlind { connection.enqueueSync() }
-        var refused: [Int] = []
-        for chunk in chunks { refused += Self.missing(in: try connection.next(), of: keys, chunk) }
+        var (refused, sent) = try insertChunks(on: connection, isBlind: isBlind)
         if isOrdered, let first = refused.first {
-            try undo(after: first, refused, on: connection)
+            try undo(after: first, refused, sent: sent, on: connection)
             refused = [first]
         }
         let stored = isOrdered ? refused.first ?? documents.count : documents.count
@@ -81,9 +72,40 @@ struct BulkInsert {
         return refused
     }
 
-    private func undo(after first: Int, _ refused: [Int], on connection: Connection) throws(PostgresError) {
+    /// - Returns: the positions of the documents that are not stored, and how many were sent.
+    private func insertChunks(
+        on connection: Connection, isBlind: Bool
+    ) throws(PostgresError) -> (refused: [Int], sent: Int) {
+        var refused: [Int] = []
+        let chunks = chunks()
+        // What an insert has driven out of a capped collection cannot be taken back: what comes behind a duplicate must
+        // not even be sent.
+        if collection.isCapped, isOrdered {
+            for chunk in chunks {
+                connection.enqueue(statement(chunk))
+                refused += Self.missing(in: try connection.next(), of: keys, chunk)
+                if !refused.isEmpty { return (refused, chunk.upperBound) }
+            }
+            return ([], documents.count)
+        }
+        for chunk in chunks { connection.enqueue(statement(chunk)) }
+        if isBlind { connection.enqueueSync() }
+        for chunk in chunks { refused += Self.missing(in: try connection.next(), of: keys, chunk) }
+        return (refused, documents.count)
+    }
+
+    private func statement(_ chunk: Range<Int>) -> Statement {
+        let rows: [Parameter] = [.byteaArray(Array(keys[chunk])), .byteaArray(documents[chunk].map(\.buffer))]
+        guard collection.isCapped else { return Statement(collection.sql.insertMany, rows) }
+        return Statement(
+            "SELECT martlet.insert_capped($1, $2, $3, $4)", [.int8(collection.number)] + rows + [.bool(isOrdered)])
+    }
+
+    private func undo(
+        after first: Int, _ refused: [Int], sent: Int, on connection: Connection
+    ) throws(PostgresError) {
         let refused = Set(refused)
-        let written = ((first + 1)..<documents.count).filter { !refused.contains($0) }.map { keys[$0] }
+        let written = ((first + 1)..<sent).filter { !refused.contains($0) }.map { keys[$0] }
         guard !written.isEmpty else { return }
         connection.enqueue(Statement(collection.sql.deleteMany, [.byteaArray(written)]))
         _ = try connection.next()

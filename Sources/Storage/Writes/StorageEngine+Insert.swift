@@ -20,8 +20,8 @@ extension StorageEngine {
                 throw .command(error)
             }
         }
-        let key = document.withRaw { collection.key(ofDocument: $0) }
-        return try await write(key, .insert(document), in: collection, claim: claim, deadline: deadline)
+        return try await write(
+            collection.insertKey(of: document), .insert(document), in: collection, claim: claim, deadline: deadline)
     }
 
     /// Inserts several documents in one transaction.
@@ -93,6 +93,7 @@ extension StorageEngine {
             try await probe(insert.collection, until: deadline)
             return []
         }
+        defer { arrivals.noteWrite(in: insert.collection) }
         return try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
             try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
                 do throws(PostgresError) {
@@ -125,8 +126,10 @@ extension StorageEngine {
         _ key: ByteBuffer, _ kind: WriteRequest.Kind, in collection: Collection, claim: StatementClaim?,
         deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
-        // Writes of one document always meet on one thread, so that they can share a lane.
-        let lane = key.hashValue ^ Int(truncatingIfNeeded: collection.number)
+        // Writes of one document always meet on one thread, so that they can share a lane; so do those of a capped
+        // collection, of which one at a time is possible.
+        let lane = (collection.isCapped ? 0 : key.hashValue) ^ Int(truncatingIfNeeded: collection.number)
+        defer { arrivals.noteWrite(in: collection) }
         return try await LockPatience.wait(until: deadline) { meetsLocks async throws(StorageError) in
             let result: Result<DocumentOutcome, StorageError> = await withUnsafeContinuation { continuation in
                 let request = WriteRequest(

@@ -101,8 +101,8 @@ extension StorageEngine {
         of filter: Filter, in collection: Collection, sort: SortPattern?, count: Int, deadline: Deadline
     ) async throws(StorageError) -> [ByteBuffer] {
         let search = CandidateSearch(filter, in: collection, sort: sort, count: count)
-        return CandidateSearch.keys(
-            in: try await fill(search.batch, from: search.run, deadline: deadline).0, of: collection)
+        let (batch, run) = try await fill(search.batch, from: search.run, deadline: deadline)
+        return CandidateSearch.keys(of: run, in: batch)
     }
 }
 
@@ -173,13 +173,14 @@ struct CandidateSearch {
         var query = FindQuery(filter: filter)
         query.sort = sort
         query.limit = count
-        run = QueryRun(query, on: collection)
+        run = QueryRun(query, on: collection, collectsKeys: !collection.isKeyedByID)
         batch = ReplyBatch(into: DocumentBuilder(), documentsMax: count)
     }
 
-    static func keys(in batch: ReplyBatch, of collection: Collection) -> [ByteBuffer] {
-        batch.builder.finish().withRaw { raw in
-            raw.compactMap { element in element.value.document.map(collection.key(ofDocument:)) }
+    static func keys(of run: QueryRun, in batch: ReplyBatch) -> [ByteBuffer] {
+        guard run.collection.isKeyedByID else { return run.keys }
+        return batch.builder.finish().withRaw { raw in
+            raw.compactMap { element in element.value.document.map(run.collection.key(ofDocument:)) }
         }
     }
 }
