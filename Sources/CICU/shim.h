@@ -1,8 +1,14 @@
 #pragma once
 #define U_SHOW_CPLUSPLUS_API 0
+// Foundation has an ICU of its own, with the same types. Where a test loads both modules, two enumerations of one name
+// must not have different members, and this is the one that has: it gets a name of its own.
+#define UErrorCode CICUErrorCode
+#include <stdbool.h>
+#include <unicode/uchar.h>
 #include <unicode/ucol.h>
 #include <unicode/uloc.h>
 #include <unicode/ustring.h>
+#include <unicode/utf8.h>
 
 // The headers rename each function by a macro to one with ICU's version in its name, which Swift would have to spell
 // out: these wrappers have the names without it. Only what is used is here.
@@ -11,7 +17,12 @@ static inline UCollator *cicu_collator_open(const char *locale, UErrorCode *stat
     return ucol_open(locale, status);
 }
 
+/// Does nothing for NULL.
 static inline void cicu_collator_close(UCollator *collator) { ucol_close(collator); }
+
+static inline UCollator *cicu_collator_copy(const UCollator *collator, UErrorCode *status) {
+    return ucol_clone(collator, status);
+}
 
 static inline const char *cicu_collator_valid_locale(const UCollator *collator, UErrorCode *status) {
     return ucol_getLocaleByType(collator, ULOC_VALID_LOCALE, status);
@@ -59,6 +70,17 @@ static inline int32_t cicu_utf16(const char *text, int32_t count, UChar *units, 
     int32_t length = 0;
     u_strFromUTF8WithSub(units, capacity, &length, text, count, 0xFFFD, NULL, &status);
     return status <= U_ZERO_ERROR ? length : 0;
+}
+
+/// Whether more than `limit` combining marks follow one another.
+static inline bool cicu_has_marks(const char *text, int32_t count, int32_t limit) {
+    int32_t run = 0;
+    for (int32_t offset = 0; offset < count && run <= limit;) {
+        UChar32 character;
+        U8_NEXT_OR_FFFD(text, offset, count, character);
+        run = u_getCombiningClass(character) == 0 ? 0 : run + 1;
+    }
+    return run > limit;
 }
 
 /// The name that ICU gives to a locale, with its final zero.

@@ -1,5 +1,5 @@
 #pragma once
-#define U_SHOW_CPLUSPLUS_API 0
+#include "shim.h"
 #include <unicode/ucal.h>
 
 // As in shim.h: functions of ICU by names without a version.

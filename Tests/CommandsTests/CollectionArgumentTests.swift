@@ -43,6 +43,11 @@ struct CollectionArgumentTests {
             (#""collation": {"locale": "nowhere_xyz"}"#, 2), (#""collation": {"locale": "en", "strength": 6}"#, 2),
             (#""collation": {"locale": "en", "backwards": null}"#, 14),
             (#""collation": {"locale": "en", "strength": 2, "caseFirst": "upper"}"#, 2),
+            (#""idIndex": {"key": {"_id": 1}, "name": "x", "collation": {"locale": "en"}}"#, 2),
+            (
+                #""collation": {"locale": "en"}, "idIndex": {"key": {"_id": 1}, "name": "x", "collation": "#
+                    + #"{"locale": "simple"}}"#, 2
+            ),
             (#""encryptedFields": {}"#, 40_414), (#""newOption": 1"#, 40_415),
         ])
     func create(_ options: String, code: Int32) async throws {
@@ -58,6 +63,9 @@ struct CollectionArgumentTests {
         arguments: [
             #""capped": false"#, #""validator": null, "viewOn": null, "timeseries": null"#,
             #""idIndex": {"key": {"_id": 1}, "name": "any", "v": 2}"#, #""collation": {"locale": "simple"}"#,
+            #""idIndex": {"collation": {"locale": "simple"}, "key": {"_id": 1}, "name": "any"}"#,
+            #""idIndex": {"collation": {"locale": "de", "strength": 3}, "key": {"_id": 1}, "name": "any"}, "#
+                + #""collation": {"locale": "de"}"#,
             #""validationLevel": "moderate", "validationAction": "warn""#,
             #""storageEngine": {"wiredTiger": {"configString": "block_compressor=zlib,prefix_compression=true"}}"#,
             #""clusteredIndex": false"#, #""capped": true, "size": {"$numberDecimal": "1.5"}"#,
@@ -75,6 +83,12 @@ struct CollectionArgumentTests {
                 #"{"create": "c", "storageEngine": {"wiredTiger": {}}, "validator": {}, "validationAction": "warn"}"#))
         #expect(one.options == other.options)
         #expect(one.options.keys == ["storageEngine", "validationAction"])
+        let collated = try CreateArguments(
+            TestServer.request(#"{"create": "c", "collation": {"locale": "de"}, "storageEngine": {"wiredTiger": {}}}"#))
+        let completed = try CreateArguments(
+            TestServer.request(
+                #"{"create": "c", "storageEngine": {"wiredTiger": {}}, "collation": {"strength": 3, "locale": "de"}}"#))
+        #expect(collated.options == completed.options && collated.options.keys == ["storageEngine", "collation"])
     }
 
     @Test(

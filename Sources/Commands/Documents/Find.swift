@@ -123,7 +123,7 @@ struct FindArguments {
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort, collator: collator) }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
         try apply(hint, to: &query, collator)
-        query.bounds = try bounds()
+        query.bounds = try bounds(ValueOrder(collator))
         query.skip = skip
         query.limit = limit
         query.showsRecordID = showsRecordID
@@ -133,7 +133,7 @@ struct FindArguments {
     }
 
     /// `min` and `max`, which are bounds in the hinted index.
-    private func bounds() throws(CommandError) -> IDBounds? {
+    private func bounds(_ order: ValueOrder) throws(CommandError) -> IDBounds? {
         let given = [min, max].map { $0?.isEmpty == false ? $0 : nil }
         guard given.contains(where: { $0 != nil }) else { return nil }
         switch hint {
@@ -145,7 +145,7 @@ struct FindArguments {
                 ErrorCode(51173), "When using min()/max() a hint of which index to use must be provided")
         }
         let bounds = IDBounds(
-            lower: try given[0].map(Self.idBound), upper: try given[1].map(Self.idBound))
+            lower: try given[0].map(Self.idBound), upper: try given[1].map(Self.idBound), order: order)
         guard bounds.isAscending else {
             throw CommandError(
                 ErrorCode(51175), "The value provided for min() does not come before the value provided for max()")

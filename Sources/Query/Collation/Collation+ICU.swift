@@ -3,7 +3,7 @@ internal import CICU
 // The options of a collation and the attributes of ICU's collators.
 extension Collation {
     /// Sets what is said; the rest stays as the locale has it.
-    func apply(to handle: OpaquePointer, _ status: inout UErrorCode) {
+    func apply(to handle: OpaquePointer, _ status: inout CICUErrorCode) {
         func set(_ attribute: UColAttribute, _ value: UColAttributeValue?) {
             if let value { cicu_collator_set(handle, attribute, value, &status) }
         }
@@ -24,7 +24,7 @@ extension Collation {
     }
 
     /// What a collator compares by, of which `collation` says a part.
-    init(completing collation: Collation, from handle: OpaquePointer, _ status: inout UErrorCode) {
+    init(completing collation: Collation, from handle: OpaquePointer, _ status: inout CICUErrorCode) {
         self.init(locale: collation.locale)
         func get(_ attribute: UColAttribute) -> UColAttributeValue { cicu_collator_get(handle, attribute, &status) }
         let strength = get(UCOL_STRENGTH)

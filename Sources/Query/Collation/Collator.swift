@@ -11,21 +11,48 @@ internal import Synchronization
 // (https://unicode-org.github.io/icu/userguide/icu/design.html#thread-safety); it is set up in init and never changed.
 package final class Collator: TextOrder, @unchecked Sendable {
     private let handle: OpaquePointer
+    /// The same without normalization, if the collation has it: see ``handle(for:)``.
+    private let unnormalized: OpaquePointer?
     /// What is compared by, with all that was left out.
     package let collation: Collation
 
-    private init(_ handle: OpaquePointer, _ collation: Collation) {
+    private init(_ handle: OpaquePointer, _ collation: Collation, _ status: inout CICUErrorCode) {
         self.handle = handle
         self.collation = collation
+        unnormalized = collation.normalization == true ? cicu_collator_copy(handle, &status) : nil
+        if let unnormalized { cicu_collator_set(unnormalized, UCOL_NORMALIZATION_MODE, UCOL_OFF, &status) }
     }
 
-    deinit { cicu_collator_close(handle) }
+    deinit {
+        cicu_collator_close(handle)
+        cicu_collator_close(unnormalized)
+    }
 
     package func compare(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
+        if unnormalized != nil, handle(for: left) != handle || handle(for: right) != handle {
+            return compareByKey(left, right)
+        }
         let order = cicu_collator_compare(
             handle, left.characters, Int32(clamping: left.count), right.characters, Int32(clamping: right.count))
         return Int(order)
     }
+
+    private func compareByKey(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Int {
+        var (leftKey, rightKey): ([UInt8], [UInt8]) = ([], [])
+        appendKey(of: left, to: &leftKey)
+        appendKey(of: right, to: &rightKey)
+        return leftKey == rightKey ? 0 : leftKey.lexicographicallyPrecedes(rightKey) ? -1 : 1
+    }
+
+    /// ICU sorts combining marks that follow one another in a time that grows with the square of their number: hours
+    /// for 16 MiB of them. No language has more than a few, so that a text with thousands is taken as it is.
+    private func handle(for text: UnsafeRawBufferPointer) -> OpaquePointer {
+        guard let unnormalized, text.count > Self.marksMax else { return handle }
+        let hasMany = cicu_has_marks(text.characters, Int32(clamping: text.count), Int32(Self.marksMax))
+        return hasMany ? unnormalized : handle
+    }
+
+    private static let marksMax = 1_000
 
     /// Texts that compare equal have the same key. It ends with a zero, and has none before.
     package func appendKey(of text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
@@ -33,11 +60,13 @@ package final class Collator: TextOrder, @unchecked Sendable {
         withUnsafeTemporaryAllocation(of: UChar.self, capacity: max(text.count, 1)) { units in
             let count = cicu_utf16(
                 text.characters, Int32(clamping: text.count), units.baseAddress, Int32(clamping: units.count))
-            appendKey(of: units.baseAddress, count, to: &bytes)
+            appendKey(of: units.baseAddress, count, handle(for: text), to: &bytes)
         }
     }
 
-    private func appendKey(of units: UnsafePointer<UChar>?, _ count: Int32, to bytes: inout [UInt8]) {
+    private func appendKey(
+        of units: UnsafePointer<UChar>?, _ count: Int32, _ handle: OpaquePointer, to bytes: inout [UInt8]
+    ) {
         let estimate = 4 * Int(count) + 16
         let needed = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: estimate) { key in
             let needed = Int(
@@ -89,7 +118,7 @@ extension Collator {
         // A locale that ICU does not have becomes the next wider one.
         let valid = cicu_collator_valid_locale(handle, &status).map(String.init(cString:))
         collation.apply(to: handle, &status)
-        self.init(handle, Collation(completing: collation, from: handle, &status))
+        self.init(handle, Collation(completing: collation, from: handle, &status), &status)
         guard valid == locale, status.rawValue <= U_ZERO_ERROR.rawValue else {
             throw Self.unknown(locale, suggestion: valid)
         }

@@ -26,17 +26,22 @@ package struct DocumentValidator: Sendable {
     private let level: Level
     private let source: Document
     private let filter: Filter
+    /// That of the collection.
+    private let collator: Collator?
     /// The rules name the time: they are compiled for each document anew, with the time of its write.
     private let namesTime: Bool
 
-    /// - Parameter options: of the collection, as they stand in the catalog.
+    /// - Parameters:
+    ///   - options: of the collection, as they stand in the catalog.
+    ///   - collator: of the collection.
     /// - Returns: nil when they demand nothing.
-    package init?(options: RawDocument) throws(CommandError) {
+    package init?(options: RawDocument, collator: Collator? = nil) throws(CommandError) {
         guard let source = options["validator"]?.document, !source.isEmpty else { return nil }
         level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
         action = options["validationAction"]?.string.flatMap(Action.init) ?? .error
         guard level != .off else { return nil }
-        filter = try Filter(compiling: source, environment: ExpressionEnvironment.none)
+        filter = try Filter(compiling: source, environment: ExpressionEnvironment.none, collator: collator)
+        self.collator = collator
         namesTime = Self.namesTime(RawValue(type: .document, bytes: source.bytes))
         self.source = Document(copying: source)
     }
@@ -53,9 +58,9 @@ package struct DocumentValidator: Sendable {
 
     /// Which rules the document breaks: `errInfo`.
     package func explain(_ document: RawDocument) -> Document {
-        let environment = environment
+        let (environment, collator) = (environment, collator)
         let explanation = FilterExplanation(document: document) { condition throws(CommandError) in
-            try Filter(compiling: condition, environment: environment)
+            try Filter(compiling: condition, environment: environment, collator: collator)
         }
         let details = source.withRaw { explanation.explain($0) }
         var report = ValidationReport()
@@ -66,7 +71,7 @@ package struct DocumentValidator: Sendable {
 
     @inline(__always)
     private func presentFilter() throws(CommandError) -> Filter {
-        namesTime ? try Filter(compiling: source, environment: environment) : filter
+        namesTime ? try Filter(compiling: source, environment: environment, collator: collator) : filter
     }
 
     private var environment: ExpressionEnvironment {

@@ -75,12 +75,11 @@ enum CatalogSQL {
         of collection: Collection, to options: Document, on connection: Connection
     ) throws(StorageError) -> Bool {
         let namespace = collection.namespace
+        let (old, new) = (try CatalogOptions.column(for: collection.options), try CatalogOptions.column(for: options))
         let result = try execute(
             "SELECT martlet.change_options($1, $2, $3, $4)",
-            [
-                .text(namespace.database), .text(namespace.collection), .bytea(collection.options.buffer),
-                .bytea(options.buffer),
-            ], on: connection)
+            [.text(namespace.database), .text(namespace.collection), .bytea(old.buffer), .bytea(new.buffer)],
+            on: connection)
         return result.text(row: 0, column: 0) == "ok"
     }
 

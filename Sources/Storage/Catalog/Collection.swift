@@ -32,7 +32,7 @@ package final class Collection: Sendable {
         kind = CollectionKind(options)
         sql = CollectionSQL(table: "martlet.documents_\(number)")
         validation = Result { () throws(CommandError) in
-            try options.withRaw { raw throws(CommandError) in try DocumentValidator(options: raw) }
+            try options.withRaw { raw throws(CommandError) in try DocumentValidator(options: raw, collator: collator) }
         }
     }
 

@@ -110,8 +110,10 @@ package struct IDBounds: Sendable {
     package var lower: Value?
     /// Exclusive.
     package var upper: Value?
+    private let order: ValueOrder
 
-    package init(lower: Value?, upper: Value?) {
+    package init(lower: Value?, upper: Value?, order: ValueOrder) {
+        self.order = order
         self.lower = lower
         self.upper = upper
     }
@@ -119,24 +121,28 @@ package struct IDBounds: Sendable {
     /// Whether anything can lie between.
     package var isAscending: Bool {
         guard let lower, let upper else { return true }
-        return lower.withRaw { lower in upper.withRaw { lower.compare(to: $0) < 0 } }
+        return lower.withRaw { lower in upper.withRaw { order.compare(lower, $0) < 0 } }
     }
 
     func contain(_ document: RawDocument) -> Bool {
         guard let id = document["_id"] else { return false }
-        if let lower, lower.withRaw({ id.compare(to: $0) < 0 }) { return false }
-        if let upper, upper.withRaw({ id.compare(to: $0) >= 0 }) { return false }
+        if let lower, lower.withRaw({ order.compare(id, $0) < 0 }) { return false }
+        if let upper, upper.withRaw({ order.compare(id, $0) >= 0 }) { return false }
         return true
+    }
+
+    fileprivate func key(of value: Value, in collection: Collection, isInclusive: Bool) -> ScanPlan.Bound? {
+        KeyConstraint.bound(value, isInclusive: isInclusive, under: order.collator, in: collection)
     }
 }
 
 extension ScanPlan {
     /// The rows are checked anyway.
     package mutating func narrow(by bounds: IDBounds) {
-        if let value = bounds.lower, let bound = bound(value, isInclusive: true) {
+        if let value = bounds.lower, let bound = bounds.key(of: value, in: collection, isInclusive: true) {
             if lower.map({ compare($0.key, bound.key) < 0 }) ?? true { lower = bound }
         }
-        if let value = bounds.upper, let bound = bound(value, isInclusive: false) {
+        if let value = bounds.upper, let bound = bounds.key(of: value, in: collection, isInclusive: false) {
             if upper.map({ compare($0.key, bound.key) >= 0 }) ?? true { upper = bound }
         }
     }
@@ -150,14 +156,6 @@ extension ScanPlan {
         case .points(let keys): points = keys
         case .range(let low, let high): (lower, upper) = (low, high)
         }
-    }
-
-    /// Nil for a bound that would hide rows: a key that is cut has neighbours with the same prefix, and keys of texts
-    /// under a collation have another order than the bounds.
-    private func bound(_ value: Value, isInclusive: Bool) -> Bound? {
-        guard collection.collator == nil || !value.holdsText else { return nil }
-        let key = collection.key(of: value)
-        return DocumentKey.isCut(key) ? nil : Bound(key: key, isInclusive: isInclusive)
     }
 }
 

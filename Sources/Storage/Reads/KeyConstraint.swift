@@ -25,16 +25,20 @@ package struct KeyConstraint: Sendable {
             return
         }
         let identity = filter.identity
-        let isAlike = filter.collator?.collation == collection.collator?.collation
         switch identity.shape {
-        case .points(let values) where isAlike || !values.contains(where: \.holdsText):
+        case .points(let values) where values.allSatisfy({ collection.hasKey(of: $0, under: filter.collator) }):
             self.init(.points(values.map { collection.key(of: $0) }), isExact: identity.isExact)
         case .range(let low, let high):
             guard let type = (low ?? high)?.value.type else {
                 self.init(.any, isExact: false)
                 return
             }
-            let (lower, upper) = (Self.bound(low, collection, isAlike), Self.bound(high, collection, isAlike))
+            func bound(_ bound: IDConstraint.Bound?) -> ScanPlan.Bound? {
+                bound.flatMap {
+                    Self.bound($0.value, isInclusive: $0.isInclusive, under: filter.collator, in: collection)
+                }
+            }
+            let (lower, upper) = (bound(low), bound(high))
             let isWidened = (low != nil && lower == nil) || (high != nil && upper == nil)
             let bracket = KeyEncoder.bracket(of: type)
             self.init(
@@ -59,15 +63,18 @@ package struct KeyConstraint: Sendable {
 
     /// Nil for a bound that would hide rows: a text under another collation, and a key that is cut (too long to be held
     /// whole), which has neighbours with the same prefix. A cut point is as good as a whole one.
-    private static func bound(
-        _ bound: IDConstraint.Bound?, _ collection: Collection, _ isAlike: Bool
+    static func bound(
+        _ value: Value, isInclusive: Bool, under collator: Collator?, in collection: Collection
     ) -> ScanPlan.Bound? {
-        guard let bound, isAlike || !bound.value.holdsText else { return nil }
-        let key = collection.key(of: bound.value)
-        return DocumentKey.isCut(key) ? nil : ScanPlan.Bound(key: key, isInclusive: bound.isInclusive)
+        guard collection.hasKey(of: value, under: collator) else { return nil }
+        let key = collection.key(of: value)
+        return DocumentKey.isCut(key) ? nil : ScanPlan.Bound(key: key, isInclusive: isInclusive)
     }
 }
 
-extension Value {
-    var holdsText: Bool { withRaw(\.holdsText) }
+extension Collection {
+    /// Whether what compares with `value` under a collator is what compares with its key.
+    fileprivate func hasKey(of value: Value, under collator: Collator?) -> Bool {
+        collator?.collation == self.collator?.collation || !value.withRaw(\.holdsText)
+    }
 }
