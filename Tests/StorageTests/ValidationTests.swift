@@ -205,6 +205,27 @@ extension DatabaseTests {
             #expect(await errorCode { _ = try await store.engine.next(&run, count: 5) } == 26)
         }
 
+        @Test("rules compare strings by the collation of the collection, but in $jsonSchema")
+        func collation() async throws {
+            let collection = try await collection(
+                #"{"validator": {"a": "x"}, "collation": {"locale": "en", "strength": 2}}"#)
+            #expect(
+                await errorCode { try await store.engine.insert(json(#"{"_id":1,"a":"X"}"#), into: collection) } == nil)
+            #expect(
+                await errorCode { try await store.engine.insert(json(#"{"_id":2,"a":"y"}"#), into: collection) } == 121)
+            try await store.engine.catalog.changeOptions(of: namespace()) { _ in
+                json(
+                    #"""
+                    {"collation": {"locale": "en", "strength": 2},
+                    "validator": {"$jsonSchema": {"properties": {"a": {"enum": ["x"]}}}}}
+                    """#)
+            }
+            let schema = try #require(await store.engine.catalog.collection(namespace()))
+            #expect(schema.collator != nil)
+            #expect(await errorCode { try await store.engine.insert(json(#"{"_id":3,"a":"X"}"#), into: schema) } == 121)
+            #expect(await errorCode { try await store.engine.insert(json(#"{"_id":4,"a":"x"}"#), into: schema) } == nil)
+        }
+
         @Test("rules that this server does not understand refuse every write")
         func unknownRules() async throws {
             let collection = try await collection(#"{"validator": {"a": {"$ofTheFuture": 1}}}"#)

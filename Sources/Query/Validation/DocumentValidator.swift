@@ -33,7 +33,7 @@ package struct DocumentValidator: Sendable {
 
     /// - Parameters:
     ///   - options: of the collection, as they stand in the catalog.
-    ///   - collator: of the collection.
+    ///   - collator: compares strings, but in `$jsonSchema`, which compares their bytes.
     /// - Returns: nil when they demand nothing.
     package init?(options: RawDocument, collator: Collator? = nil) throws(CommandError) {
         guard let source = options["validator"]?.document, !source.isEmpty else { return nil }
