@@ -84,6 +84,11 @@ extension ServerStatusSection {
         builder.append("total", int64: Int64(server.engine.cursors.count))
         builder.end()
         builder.end()
+        builder.beginDocument("query")
+        builder.beginDocument("sort")
+        builder.append("spillToDisk", int64: Int64(server.engine.spill.metrics.files.value))
+        builder.end()
+        builder.end()
     }
 
     @Sendable static func network(_ builder: inout DocumentBuilder, _ server: ServerState) {

@@ -86,8 +86,8 @@ package struct ExternalSorter {
 /// What a sort gives, first to last: from memory, or merged from files as it is read.
 package struct SortedRecords: Sendable {
     private enum Source: Sendable {
-        /// The last one first.
-        case memory([Sorter.Entry])
+        /// Those from a position on. They are not removed: a cursor's state is copied from batch to batch.
+        case memory([Sorter.Entry], from: Int)
         case merge(RunMerge)
     }
 
@@ -98,7 +98,7 @@ package struct SortedRecords: Sendable {
     package static let empty = SortedRecords([])
 
     package init(_ entries: [Sorter.Entry]) {
-        source = .memory(entries.reversed())
+        source = .memory(entries, from: 0)
     }
 
     init(_ merge: RunMerge) {
@@ -125,14 +125,13 @@ package struct SortedRecords: Sendable {
 
     private mutating func read() throws(CommandError) -> Sorter.Entry? {
         switch source {
-        case .memory(var entries):
-            source = .memory([])
-            let entry = entries.popLast()
-            source = .memory(entries)
-            return entry
+        case .memory(let entries, let position):
+            guard position < entries.count else { return nil }
+            source = .memory(entries, from: position + 1)
+            return entries[position]
         case .merge(var merge):
             // Taken out while it changes, or its buffers would be copied.
-            source = .memory([])
+            source = .memory([], from: 0)
             defer { source = .merge(merge) }
             return try merge.next()
         }

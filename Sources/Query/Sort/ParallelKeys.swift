@@ -89,7 +89,8 @@ struct ParallelKeys {
                 field.appendFact(to: &encoder)
                 continue
             }
-            encoder.append(walk.value ?? .nothing(.null), descending: field.isDescending)
+            encoder.append(
+                walk.value ?? .nothing(.null), descending: field.isDescending, collator: pattern.collator)
         }
         let key = encoder.bytes
         if least.map({ key.lexicographicallyPrecedes($0) }) ?? true { least = key }

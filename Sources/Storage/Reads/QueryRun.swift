@@ -91,7 +91,7 @@ package struct QueryRun: Sendable {
         try query.filter.checkNearIndex(of: collection)
         if query.isBlockingSort(in: collection) || sorted != nil {
             try sort(on: connection, deadline: deadline)
-            try takeSortedRows(into: &sink)
+            try takeSortedRows(into: &sink, deadline: deadline)
         } else {
             try stream(into: &sink, on: connection, deadline: deadline)
         }
@@ -105,17 +105,19 @@ package struct QueryRun: Sendable {
 
     /// The next batch from what a blocking sort has left.
     package mutating func takeSorted(into batch: inout ReplyBatch) throws(StorageError) {
-        try takeSortedRows(into: &batch)
+        try takeSortedRows(into: &batch, deadline: .never)
         isExhausted = isDrained
     }
 
-    private mutating func takeSortedRows<Sink: RowSink>(into batch: inout Sink) throws(StorageError) {
+    private mutating func takeSortedRows<Sink: RowSink>(
+        into batch: inout Sink, deadline: Deadline
+    ) throws(StorageError) {
         guard var rest = sorted else { return }
         // Taken out while it changes, or it would be copied.
         sorted = .empty
         defer { sorted = rest }
         do throws(CommandError) {
-            try skip(in: &rest)
+            try skip(in: &rest, deadline)
             while !batch.isFull, limitRemaining != 0, let entry = try rest.peek() {
                 let isTaken = try entry.row.withRaw { raw throws(CommandError) in
                     batch.needsFacts ? try batch.append(raw, facts(entry.rid)) : try batch.append(raw)
@@ -126,11 +128,13 @@ package struct QueryRun: Sendable {
             }
             let next = limitRemaining == 0 ? nil : try rest.peek()
             isDrained = next == nil
+            if isDrained { rest = .empty }
         } catch { throw .command(error) }
     }
 
-    private mutating func skip(in rest: inout SortedRecords) throws(CommandError) {
+    private mutating func skip(in rest: inout SortedRecords, _ deadline: Deadline) throws(CommandError) {
         while skipRemaining > 0 {
+            if skipRemaining % Scanner.rowsBetweenChecks == 0, let failure = deadline.failure { throw failure }
             skipRemaining = try rest.next() == nil ? 0 : skipRemaining - 1
         }
     }
