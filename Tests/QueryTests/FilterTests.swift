@@ -71,6 +71,18 @@ struct FilterTests {
         for document in other { #expect(try !matches(filter, document), "\(filter) \(document)") }
     }
 
+    @Test("$sampleRate lets its part of the documents through")
+    func sampling() throws {
+        func count(_ filter: String) throws -> Int {
+            let filter = try Filter(compiling: json(filter))
+            return try json(#"{"a":1}"#).withRaw { row in try (0..<2_000).count { _ in try filter.matches(row) } }
+        }
+        #expect(try count(#"{"$sampleRate":0}"#) == 0)
+        #expect(try count(#"{"$sampleRate":1.0}"#) == 2_000)
+        // The bounds are twelve standard deviations away.
+        #expect(try (730...1_270).contains(count(#"{"$sampleRate":0.5,"a":1}"#)))
+    }
+
     @Test(
         "a malformed filter is refused with MongoDB's code",
         arguments: [
@@ -82,7 +94,9 @@ struct FilterTests {
             (#"{"a":{"$regex":"a","$options":"g"}}"#, 51108),
             (#"{"a":{"$options":"i"}}"#, 2), (#"{"a":{"$bitsAllSet":-1}}"#, 9), (#"{"a":{"$elemMatch":1}}"#, 2),
             (#"{"a":{"$all":[{"$gt":1}]}}"#, 2), (#"{"a":{"$gt":{"$undefined":true}}}"#, 2), (#"{"$expr":true}"#, 224),
-            (#"{"a":{"$near":[0,0]}}"#, 5_626_500),
+            (#"{"a":{"$near":[0,0]}}"#, 5_626_500), (#"{"$where":"this.a"}"#, 2), (#"{"$where":1}"#, 2),
+            (#"{"$sampleRate":"x"}"#, 2), (#"{"$sampleRate":1.1}"#, 2),
+            (#"{"a":{"$elemMatch":{"$sampleRate":0.5}}}"#, 2),
         ])
     func refusal(filter: String, code: Int32) {
         #expect(errorCode { _ = try Filter(compiling: json(filter)) } == code, "\(filter)")

@@ -74,11 +74,14 @@ struct FilterCompiler {
         case "$expr": conjunction.add(try compileExpression(element.value))
         case "$jsonSchema":
             conjunction.add(.schema(try SchemaCompiler(arena: arena).compileRoot(element.value, depth: depth)))
-        case "$where", "$text", "$sampleRate":
-            guard !isInElementMatch else {
-                throw CommandError(
-                    .badValue, "\(element.key.string) can only be applied to the top-level document")
-            }
+        case "$sampleRate":
+            try refuseInElementMatch(element.key)
+            conjunction.add(.sample(try sampleRate(element.value)))
+        case "$where":
+            try refuseInElementMatch(element.key)
+            throw Self.noJavaScript(element.value)
+        case "$text":
+            try refuseInElementMatch(element.key)
             throw CommandError(.notImplemented, "\(element.key.string) in a filter is not implemented yet")
         default: throw unknownTopLevel(element.key)
         }
@@ -103,6 +106,30 @@ struct FilterCompiler {
     private mutating func markUnderstood(_ key: RawKey) {
         guard isTopConjunction, !(key == "$and") else { return }
         conditions.append(PathCondition(path: key, kind: .other))
+    }
+
+    private func refuseInElementMatch(_ key: RawKey) throws(CommandError) {
+        guard isInElementMatch else { return }
+        throw CommandError(.badValue, "\(key.string) can only be applied to the top-level document")
+    }
+
+    private func sampleRate(_ value: RawValue) throws(CommandError) -> Double {
+        guard value.type.isNumber, let rate = value.number?.asDouble else {
+            throw CommandError(.badValue, "argument to $sampleRate must be a numeric type")
+        }
+        guard rate >= 0, rate <= 1 else {
+            throw CommandError(.badValue, "numeric argument to $sampleRate must be in [0, 1]")
+        }
+        return rate
+    }
+
+    /// As MongoDB answers when scripting is switched off.
+    private static func noJavaScript(_ value: RawValue) -> CommandError {
+        switch value.type {
+        case .string, .javascript, .javascriptWithScope:
+            CommandError(.badValue, "no globalScriptEngine in $where parsing: this server runs no JavaScript")
+        default: CommandError(.badValue, "$where got bad type")
+        }
     }
 
     private func unknownTopLevel(_ key: RawKey) -> CommandError {

@@ -13,6 +13,8 @@ enum DocumentTest {
     /// One JSON Schema.
     case schema(ArenaList<SchemaNode>)
     case near(Unmanaged<NearCondition>)
+    /// `$sampleRate`: holds for this part of all documents, drawn anew for each.
+    case sample(Double)
 }
 
 /// All tests of one conjunction whose paths begin with the same field name.
