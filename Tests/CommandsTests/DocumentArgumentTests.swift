@@ -1,5 +1,6 @@
 import BSON
 import CommandModel
+import Query
 import Testing
 
 @testable import Commands
@@ -28,6 +29,15 @@ struct DocumentArgumentTests {
         ] as [(String, Int32?)])
     func hint(json: String, code: Int32?) throws {
         #expect(try refusal(json) { argument throws(CommandError) in try argument.checkHint() } == code)
+    }
+
+    @Test("a hint puts documents in order: which one a write of one document finds depends on it")
+    func order() throws {
+        func order(_ hint: Hint) throws -> SortPattern.Order? { try hint.order()?.order }
+        #expect(try order(.natural(isDescending: true)) == .natural(ascending: false))
+        #expect(try order(.natural(isDescending: false)) == .natural(ascending: true))
+        #expect(try order(.id) == .id(ascending: true))
+        #expect(try order(.none) == nil)
     }
 
     @Test("a missing index matters only where there is a collection")

@@ -91,6 +91,9 @@ struct BulkWriteOperation {
             case "upsertSupplied": _ = try argument.ifPresent(Argument.bool)
             case "arrayFilters": statement.arrayFilters = try argument.ifPresent(Argument.documents) ?? []
             case "sort": statement.sort = try argument.ifPresent(Argument.document)
+            case "hint":
+                statement.hint = try argument.knownHint()
+                refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             case "constants": statement.constants = try argument.ifPresent(Argument.document)
             default: refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             }
@@ -112,6 +115,9 @@ struct BulkWriteOperation {
             switch argument.key {
             case "filter": filter = try argument.ifPresent(Argument.document)
             case "multi": statement.isMulti = try argument.ifPresent(Argument.bool) ?? false
+            case "hint":
+                statement.hint = try argument.knownHint()
+                refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             default: refusal = try argument.planningRefusal(&statement.collation) ?? refusal
             }
         }
@@ -133,6 +139,12 @@ struct BulkWriteOperation {
 }
 
 extension Argument {
+    /// None in the place of one that `planningRefusal` tells of.
+    fileprivate func knownHint() throws(CommandError) -> Hint {
+        guard value.string != nil || value.document != nil else { return .none }
+        do throws(CommandError) { return try hint() } catch { return .none }
+    }
+
     /// `hint` and `collation`: of the wrong type they are malformed; naming what is not there they are the operation's
     /// error.
     fileprivate func planningRefusal(

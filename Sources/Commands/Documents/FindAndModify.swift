@@ -77,7 +77,8 @@ struct FindAndModifyArguments {
     /// What is done to which document, and what is shown of it.
     struct Compiled {
         let operation: DocumentOperation
-        let sort: SortPattern?
+        /// Wrong or right, it is looked at only where there is a collection.
+        let sort: Result<SortPattern?, CommandError>
         let projection: Projection?
     }
 
@@ -86,9 +87,7 @@ struct FindAndModifyArguments {
     ) throws(CommandError) -> Compiled {
         let environment = try context.environment(with: variables)
         let operation = try operation(on: namespace, context.server, collator, environment)
-        let sort = try sort.map { document throws(CommandError) in
-            try SortPattern(compiling: document, collator: collator)
-        }
+        let sort = Result { () throws(CommandError) in try order(collator) }
         let projection = try fields.map { document throws(CommandError) in
             try Projection(compiling: document, filter: operation.filter, environment: environment, collator: collator)
         }
@@ -96,6 +95,12 @@ struct FindAndModifyArguments {
             throw CommandError(.notImplemented, "$meta in the fields of findAndModify is not implemented yet")
         }
         return Compiled(operation: operation, sort: sort, projection: projection)
+    }
+
+    /// In which order documents come, of which the first is modified.
+    private func order(_ collator: Collator?) throws(CommandError) -> SortPattern? {
+        guard let sort, !sort.isEmpty else { return try hint.order() }
+        return try SortPattern(compiling: sort, collator: collator)
     }
 
     private func operation(
@@ -123,7 +128,6 @@ extension CommandTable {
         let namespace = try request.namespace()
         let arguments = try FindAndModifyArguments(request)
         let early = try arguments.compiled(on: namespace, context, arguments.collation.early)
-        let hinted = try arguments.hint.order()
         let deadline = context.deadline(of: request)
         let documents = context.bypassingValidation(arguments.bypassesValidation).documents
         let number = request.shared.statementNumber(at: 0)
@@ -133,9 +137,10 @@ extension CommandTable {
             let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                 try arguments.compiled(on: namespace, context, collator)
             }
+            let sort: SortPattern?
+            do throws(CommandError) { sort = try compiled.sort.get() } catch { throw .command(error) }
             let tally = try await documents.modifyOne(
-                compiled.operation, statement: number, in: collection, sort: compiled.sort ?? hinted,
-                deadline: deadline)
+                compiled.operation, statement: number, in: collection, sort: sort, deadline: deadline)
             return (tally, compiled.projection)
         }
         let (tally, projection) =

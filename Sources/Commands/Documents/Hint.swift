@@ -12,10 +12,13 @@ enum Hint: Sendable {
     /// An index that does not exist.
     case unknown
 
-    /// The order in which a write of one document takes the first that matches, when no sort says another.
+    /// In which order documents come that no sort puts in order: which one a write of one document finds.
     func order() throws(CommandError) -> SortPattern? {
-        guard case .natural(isDescending: true) = self else { return nil }
-        return try SortPattern(compiling: Document { $0.append("$natural", int32: -1) })
+        switch self {
+        case .natural(let isDescending): .natural(isDescending: isDescending)
+        case .id: try SortPattern(compiling: Document { $0.append("_id", int32: 1) })
+        case .none, .unknown: nil
+        }
     }
 
     /// Only where there is a collection can an index be missing.

@@ -39,6 +39,11 @@ package struct SortPattern: Sendable {
     /// No sort.
     package static let none = SortPattern(order: .natural(ascending: true), fields: [])
 
+    /// The order in which documents were inserted, or the other way round.
+    package static func natural(isDescending: Bool) -> SortPattern {
+        SortPattern(order: .natural(ascending: !isDescending), fields: [])
+    }
+
     init(order: Order, fields: [Field]) {
         self.order = order
         self.fields = fields
