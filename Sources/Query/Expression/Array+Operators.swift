@@ -1,15 +1,15 @@
 internal import BSON
 internal import CommandModel
 
-/// `$arrayElemAt $concatArrays $first $in $indexOfArray $isArray $last $range $reverseArray $size $slice`.
+/// `$arrayElemAt $concatArrays $in $indexOfArray $isArray $range $reverseArray $size $slice`.
 enum ArrayOperator {
-    case elementAt, concat, first, contains, index, isArray, last, range, reverse, size, slice
+    case elementAt, concat, contains, index, isArray, range, reverse, size, slice
 
     static let rules: [OperatorRule] = [
         .exactly(2, "$arrayElemAt", .array(.elementAt)), .variadic("$concatArrays", .array(.concat)),
-        .exactly(1, "$first", .array(.first)), .exactly(2, "$in", .array(.contains)),
+        .exactly(2, "$in", .array(.contains)),
         .list("$indexOfArray", .array(.index), 2...4), .exactly(1, "$isArray", .array(.isArray)),
-        .exactly(1, "$last", .array(.last)), .list("$range", .array(.range), 2...3),
+        .list("$range", .array(.range), 2...3),
         .exactly(1, "$reverseArray", .array(.reverse)), .exactly(1, "$size", .array(.size)),
         .list("$slice", .array(.slice), 2...3),
     ]
@@ -18,11 +18,9 @@ enum ArrayOperator {
         switch self {
         case .elementAt: try Self.element(operands, run)
         case .concat: try Self.concat(operands, run)
-        case .first: try Self.end("$first", 0, try operands[0].evaluate(run))
         case .contains: try Self.contains(operands, run)
         case .index: try Self.index(operands, run)
         case .isArray: try run.bool(operands[0].evaluate(run)?.type == .array)
-        case .last: try Self.end("$last", -1, try operands[0].evaluate(run))
         case .range: try Self.range(operands, run)
         case .reverse: try Self.reversed(try operands[0].evaluate(run), run)
         case .size: try Self.size(try operands[0].evaluate(run), run)
@@ -54,16 +52,6 @@ extension ArrayOperator {
                     + "\(index?.errorText ?? "")")
         }
         return elements.element(at: Int(position))
-    }
-
-    private static func end(
-        _ name: StaticString, _ position: Int, _ array: RawValue?
-    ) throws(CommandError) -> RawValue? {
-        if array.isNullish { return .nothing(.null) }
-        guard let elements = array?.array else {
-            throw CommandError(ErrorCode(28689), "\(name)'s argument must be an array, but is \(array.typeName)")
-        }
-        return elements.element(at: position)
     }
 }
 

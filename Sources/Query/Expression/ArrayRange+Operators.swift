@@ -89,8 +89,8 @@ extension ArrayOperator {
 }
 
 extension Scratch {
-    /// The array of `count` numbers `start`, `start + step` …, all of which fit into 32 bits. Written in place: a long
-    /// one would take ten times its size on the stack of values.
+    /// The array of `count` numbers `start`, `start + step` …, all of which fit into 32 bits. Written in place: on the
+    /// stack of values a long one would take ten times its size.
     fileprivate func integers(from start: Int, step: Int, count: Int) throws(CommandError) -> RawValue {
         var bytes = 5
         var (digits, least) = (1, 0)

@@ -72,7 +72,7 @@ extension ExpressionCompiler {
         case .string where field.stringBytes?.first == UInt8(ascii: "$"):
             throw CommandError(
                 ErrorCode(4_161_108),
-                "A field path reference is not allowed here. Did you mean {$literal: '\(field.string ?? "")'}?"
+                "A field path reference is not allowed in this context. Did you mean to use $literal?"
             )
         case .document:
             guard let first = field.document?.firstElement else { break }

@@ -93,7 +93,7 @@ extension OperatorRule {
         let families: [[OperatorRule]] = [
             ArithmeticOperator.rules, TrigonometryOperator.rules, BitwiseOperator.rules, AccumulationOperator.rules,
             ComparisonOperator.rules, BooleanOperator.rules, ConditionalOperator.rules,
-            VariableOperator.rules, ArrayOperator.rules, ArraySelectionOperator.rules, ArrayOrderOperator.rules,
+            VariableOperator.rules, ArrayOperator.rules, ArrayOrderOperator.rules,
             ArrayZipOperator.rules, LoopOperator.rules, SetOperator.rules, ObjectOperator.rules, TypeOperator.rules,
             ConversionOperator.rules, OperatorRule.refused,
             DateOperator.rules, TimestampOperator.rules, StringOperator.rules, RegexOperator.rules,

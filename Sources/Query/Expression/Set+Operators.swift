@@ -208,7 +208,7 @@ extension Evaluator {
 }
 
 extension ExpressionCompiler {
-    /// `$setEquals: [set, set, …]`. A constant that is no array is refused here, by a code of its own.
+    /// `$setEquals: [set, set, …]`. A constant that is no array is refused here, with a code of its own.
     mutating func setEquals(_ element: RawElement, _ depth: Int) throws(CommandError) -> Expression {
         let values = element.value.array?.map(\.value) ?? [element.value]
         guard values.count >= 2 else {

@@ -57,7 +57,7 @@ import Testing
             .init(#"{"$filter": {"input": [1, 2, 3, 4], "cond": {"$gt": ["$$this", 1]}, "limit": 2}}"#, "[2,3]"),
             .init(#"{"$filter": {"input": [5, 6, 7], "as": "x", "cond": {"$ne": ["$$IDX", 1]}}}"#, "[5,7]"),
             .init(
-                #"{"$reduce": {"input": [1, 2, 3], "initialValue":0, "in":{"$add": ["$$value", "$$this", "$$IDX"]}}}"#,
+                #"{"$reduce": {"input": [1, 2, 3], "initialValue":0,"in": {"$add": ["$$value", "$$this", "$$IDX"]}}}"#,
                 "9"),
             .init(
                 #"{"$reduce": {"input": [1, 2], "initialValue": [], "as": "e", "valueAs": "all", "in": "#
