@@ -3,13 +3,14 @@ internal import CommandModel
 internal import Query
 
 extension Argument {
-    /// A filter outside of a query, for lists of the catalog. It may not ask for what needs an index or a script.
-    func restrictedFilter() throws(CommandError) -> Filter { try restrictedFilter(naming: nil) }
+    /// A filter outside of a query, for lists of the catalog. It may not ask for what needs an index or a script, nor
+    /// for the time.
+    func restrictedFilter() throws(CommandError) -> Filter { try restrictedFilter(naming: ExpressionEnvironment.none) }
 
-    /// The same for validators, which may hold `$expr`. Time is named when they are applied, not now.
-    func checkRules() throws(CommandError) { _ = try restrictedFilter(naming: ExpressionEnvironment.none) }
+    /// The same for validators. Time is named when they are applied, not now.
+    func checkRules() throws(CommandError) { _ = try restrictedFilter(naming: ExpressionEnvironment.anyTime) }
 
-    private func restrictedFilter(naming environment: ExpressionEnvironment?) throws(CommandError) -> Filter {
+    private func restrictedFilter(naming environment: ExpressionEnvironment) throws(CommandError) -> Filter {
         let filter = try document()
         try filter.withRaw { raw throws(CommandError) in try Self.refuseQueryOperators(in: raw) }
         return try Filter(compiling: filter, environment: environment)

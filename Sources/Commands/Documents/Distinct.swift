@@ -27,10 +27,10 @@ extension CommandTable {
             }
         }
         guard let key else { throw .missingField("distinct.key") }
-        let environment = context.environment
         let compile = { [document] (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
             var query = FindQuery(
-                filter: try Filter(compiling: document, environment: environment, collator: collator, allowsNear: true))
+                filter: try Filter(
+                    compiling: document, environment: ExpressionEnvironment.none, collator: collator, allowsNear: true))
             query.deadline = context.deadline(of: request)
             query.preference = request.shared.routing
             return (query, DistinctCollector(path: key, order: ValueOrder(collator)))

@@ -105,7 +105,10 @@ extension RawValue {
 extension ExpressionCompiler {
     /// `{$rand: {}}`: a number in 0..<1, another one each time.
     func random(_ element: RawElement) throws(CommandError) -> Expression {
-        guard let operand = element.value.container, operand.isEmpty else {
+        guard let operand = element.value.container else {
+            throw CommandError(ErrorCode(10065), "invalid parameter: expected an object ($rand)")
+        }
+        guard operand.isEmpty else {
             throw CommandError(ErrorCode(3_040_501), "$rand does not currently accept arguments")
         }
         return .call(.arithmetic(.random), arena.list([]))

@@ -74,7 +74,7 @@ extension ExpressionCompiler {
         guard value.type == .string, let bytes = value.stringBytes, let start = bytes.baseAddress else {
             throw CommandError(.failedToParse, "'\(part)' must be a string, found \(value.type.alias)")
         }
-        return try VariableScope.checkedName(RawKey(start: start, count: bytes.count))
+        return try VariableScope.checkedName(RawKey(start: start, count: bytes.count), mayBeCurrent: true)
     }
 }
 

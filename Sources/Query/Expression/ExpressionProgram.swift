@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// What a command gives to all of its expressions.
 package struct ExpressionEnvironment: Sendable {
-    /// `$$NOW`: milliseconds since 1970 UTC.
-    package var now: Int64
+    /// `$$NOW`: milliseconds since 1970 UTC; nil where neither time may be named.
+    package var now: Int64?
     /// `$$CLUSTER_TIME`: seconds in the high, increment in the low 32 bits.
     package var clusterTime: UInt64?
     /// How strings compare; nil for bytewise.
@@ -15,14 +15,17 @@ package struct ExpressionEnvironment: Sendable {
     /// The values of the command's `let`, by name.
     package var variables: [(name: String, value: Value)]
 
-    package init(now: Int64, clusterTime: UInt64? = nil, variables: [(name: String, value: Value)] = []) {
+    package init(now: Int64?, clusterTime: UInt64? = nil, variables: [(name: String, value: Value)] = []) {
         self.now = now
         self.clusterTime = clusterTime
         self.variables = variables
     }
 
     /// For what cannot hold expressions, or only in places where time and variables are refused.
-    package static let none = ExpressionEnvironment(now: 0)
+    package static let none = ExpressionEnvironment(now: nil)
+
+    /// For what is only checked now, and computed at another time.
+    package static let anyTime = ExpressionEnvironment(now: 0, clusterTime: 0)
 }
 
 /// A compiled expression that stands alone, as `$expr` has it.

@@ -14,7 +14,7 @@ struct VariableScope {
         case constant(RawValue)
         /// `$$REMOVE`.
         case nothing
-        /// What there is not yet when a command's variables are defined.
+        /// What there is not, or not yet when a command's variables are defined.
         case refused(CommandError)
     }
 
@@ -25,22 +25,28 @@ struct VariableScope {
         func constant(_ value: Value) -> Binding { value.withRaw { .constant(arena.copy($0)) } }
         bindings = [
             ("ROOT", .slot(Evaluator.rootSlot)), ("CURRENT", .slot(Evaluator.rootSlot)), ("REMOVE", .nothing),
-            ("NOW", constant(.date(environment.now))), ("DESCEND", constant(.string("descend"))),
+            ("DESCEND", constant(.string("descend"))),
             ("PRUNE", constant(.string("prune"))), ("KEEP", constant(.string("keep"))),
             ("USER_ROLES", constant(.array(.empty))),
         ]
-        if let time = environment.clusterTime { bindings.append(("CLUSTER_TIME", constant(.timestamp(time)))) }
+        let now = environment.now.map { constant(.date($0)) }
+        let noTime = ErrorCode(now == nil ? 51144 : 10_071_200)
+        let clusterTime = environment.clusterTime.map { constant(.timestamp($0)) }
+        bindings.append(("NOW", now ?? Self.unavailable("NOW", ErrorCode(51144))))
+        bindings.append(("CLUSTER_TIME", clusterTime ?? Self.unavailable("CLUSTER_TIME", noTime)))
         for (name, value) in environment.variables { bindings.append((name, constant(value))) }
         guard environment.definesVariables else { return }
         for name in ["ROOT", "CURRENT"] { bindings.append((name, .refused(Self.noDocument))) }
-        for name in ["NOW", "CLUSTER_TIME", "USER_ROLES"] { bindings.append((name, .refused(Self.noConstant(name)))) }
+        for name in ["NOW", "CLUSTER_TIME", "USER_ROLES"] {
+            bindings.append((name, Self.unavailable(name, ErrorCode(51144))))
+        }
     }
 
     private static let noDocument = CommandError(
         ErrorCode(4_890_500), "Command let Expression tried to access a field, but there is no document yet")
 
-    private static func noConstant(_ name: String) -> CommandError {
-        CommandError(ErrorCode(51144), "$$\(name) cannot be used in a command's let")
+    private static func unavailable(_ name: String, _ code: ErrorCode) -> Binding {
+        .refused(CommandError(code, "Builtin variable '$$\(name)' is not available"))
     }
 
     subscript(name: String) -> Binding? {
@@ -129,7 +135,7 @@ extension ExpressionCompiler {
         }
         try VariableScope.checkUse(name)
         if components.count > 1 {
-            try checkFieldPath(RawKey(start: text.start + name.count + 1, count: text.count - name.count - 1))
+            try checkFieldPath(text)
         }
         return try path(name.string, Array(components.dropFirst()))
     }

@@ -40,7 +40,7 @@ package struct DocumentValidator: Sendable {
         level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
         action = options["validationAction"]?.string.flatMap(Action.init) ?? .error
         guard level != .off else { return nil }
-        filter = try Filter(compiling: source, environment: ExpressionEnvironment.none, collator: collator)
+        filter = try Filter(compiling: source, environment: ExpressionEnvironment.anyTime, collator: collator)
         self.collator = collator
         namesTime = Self.namesTime(RawValue(type: .document, bytes: source.bytes))
         self.source = Document(copying: source)

@@ -54,6 +54,7 @@ import Testing
                 #"{"$map": {"input": [1, 2], "in": {"$map": {"input": [3], "as": "y", "in": ["$$this", "$$y"]}}}}"#,
                 "[[[1,3]],[[2,3]]]"),
             .init(#"{"$map": {"input": "$x", "in": 1}}"#, "null"),
+            .init(#"{"$map": {"input": [{"b": 1}], "as": "CURRENT", "in": "$b"}}"#, "[1]"),
             .init(#"{"$filter": {"input": [1, 2, 3, 4], "cond": {"$gt": ["$$this", 1]}, "limit": 2}}"#, "[2,3]"),
             .init(#"{"$filter": {"input": [5, 6, 7], "as": "x", "cond": {"$ne": ["$$IDX", 1]}}}"#, "[5,7]"),
             .init(

@@ -64,6 +64,8 @@ import Testing
             (#"{"$arrayToObject": [[["a\u0000", 1]]]}"#, 4_940_400), (#"{"$bsonSize": 1}"#, 31393),
             (#"{"$binarySize": 1}"#, 51276), (#"{"$meta": 1}"#, 17307), (#"{"$meta": "x"}"#, 17308),
             (#"{"$function": {}}"#, 115), (#"{"$let": {"vars": {"ROOT": 1}, "in": 1}}"#, 9), (#""$$""#, 9),
+            (#""$$NOW""#, 51144), (#""$$CLUSTER_TIME""#, 51144), (#"{"$rand": 1}"#, 10065),
+            (#"{"$let": {"vars": {"x": 1}, "in": "$$x."}}"#, 40353),
         ] as [(String, Int32)])
     func refusals(expression: String, code: Int32) {
         #expect(ExpressionCheck.code(expression) == code)
