@@ -25,6 +25,7 @@ extension ExpressionCompiler {
         case .metadata: try metadata(element)
         case .convert: try convert(element, depth)
         case .convertTo(let target): try convert(element, to: target, depth)
+        case .constantsLast(let operation): try constantsLast(operation, element, depth)
         case .refused(let reason): throw CommandError(.commandNotSupported, "\(element.key.string): \(reason)")
         case .datePart(let part): try datePart(part, element, depth)
         case .dateFromParts: try dateFromParts(element, depth)

@@ -27,7 +27,7 @@ struct OperatorRule: Sendable {
         case percentiles(AccumulatorOperator)
         case map, filter, reduce, sortArray, zip, setEquals, getField, setField, unsetField, metadata
         case convert, convertTo(ConversionTarget)
-        case refused(StaticString)
+        case constantsLast(Operation), refused(StaticString)
         case datePart(DatePart), dateFromParts, regex(RegexOperator)
     }
 

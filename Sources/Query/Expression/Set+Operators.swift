@@ -12,8 +12,8 @@ enum SetOperator {
     static let rules: [OperatorRule] = [
         .exactly(1, "$allElementsTrue", .set(.allTrue)), .exactly(1, "$anyElementTrue", .set(.anyTrue)),
         .exactly(2, "$setDifference", .set(.difference)), .special("$setEquals", .setEquals),
-        .variadic("$setIntersection", .set(.intersection)), .exactly(2, "$setIsSubset", .set(.isSubset)),
-        .variadic("$setUnion", .set(.union)),
+        .special("$setIntersection", .constantsLast(.set(.intersection))), .exactly(2, "$setIsSubset", .set(.isSubset)),
+        .special("$setUnion", .constantsLast(.set(.union))),
     ]
 
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
@@ -221,5 +221,13 @@ extension ExpressionCompiler {
             throw SetOperator.notArray(5_887_502, "All operands of $setEquals", value)
         }
         return .call(.set(.equals), operands)
+    }
+
+    /// Any number of operands, whose order matters for nothing but errors: MongoDB evaluates constants last.
+    mutating func constantsLast(
+        _ operation: Operation, _ element: RawElement, _ depth: Int
+    ) throws(CommandError) -> Expression {
+        let operands = try list(element.value.array?.map(\.value) ?? [element.value], depth).nodes
+        return .call(operation, arena.list(operands.filter { !$0.isConstant } + operands.filter(\.isConstant)))
     }
 }

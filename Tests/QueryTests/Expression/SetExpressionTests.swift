@@ -10,7 +10,8 @@ import Testing
         arguments: [
             .init(#"{"$setUnion": [[2, 1], [3, 2.0]]}"#, "[1,2,3]"), .init(#"{"$setUnion": [[1], "$x"]}"#, "null"),
             .init(#"{"$setIntersection": [[3, 2, 1, 2], [2, 3, 4], [3, 2]]}"#, "[2,3]"),
-            .init(#"{"$setIntersection": []}"#, "[]"), .init(#"{"$setIntersection": [[1.0, 1], [1]]}"#, "[1.0]"),
+            .init(#"{"$setIntersection": []}"#, "[]"), .init(#"{"$setUnion": ["x", "$x"]}"#, "null"),
+            .init(#"{"$setIntersection": [[1.0, 1], [1]]}"#, "[1.0]"),
             .init(#"{"$setDifference": [[3, 1, 3, 2], [1]]}"#, "[3,2]"),
             .init(#"{"$setDifference": [[1, 2], [3]]}"#, "[1,2]"),
             .init(#"{"$setDifference": [[5], [1, 5, 9]]}"#, "[]"),
