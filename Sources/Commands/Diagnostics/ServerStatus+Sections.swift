@@ -1,4 +1,5 @@
 internal import BSON
+internal import Metrics
 internal import NIOCore
 internal import Storage
 internal import Synchronization
