@@ -32,6 +32,10 @@ extension Decimal128 {
 
 // Constants of 34 digits.
 extension Decimal128 {
+    package static let greatest = Decimal128(isNegative: false, coefficient: coefficientMax, exponent: 6111)
+    /// Zero with the least exponent: a sum with it has as many digits as there can be.
+    package static let leastZero = Decimal128(isNegative: false, coefficient: 0, exponent: -6176)
+
     package static let one = Decimal128(1 as Int64)
 
     /// π/180

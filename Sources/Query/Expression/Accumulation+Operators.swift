@@ -46,14 +46,22 @@ enum AccumulationOperator {
         if operands.count == 1 {
             let operand = try operands[0].evaluate(run)
             if let array = operand?.array {
-                for element in array { try state.add(element.value, run) }
+                for element in array { try add(element.value, to: &state, run) }
             } else {
-                try state.add(operand, run)
+                try add(operand, to: &state, run)
             }
         } else {
-            for index in 0..<operands.count { try state.add(try operands[index].evaluate(run), run) }
+            for index in 0..<operands.count { try add(try operands[index].evaluate(run), to: &state, run) }
         }
         return try owned(state, run)
+    }
+
+    /// The expression `$avg` takes an int64 for the nearest double, as in MongoDB; the accumulator of groups is exact.
+    private static func add(
+        _ value: RawValue?, to state: inout AccumulatorState, _ run: Evaluator
+    ) throws(CommandError) {
+        guard case .average = state, let value, let integer = value.int64 else { return try state.add(value, run) }
+        try state.add(try run.scratch.double(Double(integer)), run)
     }
 
     /// The result in memory that outlives the state.

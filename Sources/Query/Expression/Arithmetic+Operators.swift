@@ -18,7 +18,7 @@ enum ArithmeticOperator {
         .exactly(1, "$sqrt", .arithmetic(.squareRoot)), .exactly(1, "$exp", .arithmetic(.exponential)),
         .exactly(1, "$ln", .arithmetic(.naturalLogarithm)), .exactly(1, "$log10", .arithmetic(.decimalLogarithm)),
         .exactly(2, "$log", .arithmetic(.logarithm)), .exactly(2, "$pow", .arithmetic(.power)),
-        .exactly(1, "$sigmoid", .arithmetic(.sigmoid)), .exactly(1, "$ceil", .arithmetic(.ceiling)),
+        .special("$sigmoid", .sigmoid), .exactly(1, "$ceil", .arithmetic(.ceiling)),
         .exactly(1, "$floor", .arithmetic(.floor)), .list("$round", .arithmetic(.round), 1...2),
         .list("$trunc", .arithmetic(.truncate), 1...2), .special("$rand", .random, isFoldable: false),
     ]
@@ -101,8 +101,13 @@ extension RawValue {
     var isNullish: Bool { type == .null || type == .undefined }
 }
 
-// `$rand`.
+// `$rand` and `$sigmoid`.
 extension ExpressionCompiler {
+    /// The operand is what stands there: an array is no list of operands.
+    mutating func sigmoid(_ element: RawElement, _ depth: Int) throws(CommandError) -> Expression {
+        .call(.arithmetic(.sigmoid), arena.list([try compile(element.value, depth: depth + 1)]))
+    }
+
     /// `{$rand: {}}`: a number in 0..<1, another one each time.
     func random(_ element: RawElement) throws(CommandError) -> Expression {
         guard let operand = element.value.container else {

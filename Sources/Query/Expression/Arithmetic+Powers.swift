@@ -7,7 +7,8 @@ internal import CommandModel
     internal import Darwin
 #endif
 
-// `$sqrt $exp $ln $log10 $log $pow $sigmoid`: decimals yield decimals, all others doubles.
+// `$sqrt $exp $ln $log10 $log $pow $sigmoid`: decimals yield decimals, all others doubles; so does, in MongoDB, the
+// logarithm of a decimal NaN.
 extension ArithmeticOperator {
     static func squareRoot(_ number: Number) throws(CommandError) -> Number {
         guard number.asDouble >= 0 || number.isNaN else {
@@ -27,7 +28,7 @@ extension ArithmeticOperator {
             throw CommandError(
                 ErrorCode(28766), "$ln's argument must be a positive number, but is \(number.asDouble)")
         }
-        if case .decimal(let value) = number { return .decimal(value.naturalLogarithm) }
+        if case .decimal(let value) = number, !value.isNaN { return .decimal(value.naturalLogarithm) }
         return .double(log(number.asDouble))
     }
 
@@ -36,7 +37,7 @@ extension ArithmeticOperator {
             throw CommandError(
                 ErrorCode(28761), "$log10's argument must be a positive number, but is \(number.asDouble)")
         }
-        if case .decimal(let value) = number { return .decimal(value.decimalLogarithm) }
+        if case .decimal(let value) = number, !value.isNaN { return .decimal(value.decimalLogarithm) }
         return .double(log10(number.asDouble))
     }
 
@@ -55,7 +56,7 @@ extension ArithmeticOperator {
             throw CommandError(
                 ErrorCode(28759), "$log's base must be a positive number not equal to 1, but is \(base.asDouble)")
         }
-        if number.isDecimal || base.isDecimal {
+        if number.isDecimal || base.isDecimal, !number.isNaN, !base.isNaN {
             return .decimal(number.asDecimal.naturalLogarithm.divided(by: base.asDecimal.naturalLogarithm))
         }
         return .double(log(number.asDouble) / log(base.asDouble))
@@ -66,6 +67,8 @@ extension ArithmeticOperator {
 
     static func sigmoid(_ number: Number) -> Number {
         if case .decimal(let value) = number {
+            // NaN would come out with a sign.
+            if value.isNaN { return .decimal(.nan) }
             return .decimal(Decimal128.one.divided(by: value.negated.exponential.adding(.one)))
         }
         return .double(1 / (1 + exp(-number.asDouble)))
@@ -81,9 +84,20 @@ extension ArithmeticOperator {
         guard !base.isZero || exponent.compare(to: .int32(0)) >= 0 || exponent.isNaN else {
             throw CommandError(ErrorCode(28764), "$pow cannot take a base of 0 and a negative exponent")
         }
-        if base.isDecimal || exponent.isDecimal { return .decimal(base.asDecimal.power(exponent.asDecimal)) }
+        if base.isDecimal || exponent.isDecimal { return .decimal(power(base.asDecimal, exponent.asDecimal)) }
         if let power = integerPower(base, exponent) { return power }
         return .double(pow(base.asDouble, exponent.asDouble))
+    }
+
+    /// MongoDB gives all 34 digits of a decimal power, and a zero without sign: the least zero is added. The largest
+    /// decimal is beyond its range already.
+    private static func power(_ base: Decimal128, _ exponent: Decimal128) -> Decimal128 {
+        let power = base.power(exponent)
+        guard power.isFinite else { return power }
+        if power.magnitude.compare(to: .greatest) == 0 {
+            return power.isNegative ? .negativeInfinity : .infinity
+        }
+        return power.adding(.leastZero)
     }
 
     /// Nil where an operand or the result is no integer that fits.

@@ -3,11 +3,12 @@ internal import CommandModel
 
 // `$ceil $floor`, and `$round $trunc` to decimal places.
 extension ArithmeticOperator {
+    /// A decimal whose digits do not reach the point becomes NaN, as in MongoDB.
     static func whole(_ number: Number, _ rule: FloatingPointRoundingRule) -> Number {
         switch number {
         case .int32, .int64: number
         case .double(let value): .double(value.rounded(rule))
-        case .decimal(let value): .decimal(value.rounded(places: 0, rule))
+        case .decimal(let value): .decimal(value.quantized(exponent: 0, rule))
         }
     }
 
@@ -57,8 +58,16 @@ extension ArithmeticOperator {
         case .int32(let value): return Number(narrowest: try rounded(Int64(value), places, rule))
         case .int64(let value): return .int64(try rounded(value, places, rule))
         case .double(let value): return .double(rounded(value, places, rule))
-        case .decimal(let value): return .decimal(value.rounded(places: places, rule))
+        case .decimal(let value): return .decimal(rounded(value, places, rule))
         }
+    }
+
+    /// With zeros up to the place as far as there is room for them.
+    private static func rounded(
+        _ value: Decimal128, _ places: Int, _ rule: FloatingPointRoundingRule
+    ) -> Decimal128 {
+        let result = value.quantized(exponent: -places, rule)
+        return result.isNaN ? value : result
     }
 
     /// By way of a decimal: 2.015 is a little more than that, and has to become 2.02.

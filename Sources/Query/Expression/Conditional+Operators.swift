@@ -6,8 +6,7 @@ enum ConditionalOperator {
     case condition, ifNull, choice
 
     static let rules: [OperatorRule] = [
-        .special("$cond", .condition), .list("$ifNull", .conditional(.ifNull), 2...Int.max),
-        .special("$switch", .choice),
+        .special("$cond", .condition), .special("$ifNull", .ifNull), .special("$switch", .choice),
     ]
 
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
@@ -38,10 +37,25 @@ enum ConditionalOperator {
             return try operands[index + 1].evaluate(run)
         }
         guard fallback.isGiven else {
+            let isConstant = stride(from: 0, to: operands.count - 1, by: 2).allSatisfy { operands[$0].isConstant }
             throw CommandError(
-                ErrorCode(40066), "$switch could not find a matching branch for an input, and no default was specified."
+                ErrorCode(isConstant ? 40069 : 40066),
+                "$switch could not find a matching branch for an input, and no default was specified."
             )
         }
         return try fallback.evaluate(run)
+    }
+}
+
+extension ExpressionCompiler {
+    mutating func ifNull(_ element: RawElement, _ depth: Int) throws(CommandError) -> Expression {
+        let values = element.value.array?.map(\.value) ?? [element.value]
+        guard values.count >= 2 else {
+            throw CommandError(
+                ErrorCode(1_257_300), "$ifNull needs at least two arguments, had: \(values.count)")
+        }
+        let operands = try list(values, depth)
+        for operand in operands.nodes { try checkConstant(operand) }
+        return .call(.conditional(.ifNull), operands)
     }
 }

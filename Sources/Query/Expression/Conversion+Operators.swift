@@ -115,7 +115,7 @@ extension ExpressionCompiler {
     }
 
     /// Refuses an operator of constants that fails, though it may never be needed: MongoDB computes it beforehand.
-    private func checkConstant(_ operand: Expression) throws(CommandError) {
+    func checkConstant(_ operand: Expression) throws(CommandError) {
         guard case .call(_, let operands) = operand, !operands.isEmpty, operands.nodes.allSatisfy(\.isConstant) else {
             return
         }

@@ -9,9 +9,11 @@ extension ExpressionCompiler {
         switch form {
         case .literal: literal(element)
         case .condition: try condition(element, depth)
+        case .ifNull: try ifNull(element, depth)
         case .choice: try choice(element, depth)
         case .binding: try binding(element, depth)
         case .random: try random(element)
+        case .sigmoid: try sigmoid(element, depth)
         case .percentiles(let operation): try percentiles(operation, element, depth)
         case .map: try map(element, depth)
         case .filter: try filter(element, depth)
@@ -80,7 +82,9 @@ extension ExpressionCompiler {
                         ErrorCode(40061), "$switch expected an array for 'branches', found: \(part.value.type.alias)")
                 }
                 for branch in branches { operands += try self.branch(branch.value, depth + 1) }
-            case "default": fallback = try compile(part.value, depth: depth + 1)
+            case "default":
+                fallback = try compile(part.value, depth: depth + 1)
+                try checkConstant(fallback)
             default:
                 throw CommandError(ErrorCode(40067), "$switch found an unknown argument: \(part.key.string)")
             }

@@ -22,8 +22,8 @@ struct OperatorRule: Sendable {
 
     /// What has an odd syntax; see `ExpressionCompiler+Special.swift`.
     enum SpecialForm: Sendable {
-        case literal, condition, choice, binding
-        case random
+        case literal, condition, ifNull, choice, binding
+        case random, sigmoid
         case percentiles(AccumulatorOperator)
         case map, filter, reduce, sortArray, zip, setEquals, getField, setField, unsetField, metadata
         case convert, convertTo(ConversionTarget)
