@@ -25,8 +25,7 @@ package final class NearCondition: Sendable {
     }
 
     package let indexKinds: IndexKinds
-    /// What distances are multiplied by to be what a client is told: metres, where the point was a GeoJSON one.
-    package let unit: Double
+    private let isGeoJSON: Bool
     private let steps: [SortStep]
     private let center: GeoPosition
     /// The center as a shape, on the sphere.
@@ -40,7 +39,8 @@ package final class NearCondition: Sendable {
         path: RawKey, center: GeoPosition, metric: Metric, range: (least: Double, most: Double), isGeoJSON: Bool
     ) throws(GeometryFault) {
         indexKinds = isGeoJSON ? .sphere : metric == .plane ? .plane : .either
-        unit = isGeoJSON ? Self.earthRadius : 1
+        self.isGeoJSON = isGeoJSON
+        let unit = isGeoJSON ? Self.earthRadius : 1
         steps = path.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) }
         self.center = center
         self.range = (range.least / unit, range.most / unit)
@@ -65,6 +65,14 @@ package final class NearCondition: Sendable {
         var search = NearestSearch(condition: self)
         steps.withUnsafeBufferPointer { steps in search.visit(document[steps[0]], steps, 1) }
         return search.nearest
+    }
+
+    /// A distance as a client is told it: in metres, where the point was a GeoJSON one. MongoDB's radians were metres
+    /// before, which shows in the last digit.
+    package func reported(_ distance: Double) -> Double {
+        guard sphereCenter != nil else { return distance }
+        let metres = distance * Self.earthRadius
+        return isGeoJSON ? metres : metres / Self.earthRadius
     }
 
     fileprivate func distance(to value: RawValue) -> Double? {

@@ -72,6 +72,25 @@ struct GeoNearTests {
 
     private static let infinity = #"{"$numberDouble":"Infinity"}"#
 
+    @Test("what a client is told are MongoDB's numbers, to the last digit")
+    func reported() throws {
+        let document = json(#"{"a":[3,0],"b":{"type":"LineString","coordinates":[[0,0],[2,0]]}}"#)
+        func distance(_ point: String, _ path: StaticString, isSpherical: Bool = true) throws -> Double? {
+            try json(#"{"p":\#(point)}"#).withRaw { arguments in
+                let near = try NearCondition(
+                    from: #require(arguments["p"]), path: RawKey(path), isSpherical: isSpherical, least: nil, most: nil)
+                return document.withRaw { near.nearest(in: $0).map { near.reported($0.distance) } }
+            }
+        }
+        #expect(try distance(geoJSON("Point", "[0,0]"), "a") == 333_956.53506435105)
+        #expect(try distance(geoJSON("Point", "[1,1]"), "b") == 111_318.84502145031)
+        #expect(try distance(geoJSON("Point", "[1,0]"), "b") == 0)
+        #expect(try distance("[0,0]", "a") == 0.0523598775598299)
+        #expect(try distance("[0,4]", "a", isSpherical: false) == 5)
+        #expect(try distance("[0,0]", "b", isSpherical: false) == nil)
+        #expect(try distance("[0,0]", "c") == nil)
+    }
+
     static let refusals: [(String, Int32)] = [
         (#"{"a":{"$near":{}}}"#, 2), (#"{"a":{"$near":1}}"#, 2), (#"{"a":{"$near":[1]}}"#, 2),
         (#"{"a":{"$near":["a",1]}}"#, 2), (#"{"a":{"$near":{"$maxDistance":1,"$minDistance":0}}}"#, 2),
