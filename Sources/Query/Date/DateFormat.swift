@@ -205,7 +205,11 @@ extension DateFormat {
             case "Y": return read(\.year, 4...4)
             case "m": return read(\.month, 1...2)
             case "d": return read(\.day, 1...2)
-            case "j": return read(\.dayOfYear, 1...3)
+            case "j":
+                // MongoDB counts from 0 here, and from 1 where it writes: what is written is read as the day after.
+                guard read(\.dayOfYear, 1...3), let day = fields.dayOfYear else { return false }
+                fields.dayOfYear = day + 1
+                return true
             case "b", "B": return name()
             case "G": return read(\.isoWeekYear, 4...4)
             case "V": return read(\.isoWeek, 1...2) && (1...53).contains(fields.isoWeek ?? 0)

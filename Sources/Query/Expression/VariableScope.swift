@@ -114,7 +114,10 @@ struct VariableScope {
 // Paths and variables in strings.
 extension ExpressionCompiler {
     func compileString(_ value: RawValue) throws(CommandError) -> Expression {
-        guard let bytes = value.stringBytes, bytes.first == UInt8(ascii: "$") else { return .constant(value) }
+        guard let bytes = value.stringBytes, bytes.first == UInt8(ascii: "$") else {
+            try StringOperator.check(value.count - 5)
+            return .constant(value)
+        }
         // An empty rest has an address too: that of the closing NUL.
         let start = UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped)
         if bytes.count > 1, bytes[1] == UInt8(ascii: "$") {

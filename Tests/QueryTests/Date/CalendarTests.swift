@@ -154,6 +154,8 @@ import Testing
             #expect(count == size, message)
             let back = unit.difference(from: next, to: start, in: zone, startOfWeek: startOfWeek)
             #expect(back == -size, message)
+            // Below a day, bins keep to the offset of the year 2000, differences to that of the day.
+            if case .milliseconds = unit.measure { continue }
             let inside = try unit.truncate(instant, binSize: 1, in: zone, startOfWeek: startOfWeek)
             #expect(unit.difference(from: inside, to: instant, in: zone, startOfWeek: startOfWeek) == 0, message)
         }

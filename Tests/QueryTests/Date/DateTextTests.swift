@@ -33,8 +33,9 @@ import Testing
         ])
     func accepted(text: String, expected: String) throws {
         let instant = try #require(parse(text))
-        let shown = try DateText.format(instant, Scratch())
-        #expect(shown.string == expected)
+        let scratch = Scratch()
+        let shown = try DateText.format(instant, scratch).string
+        withExtendedLifetime(scratch) { #expect(shown == expected) }
     }
 
     @Test(

@@ -17,8 +17,10 @@ import Testing
             (#"{"$strcasecmp": ["ABC", "abd"]}"#, "-1"), (#"{"$strcasecmp": [3.0, "3"]}"#, "0"),
             (#"{"$strLenBytes": "é日🎉"}"#, "9"), (#"{"$strLenCP": "é日🎉abcdefgh日"}"#, "12"),
             (#"{"$indexOfBytes": ["éabé", "é", 1]}"#, "4"), (#"{"$indexOfCP": ["éabé", "é", 1]}"#, "3"),
-            (#"{"$indexOfCP": ["éa", "", 2]}"#, "2"), (#"{"$indexOfCP": ["éa", "", 3]}"#, "-1"),
-            (#"{"$indexOfCP": ["aéb", "b", 0, 2]}"#, "-1"), (#"{"$indexOfBytes": [null, 1, 2, 3]}"#, "null"),
+            (#"{"$indexOfCP": ["éa", "", 1]}"#, "1"), (#"{"$indexOfCP": ["éa", "", 2]}"#, "-1"),
+            (#"{"$indexOfCP": ["éa", "", 3]}"#, "-1"),
+            (#"{"$indexOfCP": ["aéb", "b", 0, 2]}"#, "-1"), (#"{"$indexOfCP": ["aéb", "éb", 0, 2]}"#, "1"),
+            (#"{"$indexOfBytes": [null, 1, 2, 3]}"#, "null"),
             (#"{"$substrBytes": ["café", 0, 3]}"#, #""caf""#), (#"{"$substrBytes": ["café", 3, -1]}"#, #""é""#),
             (#"{"$substr": [123456, 2, 3]}"#, #""345""#), (#"{"$substrCP": ["日本語", 1, 9]}"#, #""本語""#),
             (#"{"$trim": {"input": "\u00a0 é\t"}}"#, #""é""#),
@@ -98,7 +100,7 @@ import Testing
             ),
             (
                 #"{"$dateDiff": {"startDate": "$d", "endDate": "$next", "unit": "week", "startOfWeek": "mon"}}"#,
-                "1"
+                #"{"$numberLong": "1"}"#
             ),
             (
                 #"{"$dateTrunc": {"date": "$d", "unit": "week", "startOfWeek": "Friday", "timezone": "Europe/Paris"}}"#,
@@ -124,7 +126,7 @@ import Testing
             (#"{"$regexMatch": {"input": "a", "regex": "("}}"#, 51111),
             (#"{"$regexMatch": {"input": 1, "regex": "a"}}"#, 51104),
             (#"{"$regexFind": {"input": "a", "regex": "a", "options": "z"}}"#, 51108),
-            (#"{"$regexFind": {"input": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "regex": "(a+)+$s"}}"#, 51156),
+            (#"{"$regexFind": {"input": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "regex": "(a+)+[bc]"}}"#, 51156),
             (#"{"$year": "x"}"#, 16006), (#"{"$year": []}"#, 40536), (#"{"$year": {}}"#, 40539),
             (#"{"$year": {"date": "$d", "timezone": "Mars"}}"#, 40485),
             (#"{"$dateToString": {"date": "$d", "format": "%"}}"#, 18535),

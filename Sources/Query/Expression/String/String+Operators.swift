@@ -113,9 +113,9 @@ extension StringOperator {
     ) throws(CommandError) -> RawValue? {
         let input = try operands[0].evaluate(run)
         let separator = try operands[1].evaluate(run)
-        let text = input.isNullish ? nil : try text(input, 40085, "$split")
-        let delimiter = separator.isNullish ? nil : try self.text(separator, 10_503_900, "$split")
-        guard let text, let delimiter else { return .nothing(.null) }
+        if input.isNullish || separator.isNullish { return .nothing(.null) }
+        let text = try text(input, 40085, "$split")
+        let delimiter = try self.text(separator, 10_503_900, "$split")
         guard !delimiter.isEmpty else {
             throw CommandError(ErrorCode(40087), "$split requires a non-empty separator")
         }

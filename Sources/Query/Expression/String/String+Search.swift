@@ -50,11 +50,12 @@ extension StringOperator {
     private static func codePoints(
         _ text: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer, _ start: Int, _ end: Int
     ) -> Int? {
-        guard start <= end else { return nil }
+        if text.isEmpty, other.isEmpty, start == 0 { return 0 }
+        // Unlike with bytes, what is found may reach beyond the end: it only begins before.
+        guard start < end else { return nil }
         let first = text.offset(ofCodePoint: start)
-        // Beyond the end there is nothing, not even an empty text.
-        if first == text.count, text.codePointCount < start { return nil }
         let last = end == .max ? text.count : text.offset(ofCodePoint: end - start, after: first)
-        return text.firstIndex(of: other, in: first..<last).map { text.slice(0..<$0).codePointCount }
+        guard let found = text.firstIndex(of: other, in: first..<text.count), found < last else { return nil }
+        return text.slice(0..<found).codePointCount
     }
 }
