@@ -6,8 +6,10 @@ import Testing
 @testable import Query
 
 /// Spill files in memory, which count what they hold and may run full.
-private final class MemorySpace: SpillSpace {
-    let files = Mutex<[MemoryFile]>([])
+final class MemorySpace: SpillSpace {
+    fileprivate let files = Mutex<[MemoryFile]>([])
+
+    var isEmpty: Bool { files.withLock { $0.isEmpty } }
     private let bytesMax: Int
 
     init(bytesMax: Int = .max) {
