@@ -81,9 +81,13 @@ extension Argument {
     /// A negative limit counts like its magnitude. Unlike elsewhere a number is not rounded, and a null is no way to
     /// leave it out.
     fileprivate func countLimit() throws(CommandError) -> Int64 {
-        guard let limit = value.number?.asInt64Exact, limit > .min else {
+        guard let number = value.number else {
             throw CommandError(.badValue, "'limit' value is not a valid number")
         }
+        guard let limit = number.asInt64Exact else {
+            throw CommandError(.failedToParse, "'limit' value is not a whole number of 64 bits")
+        }
+        guard limit > .min else { throw CommandError(.badValue, "'limit' value is out of range") }
         return limit
     }
 }

@@ -68,7 +68,7 @@ struct ExpressionCompiler {
     /// Of a literal document in an expression: a plain name.
     static func checkFieldName(_ key: RawKey) throws(CommandError) {
         guard key.count > 0 else {
-            throw CommandError(ErrorCode(40352), "FieldPath cannot be constructed with empty string")
+            throw CommandError(ErrorCode(15998), "FieldPath field names may not be empty strings.")
         }
         guard !key.startsWithDollar else {
             throw CommandError(

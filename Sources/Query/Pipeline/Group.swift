@@ -46,8 +46,14 @@ extension ExpressionCompiler {
     /// As an expression, but a document that is no operator must not look like an inclusion.
     fileprivate mutating func compileGroupID(_ value: RawValue) throws(CommandError) -> Expression {
         if let document = value.document, document.firstKey?.startsWithDollar == false {
-            for element in document where element.key.containsDot {
-                throw CommandError(ErrorCode(16412), "FieldPath field names may not contain '.'.")
+            for element in document {
+                guard !element.key.containsDot else {
+                    throw CommandError(ErrorCode(16412), "FieldPath field names may not contain '.'.")
+                }
+                guard !element.value.type.isNumber, element.value.type != .bool else {
+                    throw CommandError(
+                        ErrorCode(17390), "$group does not support inclusion-style expressions: \(element.key.string)")
+                }
             }
         }
         return try compile(value)

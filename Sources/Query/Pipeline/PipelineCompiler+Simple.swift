@@ -22,7 +22,8 @@ extension PipelineCompiler {
         }
         guard count >= minimum else {
             throw CommandError(
-                tooSmall, "invalid argument to \(stage.key.string) stage: the number must be at least \(minimum)")
+                count < 0 ? code : tooSmall,
+                "invalid argument to \(stage.key.string) stage: the number must be at least \(minimum)")
         }
         return count
     }
@@ -62,6 +63,9 @@ extension PipelineCompiler {
                     value.type == .array ? ErrorCode(31120) : ErrorCode(31002),
                     "$unset specification must be a string or an array containing only string values")
             }
+            guard !text.utf8.contains(0) else {
+                throw CommandError(ErrorCode(9_527_900), "$unset: a field's name must not contain a null byte")
+            }
             var path = text
             path.withUTF8 { bytes in
                 let start = UnsafeRawPointer(bytes.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped)
@@ -82,14 +86,14 @@ extension PipelineCompiler {
         for field in specification {
             guard field.key == "newRoot" else {
                 throw CommandError(
-                    ErrorCode(40230),
+                    ErrorCode(40415),
                     "unrecognized option to $replaceRoot stage: \(field.key.string), only valid "
                         + "option is 'newRoot'.")
             }
             root = field.value
         }
         guard let root else {
-            throw CommandError(ErrorCode(40231), "no newRoot specified for the $replaceRoot stage")
+            throw CommandError(ErrorCode(40414), "no newRoot specified for the $replaceRoot stage")
         }
         return try CompiledExpression(compiling: root, in: environment)
     }
@@ -118,6 +122,7 @@ extension PipelineCompiler {
             throw CommandError(ErrorCode(40156), "the count field must be a non-empty string")
         }
         guard !name.isEmpty else { throw CommandError(ErrorCode(40157), "the count field must be a non-empty string") }
+        guard name != "_id" else { throw CommandError(ErrorCode(9_039_800), "the count field cannot be '_id'") }
         guard !name.hasPrefix("$") else {
             throw CommandError(ErrorCode(40158), "the count field cannot be a $-prefixed path")
         }

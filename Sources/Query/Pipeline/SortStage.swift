@@ -54,6 +54,11 @@ extension PipelineCompiler {
         guard !pattern.isEmpty else {
             throw CommandError(ErrorCode(15976), "$sort stage must have at least one sort key")
         }
+        guard pattern["$natural"] == nil else {
+            throw CommandError(
+                ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField."
+            )
+        }
         return try SortPattern(compiling: pattern, collator: collator)
     }
 
@@ -70,12 +75,12 @@ extension PipelineCompiler {
             guard let number = field.value.number else {
                 throw CommandError(ErrorCode(28746), "size argument to $sample must be a number")
             }
-            guard let whole = number.asInt64Truncated, whole > 0 else {
-                throw CommandError(ErrorCode(28747), "size argument to $sample must be a positive integer")
-            }
-            size = whole
+            size = number.saturatingInt64
         }
         guard let size else { throw CommandError(ErrorCode(28749), "$sample stage must specify a size") }
+        guard size > 0 else {
+            throw CommandError(ErrorCode(28747), "size argument to $sample must be a positive integer")
+        }
         return size
     }
 }

@@ -71,11 +71,11 @@ package struct PipelineCompiler {
         var index = 0
         for element in pipeline {
             let stage = try Self.specification(element.value)
+            guard index == 0 || !Self.isSource(stage.key) else {
+                throw CommandError(
+                    ErrorCode(40602), "\(stage.key.string) is only valid as the first stage in a pipeline")
+            }
             if stage.key == "$documents" {
-                guard index == 0 else {
-                    throw CommandError(
-                        ErrorCode(40602), "$documents is only valid as the first stage in a pipeline")
-                }
                 compiled.documents = try documents(stage.value)
             } else {
                 compiled.pipeline.stages += try compile(stage)
@@ -83,6 +83,17 @@ package struct PipelineCompiler {
             index += 1
         }
         return compiled
+    }
+
+    /// Whether a stage of that name makes documents, and so has none before it.
+    private static func isSource(_ name: RawKey) -> Bool {
+        switch name {
+        case "$documents", "$collStats", "$indexStats", "$planCacheStats", "$currentOp", "$listLocalSessions",
+            "$listSessions", "$listClusterCatalog", "$querySettings", "$queryStats", "$search",
+            "$searchMeta", "$vectorSearch", "$changeStream":
+            true
+        default: false
+        }
     }
 
     /// The one field of a stage.
@@ -100,7 +111,7 @@ package struct PipelineCompiler {
     private func compile(_ stage: RawElement) throws(CommandError) -> [Stage] {
         switch stage.key {
         case "$match": [.match(try match(stage.value))]
-        case "$limit": [.limit(try count(stage, minimum: 1, ErrorCode(2_107_201), ErrorCode(15958)))]
+        case "$limit": [.limit(try count(stage, minimum: 1, ErrorCode(5_107_201), ErrorCode(15958)))]
         case "$skip": [.skip(try count(stage, minimum: 0, ErrorCode(5_107_200), ErrorCode(5_107_200)))]
         case "$project": [.projection(try project(stage.value))]
         case "$addFields", "$set": [.projection(try addFields(stage))]

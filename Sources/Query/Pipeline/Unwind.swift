@@ -48,6 +48,12 @@ package final class Unwind: @unchecked Sendable {
         }
 
         private static func fieldPath(_ value: RawValue) throws(CommandError) -> RawKey {
+            guard value.stringBytes?.isEmpty == false else {
+                throw CommandError(ErrorCode(28812), "no path specified to $unwind stage")
+            }
+            guard value.stringBytes?.contains(0) != true else {
+                throw CommandError(ErrorCode(16419), "field path must not contain null bytes")
+            }
             guard let bytes = value.stringBytes, let start = bytes.baseAddress, bytes.first == UInt8(ascii: "$") else {
                 throw CommandError(
                     ErrorCode(28818), "path option to $unwind stage should be prefixed with a '$': \(value.errorText)")
@@ -73,6 +79,9 @@ package final class Unwind: @unchecked Sendable {
                 guard bytes.first != UInt8(ascii: "$") else {
                     throw CommandError(
                         ErrorCode(28822), "includeArrayIndex option to $unwind stage should not be prefixed with a '$'")
+                }
+                guard !bytes.contains(0) else {
+                    throw CommandError(ErrorCode(16411), "FieldPath field names may not contain null bytes")
                 }
                 index = RawKey(start: start, count: bytes.count)
             default:

@@ -97,6 +97,9 @@ struct ProjectionCompiler {
             throw CommandError(
                 ErrorCode(31252), "Cannot use expression other than $meta in exclusion projection")
         }
+        if dialect == .stage, OperatorRule.all[name.string] == nil {
+            throw CommandError(ErrorCode(31325), "Invalid $project :: caused by :: Unknown expression \(name.string)")
+        }
         try insert(.compute(try expressions.compile(value)), at: path)
     }
 
@@ -114,14 +117,29 @@ struct ProjectionCompiler {
             throw CommandError(.badValue, "$addFields nests deeper than \(FilterCompiler.depthMax) levels")
         }
         try checkFieldPath(element.key)
+        guard depth == 0 || !element.key.containsDot else {
+            throw CommandError(ErrorCode(40183), "FieldPath field names may not contain '.' in a sub-object")
+        }
         let path = parents + element.key.components
-        if let document = element.value.document, let first = document.firstKey, !first.startsWithDollar {
+        if let document = element.value.document, let first = document.firstKey {
+            guard !first.startsWithDollar else {
+                guard document.elementCount == 1 else {
+                    throw CommandError(ErrorCode(40181), "an expression must have one operator only, at \(path.text)")
+                }
+                return try insertAddition(element.value, at: path)
+            }
             for inner in document { try compileAddition(inner, below: path, depth: depth + 1) }
             return
         }
+        try insertAddition(element.value, at: path)
+    }
+
+    private mutating func insertAddition(_ value: RawValue, at path: [RawKey]) throws(CommandError) {
         hasComputed = true
-        let expression = try expressions.compile(element.value)
-        if let collision = root.insert(.compute(expression), at: path[...]) { throw self.collision(collision, path) }
+        guard root.insert(.compute(try expressions.compile(value)), at: path[...]) == nil else {
+            throw CommandError(
+                ErrorCode(40176), "specification contains two conflicting paths. Cannot specify '\(path.text)' twice")
+        }
     }
 
     // MARK: adding to the tree

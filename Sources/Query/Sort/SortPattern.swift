@@ -85,12 +85,14 @@ package struct SortPattern: Sendable {
 
     private static func field(_ element: RawElement) throws(CommandError) -> Field {
         let path = element.key.string
-        try checkFieldPath(element.key)
         if let fact = element.value.document {
+            try checkFieldPath(element.key)
             return Field(path: path, isDescending: false, steps: [], source: try source(fact))
         }
+        let isDescending = try isDescending(element)
+        try checkFieldPath(element.key)
         return Field(
-            path: path, isDescending: try isDescending(element),
+            path: path, isDescending: isDescending,
             steps: element.key.components.map { SortStep(name: Array($0.bytes), index: $0.arrayIndex ?? -1) },
             source: .path)
     }
@@ -118,7 +120,7 @@ package struct SortPattern: Sendable {
                 ErrorCode(15974),
                 "Illegal key in $sort specification: \(element.key.string): \(element.value.errorText)")
         }
-        switch number.asInt64Truncated {
+        switch number.saturatingInt64 {
         case 1: return false
         case -1: return true
         default:
@@ -164,7 +166,7 @@ func checkFieldPath(_ path: RawKey) throws(CommandError) {
     }
     let components = path.components
     guard components.count <= FilterCompiler.pathComponentsMax else {
-        throw CommandError(ErrorCode(5_984_700), "FieldPath is too long")
+        throw CommandError(.overflow, "FieldPath is too long")
     }
     for component in components {
         guard component.count > 0 else {
