@@ -51,7 +51,7 @@ extension CommandTable {
     }
 
     static let documentCommands: [Entry] = [
-        entry("aggregate", "counts documents; other pipelines are refused", stable: true, aggregate),
+        entry("aggregate", "sends a collection's documents through a pipeline of stages", stable: true, aggregate),
         entry("bulkWrite", "writes to several collections", adminOnly: true, stable: true, bulkWrite),
         entry("count", "counts documents that match a query", stable: true, count),
         entry("delete", "removes documents", stable: true, delete),
@@ -63,6 +63,8 @@ extension CommandTable {
         entry("getMore", "reads on from a cursor", stable: true, getMore),
         entry("insert", "stores documents", stable: true, insert),
         entry("killCursors", "closes cursors", stable: true, killCursors),
+        entry("mapReduce", "is refused: it needs JavaScript", mapReduce),
+        entry("mapreduce", "the same as mapReduce", mapReduce),
         entry("update", "changes documents", stable: true, update),
     ]
 
