@@ -96,6 +96,9 @@ struct PathEquality {
 // Safety: immutable after init; the pointers in it point into the arena it owns.
 final class FilterProgram: @unchecked Sendable {
     private let arena: ProgramArena
+    /// What was compiled.
+    let source: RawDocument
+    let environment: ExpressionEnvironment?
     let root: DocumentTest
     let identity: IDConstraint
     /// Nodes refer to it.
@@ -107,7 +110,9 @@ final class FilterProgram: @unchecked Sendable {
 
     init() {
         evaluators = nil
+        environment = nil
         arena = ProgramArena()
+        source = Document.empty.withRaw { [arena] in arena.copy($0) }
         root = .constant(true)
         identity = .unconstrained
         collator = nil
@@ -119,7 +124,8 @@ final class FilterProgram: @unchecked Sendable {
         _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?, allowsNear: Bool
     ) throws(CommandError) {
         let arena = ProgramArena()
-        let source = arena.copy(filter)
+        source = arena.copy(filter)
+        self.environment = environment
         var compiler = FilterCompiler(
             arena: arena, environment: environment, collator: collator, allowsNear: allowsNear)
         root = try compiler.compile(source)

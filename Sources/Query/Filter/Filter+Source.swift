@@ -1,0 +1,45 @@
+package import BSON
+internal import CommandModel
+
+// What the optimizer and `explain` ask of a filter: its specification, which the program keeps.
+extension Filter {
+    /// The filter as the client wrote it.
+    package var specification: Document {
+        withExtendedLifetime(program) { Document(copying: program.source) }
+    }
+
+    /// The filter of what both match, in this order; nil when there is no such filter (the two together are too deep).
+    func and(_ other: Filter) -> Filter? {
+        guard !matchesEverything else { return other }
+        guard !other.matchesEverything else { return self }
+        let both = Document { builder in
+            builder.beginArray("$and")
+            builder.append(index: 0, .document(specification))
+            builder.append(index: 1, .document(other.specification))
+            builder.end()
+        }
+        return try? Filter(compiling: both, environment: program.environment, collator: program.collator)
+    }
+
+    /// Whether the filter decides by fields alone, all of which fulfil `predicate`: it is given the name before the
+    /// first dot of each path.
+    func readsOnly(fields predicate: (RawKey) -> Bool) -> Bool {
+        withExtendedLifetime(program) { Self.reads(program.source, only: predicate) }
+    }
+
+    /// The compiler has bounded how deep it nests.
+    private static func reads(_ filter: RawDocument, only predicate: (RawKey) -> Bool) -> Bool {
+        filter.allSatisfy { field in
+            switch field.key {
+            case "$and", "$or", "$nor":
+                (field.value.array ?? .none).allSatisfy { branch in
+                    reads(branch.value.document ?? .none, only: predicate)
+                }
+            case "$comment": true
+            // `$expr`, `$jsonSchema` and `$sampleRate` see the whole document.
+            case _ where field.key.startsWithDollar: false
+            default: field.key.components.first.map(predicate) ?? false
+            }
+        }
+    }
+}
