@@ -15,7 +15,10 @@ package struct ConcernSupport: Sendable {
 
     package init(of command: String) {
         switch command {
-        case "find", "aggregate", "distinct", "explain": reads = .all
+        case "find", "distinct", "explain": reads = .all
+        case "aggregate":
+            reads = .all
+            takesWriteConcern = true
         case "count": reads = .committed
         case "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "create", "createIndexes",
             "drop", "dropDatabase", "dropIndexes", "renameCollection", "collMod", "convertToCapped",

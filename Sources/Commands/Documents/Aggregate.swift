@@ -9,7 +9,10 @@ struct AggregateArguments {
     /// Of a command that reads no collection (`aggregate: 1`) the pseudo-collection that its cursor is on.
     private(set) var namespace: Namespace
     private(set) var hasCollection: Bool
-    private var pipeline: Document?
+    private(set) var pipeline = Document.empty
+    private(set) var explains = false
+    private(set) var allowsDiskUse = true
+    private var hasPipeline = false
     private var hasCursor = false
     private var variables: Document?
     var batchSize = FindArguments.defaultBatchSize
@@ -17,46 +20,58 @@ struct AggregateArguments {
     var collation = CollationChoice.inherited
     var uuid: [UInt8]?
 
-    init(_ request: CommandRequest) throws(CommandError) {
+    /// - Parameter isExplained: whether an `explain` is around it.
+    init(_ request: CommandRequest, isExplained: Bool = false) throws(CommandError) {
         (namespace, hasCollection) = try Self.target(request)
         var taken = self
         try request.forEachArgument(of: "aggregate") { argument throws(CommandError) in try taken.take(argument) }
         self = taken
-        guard pipeline != nil else { throw .missingField("aggregate.pipeline") }
-        guard hasCursor else {
+        guard hasPipeline else { throw .missingField("aggregate.pipeline") }
+        guard hasCursor || explains || isExplained else {
             throw CommandError(
                 .failedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
         }
+        try checkRules(request)
     }
 
     private static func target(_ request: CommandRequest) throws(CommandError) -> (Namespace, Bool) {
-        guard request.body.withRaw({ $0.firstElement?.value.number?.asInt64Exact }) == 1 else {
+        guard let number = request.body.withRaw({ $0.firstElement?.value.number }) else {
             return (try request.namespace(), true)
+        }
+        guard number.asDouble == 1 else {
+            throw CommandError(
+                .badValue, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
         }
         return (Namespace(database: request.database, collection: "$cmd.aggregate"), false)
     }
 
+    // Unlike elsewhere a null is no way to leave these out.
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        case "pipeline": if !argument.isOmitted { pipeline = Document(copying: try argument.array()) }
+        case "pipeline":
+            pipeline = Document(copying: try argument.array())
+            hasPipeline = true
         case "cursor":
-            guard let size = try argument.ifPresent(Argument.cursorBatchSize) else { return }
+            if let size = try argument.cursorBatchSize() { batchSize = size }
             hasCursor = true
-            if let size { batchSize = size }
-        case "explain", "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
-        case "allowDiskUse", "bypassDocumentValidation", "includeQueryStatsMetrics":
-            _ = try argument.ifPresent(Argument.lenientBool)
+        case "explain": explains = try argument.bool()
+        case "allowDiskUse": allowsDiskUse = try argument.bool()
         case "hint": hint = try argument.hint()
         case "collation": collation = try argument.collationChoice()
         case "let": variables = try argument.ifPresent(Argument.document)
         case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+        case "bypassDocumentValidation", "includeQueryStatsMetrics":
+            _ = try argument.ifPresent(Argument.lenientBool)
+        case "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
         default: throw argument.unknownField()
         }
     }
 
     func compile(_ context: CommandContext, _ collator: Collator?) throws(CommandError) -> CompiledPipeline {
         let compiler = PipelineCompiler(in: try context.environment(with: variables), collator)
-        return try (pipeline ?? .empty).withRaw { raw throws(CommandError) in try compiler.compile(raw) }
+        var compiled = try pipeline.withRaw { raw throws(CommandError) in try compiler.compile(raw) }
+        compiled.pipeline = compiled.pipeline.optimized()
+        return compiled
     }
 }
 
@@ -69,6 +84,7 @@ extension CommandTable {
             try arguments.compile(context, collator)
         }
         let compiled = try compile(arguments.collation.early)
+        if arguments.explains { return try await explain(arguments, compiled, request, context) }
         guard arguments.hasCollection, compiled.documents == nil else {
             let run = QueryRun(over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline)
             return try await context.engine.mapped { () async throws(StorageError) in
@@ -80,9 +96,9 @@ extension CommandTable {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
             let settled = try arguments.collation.settled(compiled, in: collection, compile)
-            let (query, pipeline) = sourceQuery(of: settled.pipeline, request)
+            let source = try source(of: settled.pipeline, arguments, request, context)
             return try await firstBatch(
-                of: QueryRun(query, on: collection, through: pipeline), arguments, request, context)
+                of: try await context.documents.run(source, on: collection), arguments, request, context)
         }
         if let found { return found }
         return try await context.engine.mapped { () async throws(StorageError) in
@@ -92,16 +108,14 @@ extension CommandTable {
         }
     }
 
-    /// The part of a pipeline that a query can do while it reads, and the rest.
-    private static func sourceQuery(of pipeline: Pipeline, _ request: CommandRequest) -> (FindQuery, Pipeline) {
-        var query = FindQuery(filter: .everything)
-        query.preference = request.shared.routing
-        var rest = pipeline
-        if case .match(let filter)? = rest.stages.first {
-            query.filter = filter
-            rest.stages.removeFirst()
+    private static func source(
+        of pipeline: Pipeline, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+    ) throws(StorageError) -> AggregateSource {
+        do throws(CommandError) {
+            return try AggregateSource(of: pipeline, arguments, request, context)
+        } catch {
+            throw .command(error)
         }
-        return (query, rest)
     }
 
     private static func firstBatch(

@@ -1,6 +1,5 @@
 internal import BSON
 internal import CommandModel
-internal import NIOCore
 internal import Query
 internal import Storage
 
@@ -19,41 +18,18 @@ extension CommandTable {
                     .badValue, "Enumeration value for field 'explain.verbosity' is not a valid value.")
             }
         }
-        guard inner.name == "find" else {
+        switch inner.name {
+        case "find": return try await explainFind(inner, request, context)
+        case "aggregate":
+            let arguments = try AggregateArguments(inner, isExplained: true)
+            return try await explain(arguments, arguments.compiled(context), inner, context)
+        case "count": return try await explain(filter: "query", of: inner, "COUNT", context)
+        case "distinct": return try await explain(filter: "query", of: inner, nil, context)
+        case "findAndModify", "findandmodify":
+            let removes = inner.body.withRaw { $0["remove"]?.bool } == true
+            return try await explain(filter: "query", of: inner, removes ? "DELETE" : "UPDATE", context)
+        default:
             throw CommandError(.notImplemented, "explain of \(inner.name) is not supported yet")
-        }
-        let arguments = try FindArguments(inner)
-        let environment = try context.environment(with: arguments.variables)
-        let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            var query = try arguments.query(environment, collator)
-            query.preference = request.shared.routing
-            return query
-        }
-        let compiled = try compile(arguments.collation.early)
-        let collection = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.catalog.collection(arguments.namespace)
-        }
-        if let collection, collection.view != nil {
-            throw CommandError(.notImplemented, "explain: views are not supported yet")
-        }
-        let planned = try await context.engine.mapped { () async throws(StorageError) in
-            guard let collection else { return compiled }
-            return try arguments.collation.settled(compiled, in: collection, compile)
-        }
-        return CommandReply { builder in
-            builder.append("explainVersion", string: "1")
-            builder.beginDocument("queryPlanner")
-            builder.append("namespace", string: arguments.namespace.description)
-            builder.append("indexFilterSet", bool: false)
-            builder.append("parsedQuery", .document(arguments.filter ?? .empty))
-            builder.beginDocument("winningPlan")
-            writePlan(planned, collection, arguments, &builder)
-            builder.end()
-            builder.beginArray("rejectedPlans")
-            builder.end()
-            builder.end()
-            if let collection { writeMartlet(planned, collection, context.engine, &builder) }
-            builder.append("command", .document(inner.body))
         }
     }
 
@@ -72,55 +48,113 @@ extension CommandTable {
         return try CommandRequest(body: named, sequences: [])
     }
 
-    private static func writePlan(
-        _ query: FindQuery, _ collection: Collection?, _ arguments: FindArguments, _ builder: inout DocumentBuilder
-    ) {
-        guard let collection else {
-            builder.append("stage", string: "EOF")
-            return
+    private static func explainFind(
+        _ inner: CommandRequest, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let arguments = try FindArguments(inner)
+        let environment = try context.environment(with: arguments.variables)
+        let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
+            var query = try arguments.query(environment, collator)
+            query.preference = request.shared.routing
+            return query
         }
-        if query.isBlockingSort(in: collection) {
-            builder.append("stage", string: "SORT")
-            builder.append("sortPattern", .document(arguments.sort ?? .empty))
-            builder.beginDocument("inputStage")
-            writeAccess(query, collection, arguments, &builder)
-            builder.end()
-        } else {
-            writeAccess(query, collection, arguments, &builder)
+        let compiled = try compile(arguments.collation.early)
+        let collection = try await explained(arguments.namespace, context)
+        var explanation = Explanation(namespace: arguments.namespace, collection: collection)
+        explanation.query = try await context.engine.mapped { () async throws(StorageError) in
+            guard let collection else { return compiled }
+            return try arguments.collation.settled(compiled, in: collection, compile)
+        }
+        return reply(explanation, inner.body, context)
+    }
+
+    /// Explains an aggregation: one that a query can do altogether in the way of a `find`.
+    static func explain(
+        _ arguments: AggregateArguments, _ compiled: CompiledPipeline, _ inner: CommandRequest,
+        _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        var explanation = Explanation(namespace: arguments.namespace, stages: arguments.stages(behind: 0))
+        guard arguments.hasCollection, compiled.documents == nil else {
+            return reply(explanation, inner.body, context)
+        }
+        let collection = try await explained(arguments.namespace, context)
+        explanation.collection = collection
+        let settled = try await context.engine.mapped { () async throws(StorageError) in
+            guard let collection else { return compiled }
+            try arguments.hint.check()
+            return try arguments.collation.settled(compiled, in: collection) { collator throws(CommandError) in
+                try arguments.compile(context, collator)
+            }
+        }
+        let source = try AggregateSource(of: settled.pipeline, arguments, inner, context)
+        explanation.query = source.query
+        explanation.stages = source.rest.stages.isEmpty ? nil : arguments.stages(behind: arguments.sourceStageCount)
+        return reply(explanation, inner.body, context)
+    }
+
+    /// Explains how a command finds the documents of its filter.
+    private static func explain(
+        filter name: StaticString, of inner: CommandRequest, _ action: String?, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try inner.namespace()
+        let collection = try await explained(namespace, context)
+        let filter = inner.body.withRaw { $0[name]?.document.map(Document.init(copying:)) }
+        let environment = context.environment
+        var explanation = Explanation(namespace: namespace, collection: collection, action: action)
+        explanation.query = FindQuery(
+            filter: try Filter(
+                compiling: filter ?? .empty, environment: environment, collator: collection?.collator, allowsNear: true)
+        )
+        return reply(explanation, inner.body, context)
+    }
+
+    private static func explained(
+        _ namespace: Namespace, _ context: CommandContext
+    ) async throws(CommandError) -> Collection? {
+        let collection = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.catalog.collection(namespace)
+        }
+        if let collection, collection.view != nil {
+            throw CommandError(.notImplemented, "explain: views are not supported yet")
+        }
+        return collection
+    }
+
+    private static func reply(
+        _ explanation: Explanation, _ command: Document, _ context: CommandContext
+    ) -> CommandReply {
+        CommandReply { builder in explanation.write(command, context, into: &builder) }
+    }
+}
+
+extension AggregateArguments {
+    fileprivate func compiled(_ context: CommandContext) throws(CommandError) -> CompiledPipeline {
+        try compile(context, collation.early)
+    }
+
+    /// The pipeline as the client wrote it, from a stage on.
+    fileprivate func stages(behind count: Int) -> [Document] {
+        pipeline.withRaw { pipeline in
+            pipeline.dropFirst(count).compactMap { $0.value.document.map(Document.init(copying:)) }
         }
     }
 
-    private static func writeAccess(
-        _ query: FindQuery, _ collection: Collection, _ arguments: FindArguments, _ builder: inout DocumentBuilder
-    ) {
-        switch KeyConstraint(of: query.filter, in: collection).shape {
-        case .points where query.singleKey(in: collection) != nil: builder.append("stage", string: "IDHACK")
-        case .points, .range:
-            builder.append("stage", string: "FETCH")
-            builder.beginDocument("inputStage")
-            builder.append("stage", string: "IXSCAN")
-            builder.append("indexName", string: "_id_")
-            builder.end()
-        case .any:
-            builder.append("stage", string: "COLLSCAN")
-            builder.append("direction", string: query.naturalDescending ? "backward" : "forward")
+    /// How many stages at the front the query does, as they were written.
+    fileprivate var sourceStageCount: Int {
+        var rank = 0
+        var count = 0
+        for stage in stages(behind: 0) {
+            let next: Int? =
+                switch stage.withRaw({ $0.firstElement?.key.string }) {
+                case "$match" where rank == 0: 0
+                case "$sort" where rank == 0: 1
+                case "$skip", "$limit": 2
+                default: nil
+                }
+            guard let next else { break }
+            rank = next
+            count += 1
         }
-        if let filter = arguments.filter, !filter.isEmpty { builder.append("filter", .document(filter)) }
-    }
-
-    /// Where the command runs, and the SQL that it sends.
-    private static func writeMartlet(
-        _ query: FindQuery, _ collection: Collection, _ engine: StorageEngine, _ builder: inout DocumentBuilder
-    ) {
-        builder.beginDocument("martlet")
-        let pool = engine.pool(for: query, in: collection)
-        let isSingle = query.singleKey(in: collection) != nil
-        let isAnalytic = !isSingle && pool != .general
-        builder.append("pool", string: isSingle ? "readers" : pool.rawValue)
-        builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
-        builder.append("estimatedRows", int64: engine.estimates[collection])
-        let sql = isSingle ? collection.sql.pointRead : query.scanPlan(collection).sql
-        builder.append("sql", string: sql)
-        builder.end()
+        return count
     }
 }

@@ -1,0 +1,76 @@
+internal import BSON
+internal import CommandModel
+internal import Query
+internal import Storage
+internal import Synchronization
+
+/// The part of a pipeline that a query can do while it reads its collection, and the rest.
+struct AggregateSource: Sendable {
+    var query = FindQuery(filter: .everything)
+    var rest: Pipeline
+
+    init(of pipeline: Pipeline) {
+        rest = pipeline
+        takeFilter()
+        takeSort()
+        takeWindow()
+    }
+
+    /// The query with what the command says beside the pipeline.
+    init(
+        of pipeline: Pipeline, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) {
+        self.init(of: pipeline)
+        query.preference = request.shared.routing
+        query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
+        query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
+        query.deadline = context.deadline(of: request)
+        switch arguments.hint {
+        case .natural(let isDescending): query.naturalDescending = isDescending
+        case .id where query.sort == nil: query.sort = try arguments.hint.order()
+        case .id, .none, .unknown: break
+        }
+    }
+
+    private mutating func takeFilter() {
+        guard case .match(let filter)? = rest.stages.first else { return }
+        query.filter = filter
+        rest.stages.removeFirst()
+    }
+
+    private mutating func takeSort() {
+        guard case .sort(let pattern, _)? = rest.stages.first else { return }
+        query.sort = pattern
+        rest.stages.removeFirst()
+    }
+
+    private mutating func takeWindow() {
+        var window = Window()
+        var count = 0
+        for stage in rest.stages {
+            guard window.take(stage) else { break }
+            count += 1
+        }
+        query.skip = Int(clamping: window.skip)
+        query.limit = window.limit.map { Int(clamping: $0) }
+        rest.stages.removeFirst(count)
+    }
+
+    /// Where the pipeline does no more than to count: what the count becomes.
+    var counting: Group.Counting? {
+        guard case .group(let group)? = rest.stages.first, query.sort == nil else { return nil }
+        return group.counting
+    }
+}
+
+extension DocumentStore {
+    /// What a pipeline yields on a collection. Where it only counts, the storage engine does that, by SQL if it can.
+    func run(_ source: AggregateSource, on collection: Collection) async throws(StorageError) -> QueryRun {
+        guard let counting = source.counting else {
+            return QueryRun(source.query, on: collection, through: source.rest.stages.isEmpty ? nil : source.rest)
+        }
+        let documents = counting.documents(count: try await count(source.query, in: collection))
+        let rest = Pipeline(Array(source.rest.stages.dropFirst()))
+        return QueryRun(over: documents, in: collection.namespace, through: rest.stages.isEmpty ? nil : rest)
+    }
+}
