@@ -15,6 +15,10 @@ package enum Stage: Sendable {
     /// - Parameter limit: how many documents are wanted of the sorted ones; nil for all.
     case sort(SortPattern, limit: Int?)
     case sample(Int64)
+    case windowFields(WindowFields)
+    case redact(Redact)
+    case bucketAuto(BucketAuto)
+    case densify(Densify)
 
     package func makeRun(_ limits: StageLimits) -> any StageRun {
         switch self {
@@ -27,6 +31,10 @@ package enum Stage: Sendable {
         case .group(let group): GroupRun(group, limits)
         case .sort(let pattern, let limit): SortRun(.pattern(pattern), limit: limit, limits)
         case .sample(let size): SortRun(.random, limit: Int(size), limits)
+        case .bucketAuto(let stage): BucketAutoRun(stage, limits)
+        case .densify(let densify): DensifyRun(densify, limits)
+        case .redact(let redact): RedactRun(redact)
+        case .windowFields(let fields): WindowFieldsRun(fields, limits)
         }
     }
 }
@@ -123,6 +131,13 @@ package struct PipelineCompiler {
         case "$group": [.group(try Group(compiling: stage.value, in: environment, collator))]
         case "$sort": [.sort(try sort(stage.value), limit: nil)]
         case "$sample": [.sample(try sample(stage.value))]
+        case "$setWindowFields":
+            [.windowFields(try WindowFields(compiling: stage.value, in: environment, collator))]
+        case "$redact": [.redact(try Redact(compiling: stage.value, in: environment))]
+        case "$bucketAuto": [.bucketAuto(try BucketAuto(compiling: stage.value, in: environment, collator))]
+        case "$densify": [.densify(try Densify(compiling: stage.value))]
+        case "$fill": try fillStages(stage.value)
+        case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)
         case "$sortByCount": try sortByCount(stage.value)
         default:
