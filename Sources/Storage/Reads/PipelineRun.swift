@@ -57,11 +57,11 @@ final class PipelineRun: @unchecked Sendable {
         try Self.mapped { () throws(CommandError) in
             try ready.forEach(from: &readyPosition) { document throws(CommandError) in
                 guard !reply.isFull else { return false }
-                guard document.bytes.count <= ReplyBatch.bytesMax else {
+                guard document.bytes.count <= ReplyBatch.documentBytesMax else {
                     throw CommandError(
                         .bsonObjectTooLarge,
                         "BSONObj size: \(document.bytes.count) is invalid. Size must be between "
-                            + "0 and \(ReplyBatch.bytesMax)")
+                            + "0 and \(ReplyBatch.documentBytesMax)")
                 }
                 return try reply.append(document)
             }

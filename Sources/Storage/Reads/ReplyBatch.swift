@@ -8,6 +8,8 @@ package import Query
 /// Bounded by a number of documents and by MongoDB's 16 MiB; a first document is always taken, however large.
 package struct ReplyBatch: Sendable {
     package static let bytesMax = 16 * 1024 * 1024
+    /// Of one document that a pipeline makes: what it adds to a stored one of the largest size has room, as in MongoDB.
+    static let documentBytesMax = bytesMax + 16 * 1024
 
     /// An array of the reply is open in it.
     package private(set) var builder: DocumentBuilder
