@@ -93,6 +93,10 @@ struct ProjectionCompiler {
         case "$meta": return try insertMetadata(operand, at: path)
         default: break
         }
+        guard OperatorRule.all[name.string] != nil else {
+            throw CommandError(
+                ErrorCode(31325), "Invalid $project :: caused by :: Unknown expression \(name.string)")
+        }
         guard mode != .exclusion else {
             throw CommandError(
                 ErrorCode(31252), "Cannot use expression other than $meta in exclusion projection")
