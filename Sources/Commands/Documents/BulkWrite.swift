@@ -136,6 +136,9 @@ private struct BulkWriteRun {
         let target = arguments.namespaces[operation.target]
         let number = request.shared.statementNumber(at: index)
         var isUpdate = false
+        // The operations happen one after the other, and name the times at which they do.
+        var environment = environment
+        environment.clusterTime = context.server.clock.tick()
         do throws(CommandError) {
             if case .update = operation.action { isUpdate = true }
             if let refusal = operation.refusal { try await check(refusal, target.namespace) }
