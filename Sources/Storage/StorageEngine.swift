@@ -149,7 +149,7 @@ extension StorageEngine {
     ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
         if !run.needsConnection {
             var (batch, run) = (batch, run)
-            try run.takeSorted(into: &batch)
+            try run.takeSorted(into: &batch, deadline: deadline)
             return (batch, run)
         }
         do throws(StorageError) {

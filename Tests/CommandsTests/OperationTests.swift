@@ -135,4 +135,17 @@ struct OperationTests {
         let new = Operation(id: 1, request: request, startedAt: .now() + .seconds(3_600))
         #expect(server.context.during(new).deadline(of: request).failure == nil)
     }
+
+    @Test("loops in expressions end when the time is up, and when the operation is killed")
+    func loops() async throws {
+        let loop = (0..<4).reduce(#"{"$sum": ["$$value", "$$this"]}"#) { body, _ in
+            #"{"$reduce": {"input": {"$range": [0, 100000]}, "initialValue": 0, "in": \#(body)}}"#
+        }
+        let request = try request(
+            #"{"aggregate": 1, "pipeline": [{"$documents": \#(loop)}], "cursor": {}, "maxTimeMS": 50}"#)
+        #expect(await server.failure(request)?.code.number == 50)
+        let killed = Operation(id: 1, request: request, startedAt: .now() + .seconds(3_600))
+        killed.interruption.interrupt(.killed)
+        #expect(await server.failure(request, during: killed)?.code == .interrupted)
+    }
 }

@@ -47,6 +47,15 @@ struct TestServer {
         }
     }
 
+    /// The error that the command gives.
+    func failure(_ request: CommandRequest, during operation: Operation? = nil) async -> CommandError? {
+        do throws(CommandError) {
+            guard let entry = CommandTable.standard[request.name] else { return nil }
+            _ = try await entry.handler(request, operation.map(context.during) ?? context)
+            return nil
+        } catch { return error }
+    }
+
     static func request(_ json: String, database: String = "admin") throws -> CommandRequest {
         let fields = try Document(extendedJSON: json)
         let body = Document { builder in

@@ -158,7 +158,8 @@ extension DatabaseTests {
                 on: namespace(), filter: try Filter(compiling: json(filter), collator: collator),
                 action: .update(
                     try UpdateProgram(
-                        compiling: .document(json(#"{"$inc": {"n": 1}}"#)), isUpsert: upsert, collator: collator)),
+                        compiling: .document(json(#"{"$inc": {"n": 1}}"#)), isUpsert: upsert,
+                        environment: .none.collated(by: collator))),
                 upsertID: upsert ? ObjectID(high: 7, low: 9) : nil)
         }
 

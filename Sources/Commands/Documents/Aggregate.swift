@@ -67,8 +67,8 @@ struct AggregateArguments {
         }
     }
 
-    func compile(_ context: CommandContext, _ collator: Collator?) throws(CommandError) -> CompiledPipeline {
-        let compiler = PipelineCompiler(in: try context.environment(with: variables), collator)
+    func compile(_ environment: ExpressionEnvironment) throws(CommandError) -> CompiledPipeline {
+        let compiler = PipelineCompiler(in: try environment.defining(variables))
         var compiled = try pipeline.withRaw { raw throws(CommandError) in try compiler.compile(raw) }
         compiled.pipeline = compiled.pipeline.optimized()
         return compiled
@@ -80,13 +80,16 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try AggregateArguments(request)
+        let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> CompiledPipeline in
-            try arguments.compile(context, collator)
+            try arguments.compile(environment.collated(by: collator))
         }
         let compiled = try compile(arguments.collation.early)
         if arguments.explains { return try await explain(arguments, compiled, request, context) }
         guard arguments.hasCollection, compiled.documents == nil else {
-            let run = QueryRun(over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline)
+            let run = QueryRun(
+                over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline,
+                patience: environment.patience)
             return try await context.engine.mapped { () async throws(StorageError) in
                 try await firstBatch(of: run, arguments, request, context)
             }
@@ -96,23 +99,25 @@ extension CommandTable {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
             let settled = try arguments.collation.settled(compiled, in: collection, compile)
-            let source = try source(of: settled.pipeline, arguments, request, context)
+            let source = try source(of: settled.pipeline, arguments, environment, request, context)
             return try await firstBatch(
                 of: try await context.documents.run(source, on: collection), arguments, request, context)
         }
         if let found { return found }
         return try await context.engine.mapped { () async throws(StorageError) in
             try await firstBatch(
-                of: QueryRun(over: [], in: arguments.namespace, through: compiled.pipeline), arguments, request, context
-            )
+                of: QueryRun(
+                    over: [], in: arguments.namespace, through: compiled.pipeline, patience: environment.patience),
+                arguments, request, context)
         }
     }
 
     private static func source(
-        of pipeline: Pipeline, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+        of pipeline: Pipeline, _ arguments: AggregateArguments, _ environment: ExpressionEnvironment,
+        _ request: CommandRequest, _ context: CommandContext
     ) throws(StorageError) -> AggregateSource {
         do throws(CommandError) {
-            return try AggregateSource(of: pipeline, arguments, request, context)
+            return try AggregateSource(of: pipeline, arguments, environment, request, context)
         } catch {
             throw .command(error)
         }
@@ -141,13 +146,30 @@ extension CommandTable {
 
 extension CommandContext {
     /// What the expressions of this command may name.
-    var environment: ExpressionEnvironment {
-        ExpressionEnvironment(now: ClusterClock.wallMilliseconds(), clusterTime: server.clock.current())
+    func environment(of request: CommandRequest) -> ExpressionEnvironment {
+        var environment = ExpressionEnvironment(
+            now: ClusterClock.wallMilliseconds(), clusterTime: server.clock.current())
+        environment.patience = patience(of: request)
+        return environment
     }
 
-    /// - Parameter variables: the command's `let`.
-    func environment(with variables: Document?) throws(CommandError) -> ExpressionEnvironment {
-        var environment = environment
+    /// The same for commands in which nobody may name the time.
+    func timelessEnvironment(of request: CommandRequest) -> ExpressionEnvironment {
+        var environment = ExpressionEnvironment.none
+        environment.patience = patience(of: request)
+        return environment
+    }
+
+    private func patience(of request: CommandRequest) -> Patience {
+        let deadline = deadline(of: request)
+        return Patience { deadline.failure }
+    }
+}
+
+extension ExpressionEnvironment {
+    /// - Parameter variables: the command's `let`, in which strings compare as elsewhere in the environment.
+    func defining(_ variables: Document?) throws(CommandError) -> ExpressionEnvironment {
+        var environment = self
         if let variables { try environment.define(variables) }
         return environment
     }

@@ -18,10 +18,12 @@ struct AggregateSource: Sendable {
 
     /// The query with what the command says beside the pipeline.
     init(
-        of pipeline: Pipeline, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+        of pipeline: Pipeline, _ arguments: AggregateArguments, _ environment: ExpressionEnvironment,
+        _ request: CommandRequest, _ context: CommandContext
     ) throws(CommandError) {
         self.init(of: pipeline)
         query.preference = request.shared.routing
+        query.patience = environment.patience
         query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
         query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
         query.deadline = context.deadline(of: request)

@@ -43,7 +43,7 @@ private struct BulkWriteRun {
         self.request = request
         self.context = context.bypassingValidation(arguments.bypassesValidation)
         deadline = context.deadline(of: request)
-        environment = try context.environment(with: arguments.variables)
+        environment = try context.environment(of: request).defining(arguments.variables)
         results = BulkWriteResults(isOrdered: arguments.isOrdered, errorsOnly: arguments.errorsOnly)
     }
 

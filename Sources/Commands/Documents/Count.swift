@@ -68,7 +68,8 @@ private struct CountArguments {
     ) throws(CommandError) -> FindQuery {
         var query = FindQuery(
             filter: try Filter(
-                compiling: filter, environment: ExpressionEnvironment.none, collator: collator, allowsNear: true))
+                compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
+                allowsNear: true))
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
         query.deadline = context.deadline(of: request)

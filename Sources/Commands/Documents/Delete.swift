@@ -39,11 +39,11 @@ struct DeleteStatement {
     }
 
     func operation(
-        on namespace: Namespace, _ environment: ExpressionEnvironment, _ collator: Collator?
+        on namespace: Namespace, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> DocumentOperation {
         DocumentOperation(
             on: namespace,
-            filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),
+            filter: try Filter(compiling: filter, environment: environment, allowsNear: true),
             action: .delete)
     }
 }
@@ -71,7 +71,7 @@ extension CommandTable {
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = context.deadline(of: request)
-        let environment = try context.environment(with: arguments.variables)
+        let environment = try context.environment(of: request).defining(arguments.variables)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var removed: Int64 = 0
         for (index, statement) in statements.enumerated() where !errors.mustStop {
@@ -100,12 +100,13 @@ extension CommandTable {
         _ environment: ExpressionEnvironment, _ context: CommandContext
     ) async throws(CommandError) -> Int64 {
         let documents = context.documents
-        let compiled = try statement.operation(on: namespace, environment, statement.collation.early)
+        let compiled = try statement.operation(
+            on: namespace, environment.collated(by: statement.collation.early))
         let order = try statement.hint.order()
         return try await documents.withCollection(namespace, for: .writing) { collection async throws(StorageError) in
             try statement.hint.check()
             let operation = try statement.collation.settled(compiled, in: collection) { collator throws(CommandError) in
-                try statement.operation(on: namespace, environment, collator)
+                try statement.operation(on: namespace, environment.collated(by: collator))
             }
             let tally =
                 statement.isMulti

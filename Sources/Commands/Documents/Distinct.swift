@@ -30,7 +30,8 @@ extension CommandTable {
         let compile = { [document] (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
             var query = FindQuery(
                 filter: try Filter(
-                    compiling: document, environment: ExpressionEnvironment.none, collator: collator, allowsNear: true))
+                    compiling: document, environment: context.timelessEnvironment(of: request).collated(by: collator),
+                    allowsNear: true))
             query.deadline = context.deadline(of: request)
             query.preference = request.shared.routing
             return (query, DistinctCollector(path: key, order: ValueOrder(collator)))

@@ -22,7 +22,8 @@ extension CommandTable {
         case "find": return try await explainFind(inner, request, context)
         case "aggregate":
             let arguments = try AggregateArguments(inner, isExplained: true)
-            return try await explain(arguments, arguments.compiled(context), inner, context)
+            let environment = context.environment(of: inner).collated(by: arguments.collation.early)
+            return try await explain(arguments, arguments.compile(environment), inner, context)
         case "count": return try await explain(filter: "query", of: inner, "COUNT", context)
         case "distinct": return try await explain(filter: "query", of: inner, nil, context)
         case "findAndModify", "findandmodify":
@@ -52,9 +53,9 @@ extension CommandTable {
         _ inner: CommandRequest, _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(inner)
-        let environment = try context.environment(with: arguments.variables)
+        let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            var query = try arguments.query(environment, collator)
+            var query = try arguments.query(environment.collated(by: collator))
             query.preference = request.shared.routing
             return query
         }
@@ -83,10 +84,11 @@ extension CommandTable {
             guard let collection else { return compiled }
             try arguments.hint.check()
             return try arguments.collation.settled(compiled, in: collection) { collator throws(CommandError) in
-                try arguments.compile(context, collator)
+                try arguments.compile(context.environment(of: inner).collated(by: collator))
             }
         }
-        let source = try AggregateSource(of: settled.pipeline, arguments, inner, context)
+        let source = try AggregateSource(
+            of: settled.pipeline, arguments, context.environment(of: inner), inner, context)
         explanation.query = source.query
         explanation.stages = source.rest.stages.isEmpty ? nil : arguments.stages(behind: arguments.sourceStageCount)
         return reply(explanation, inner.body, context)
@@ -99,11 +101,11 @@ extension CommandTable {
         let namespace = try inner.namespace()
         let collection = try await explained(namespace, context)
         let filter = inner.body.withRaw { $0[name]?.document.map(Document.init(copying:)) }
-        let environment = context.environment
+        let environment = context.environment(of: inner).collated(by: collection?.collator)
         var explanation = Explanation(namespace: namespace, collection: collection, action: action)
         explanation.query = FindQuery(
             filter: try Filter(
-                compiling: filter ?? .empty, environment: environment, collator: collection?.collator, allowsNear: true)
+                compiling: filter ?? .empty, environment: environment, allowsNear: true)
         )
         return reply(explanation, inner.body, context)
     }
@@ -128,10 +130,6 @@ extension CommandTable {
 }
 
 extension AggregateArguments {
-    fileprivate func compiled(_ context: CommandContext) throws(CommandError) -> CompiledPipeline {
-        try compile(context, collation.early)
-    }
-
     /// The pipeline as the client wrote it, from a stage on.
     fileprivate func stages(behind count: Int) -> [Document] {
         pipeline.withRaw { pipeline in

@@ -111,14 +111,17 @@ struct FindArguments {
             CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection"))
     }
 
-    func query(_ environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) -> FindQuery {
+    func query(_ environment: ExpressionEnvironment) throws(CommandError) -> FindQuery {
+        let environment = try environment.defining(variables)
+        let collator = environment.collator
         var query = FindQuery(filter: .everything)
+        query.patience = environment.patience
         if let filter {
-            query.filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true)
+            query.filter = try Filter(compiling: filter, environment: environment, allowsNear: true)
         }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
-                compiling: projection, filter: query.filter, environment: environment, collator: collator)
+                compiling: projection, filter: query.filter, environment: environment)
         }
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort, collator: collator) }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
@@ -178,9 +181,9 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
-        let environment = try context.environment(with: arguments.variables)
+        let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            var query = try arguments.query(environment, collator)
+            var query = try arguments.query(environment.collated(by: collator))
             query.preference = request.shared.routing
             query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
             query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)

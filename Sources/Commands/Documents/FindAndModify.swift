@@ -83,13 +83,13 @@ struct FindAndModifyArguments {
     }
 
     func compiled(
-        on namespace: Namespace, _ context: CommandContext, _ collator: Collator?
+        on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> Compiled {
-        let environment = try context.environment(with: variables)
-        let operation = try operation(on: namespace, context.server, collator, environment)
-        let sort = Result { () throws(CommandError) in try order(collator) }
+        let environment = try environment.defining(variables)
+        let operation = try operation(on: namespace, server, environment)
+        let sort = Result { () throws(CommandError) in try order(environment.collator) }
         let projection = try fields.map { document throws(CommandError) in
-            try Projection(compiling: document, filter: operation.filter, environment: environment, collator: collator)
+            try Projection(compiling: document, filter: operation.filter, environment: environment)
         }
         guard projection?.needsFacts != true else {
             throw CommandError(.notImplemented, "$meta in the fields of findAndModify is not implemented yet")
@@ -104,17 +104,16 @@ struct FindAndModifyArguments {
     }
 
     private func operation(
-        on namespace: Namespace, _ server: ServerState, _ collator: Collator?,
-        _ environment: ExpressionEnvironment
+        on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> DocumentOperation {
-        let filter = try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true)
+        let filter = try Filter(compiling: filter, environment: environment, allowsNear: true)
         guard let update, !removes else {
             return DocumentOperation(on: namespace, filter: filter, action: .delete, image: .before)
         }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: false)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: false, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps, environment: environment, collator: collator)
+            keepsEmptyTimestamps: keepsEmptyTimestamps, environment: environment)
         return DocumentOperation(
             on: namespace, filter: filter, action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil, image: returnsNew ? .after : .before)
@@ -127,7 +126,9 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         let arguments = try FindAndModifyArguments(request)
-        let early = try arguments.compiled(on: namespace, context, arguments.collation.early)
+        let environment = context.environment(of: request)
+        let early = try arguments.compiled(
+            on: namespace, context.server, environment.collated(by: arguments.collation.early))
         let deadline = context.deadline(of: request)
         let documents = context.bypassingValidation(arguments.bypassesValidation).documents
         let number = request.shared.statementNumber(at: 0)
@@ -135,7 +136,7 @@ extension CommandTable {
             try arguments.hint.check()
             do throws(CommandError) { try arguments.check(against: collection) } catch { throw .command(error) }
             let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
-                try arguments.compiled(on: namespace, context, collator)
+                try arguments.compiled(on: namespace, context.server, environment.collated(by: collator))
             }
             let sort: SortPattern?
             do throws(CommandError) { sort = try compiled.sort.get() } catch { throw .command(error) }

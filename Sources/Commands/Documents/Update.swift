@@ -59,21 +59,20 @@ struct UpdateStatement {
     }
 
     func operation(
-        on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment, _ collator: Collator?
+        on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> (DocumentOperation, SortPattern?) {
         guard let update else { throw .missingField("update.updates.u") }
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: constants != nil)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
-            keepsEmptyTimestamps: keepsEmptyTimestamps, constants: constants, environment: environment,
-            collator: collator)
+            keepsEmptyTimestamps: keepsEmptyTimestamps, constants: constants, environment: environment)
         let operation = DocumentOperation(
             on: namespace,
-            filter: try Filter(compiling: filter, environment: environment, collator: collator, allowsNear: true),
+            filter: try Filter(compiling: filter, environment: environment, allowsNear: true),
             action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil)
         let sort = try sort.map { document throws(CommandError) in
-            try SortPattern(compiling: document, collator: collator)
+            try SortPattern(compiling: document, collator: environment.collator)
         }
         return (operation, sort)
     }
@@ -96,7 +95,7 @@ extension CommandTable {
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let deadline = context.deadline(of: request)
         let context = context.bypassingValidation(arguments.bypassesValidation)
-        let environment = try context.environment(with: arguments.variables)
+        let environment = try context.environment(of: request).defining(arguments.variables)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var matched: Int64 = 0
         var modified: Int64 = 0
@@ -136,7 +135,8 @@ extension CommandTable {
     ) async throws(CommandError) -> WriteTally {
         let documents = context.documents
         if let known = context.engine.catalog.cached(namespace) { try statement.check(against: known) }
-        let compiled = try statement.operation(on: namespace, context.server, environment, statement.collation.early)
+        let compiled = try statement.operation(
+            on: namespace, context.server, environment.collated(by: statement.collation.early))
         guard !(statement.isMulti && statement.sort != nil) else {
             throw CommandError(.failedToParse, "Cannot specify sort with multi=true")
         }
@@ -146,7 +146,7 @@ extension CommandTable {
             do throws(CommandError) { try statement.check(against: collection) } catch { throw .command(error) }
             let (operation, sort) = try statement.collation.settled(compiled, in: collection) {
                 collator throws(CommandError) in
-                try statement.operation(on: namespace, context.server, environment, collator)
+                try statement.operation(on: namespace, context.server, environment.collated(by: collator))
             }
             if statement.isMulti {
                 return try await documents.modifyMany(

@@ -70,7 +70,7 @@ extension AccumulatorState {
             guard let number = value?.number else { return }
             deviation.add(number.asDouble)
             self = .deviation(deviation, isSample: isSample)
-        case .extreme(let kept, let isMaximum): try addExtreme(value, kept, isMaximum)
+        case .extreme(let kept, let isMaximum): try addExtreme(value, kept, isMaximum, run)
         case .first(var kept):
             guard !kept.isSet else { return }
             kept.set(value ?? .nothing(.null))
@@ -78,7 +78,7 @@ extension AccumulatorState {
         case .last(var kept):
             kept.set(value ?? .nothing(.null))
             self = .last(kept)
-        default: try addToMany(value)
+        default: try addToMany(value, run)
         }
     }
 
@@ -89,11 +89,11 @@ extension AccumulatorState {
     }
 
     private mutating func addExtreme(
-        _ value: RawValue?, _ kept: KeptValue, _ isMaximum: Bool
+        _ value: RawValue?, _ kept: KeptValue, _ isMaximum: Bool, _ run: Evaluator
     ) throws(CommandError) {
         guard let value, !value.isNullish else { return }
         if kept.isSet {
-            let order = kept.withValue { kept in ComparisonOperator.order(value, kept) }
+            let order = kept.withValue { kept in run.compare(value, kept) }
             guard isMaximum ? order > 0 : order < 0 else { return }
         }
         var kept = kept
@@ -101,19 +101,19 @@ extension AccumulatorState {
         self = .extreme(kept, isMaximum: isMaximum)
     }
 
-    private func addToMany(_ value: RawValue?) throws(CommandError) {
+    private func addToMany(_ value: RawValue?, _ run: Evaluator) throws(CommandError) {
         switch self {
         case .list(let list, isConcatenation: false):
             if let value { try list.append(value) }
         case .list(let list, isConcatenation: true):
             for element in try Self.elements(value, "$concatArrays") { try list.append(element.value) }
         case .set(let set, isUnion: false):
-            if let value { try set.insert(value) }
+            if let value { try set.insert(value, run.order) }
         case .set(let set, isUnion: true):
-            for element in try Self.elements(value, "$setUnion") { try set.insert(element.value) }
+            for element in try Self.elements(value, "$setUnion") { try set.insert(element.value, run.order) }
         case .fields(let fields): try fields.merge(value)
         case .row(let row): try row.add(value ?? .nothing(.null))
-        case .ranking(let ranking): try ranking.add(value)
+        case .ranking(let ranking): try ranking.add(value, run.order)
         case .percentiles(let sample): try sample.add(value)
         default: return
         }
@@ -193,19 +193,19 @@ extension AccumulatorState {
             deviation.merge(later)
             self = .deviation(deviation, isSample: isSample)
         case (.extreme(let kept, let isMaximum), .extreme(let later, _)):
-            try addExtreme(try later.value(run), kept, isMaximum)
+            try addExtreme(try later.value(run), kept, isMaximum, run)
         case (.first(let kept), .first): if !kept.isSet { self = other }
         case (.last, .last(let later)): if later.isSet { self = other }
-        default: try mergeMany(other)
+        default: try mergeMany(other, run)
         }
     }
 
-    private func mergeMany(_ other: AccumulatorState) throws(CommandError) {
+    private func mergeMany(_ other: AccumulatorState, _ run: Evaluator) throws(CommandError) {
         switch (self, other) {
         case (.list(let list, _), .list(let later, _)):
             for element in later.elements { try list.append(element.value) }
         case (.set(let set, _), .set(let later, _)):
-            for element in later.elements { try set.insert(element.value) }
+            for element in later.elements { try set.insert(element.value, run.order) }
         case (.fields(let fields), .fields(let later)): try fields.merge(later)
         case (.row(let row), .row(let later)): try row.merge(later)
         case (.ranking(let ranking), .ranking(let later)): try ranking.merge(later)

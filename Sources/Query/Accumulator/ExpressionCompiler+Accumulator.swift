@@ -117,7 +117,7 @@ extension ExpressionCompiler {
         guard output.isGiven else { throw CommandError(ErrorCode(5_788_004), "Missing value for 'output'") }
         guard let sortBy else { throw CommandError(ErrorCode(5_788_005), "Missing value for 'sortBy'") }
         try Self.checkLimit(count)
-        let settings = AccumulatorSettings(sortBy: try SortPattern(compiling: sortBy))
+        let settings = AccumulatorSettings(sortBy: try SortPattern(compiling: sortBy, collator: order.collator))
         return Accumulator(operation: operation, input: output, count: count, settings: arena.keep(settings))
     }
 

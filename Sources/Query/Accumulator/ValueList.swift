@@ -64,8 +64,8 @@ final class DistinctValues {
     private var keys: Set<[UInt8]> = []
     private var keyBytes = 0
 
-    func insert(_ value: RawValue) throws(CommandError) {
-        let key: [UInt8] = KeyEncoder.encode(value)
+    func insert(_ value: RawValue, _ order: ValueOrder) throws(CommandError) {
+        let key = order.key(of: value)
         let keyCount = key.count
         guard keys.insert(key).inserted else { return }
         keyBytes += keyCount + 48

@@ -37,10 +37,10 @@ final class ValueRanking {
     }
 
     /// Adds a value that ranks by itself; null and nothing do not.
-    func add(_ value: RawValue?) throws(CommandError) {
+    func add(_ value: RawValue?, _ values: ValueOrder) throws(CommandError) {
         guard let value, !value.isNullish else { return }
         var encoder = KeyEncoder(reserving: value.count + 8)
-        encoder.append(value, descending: order == .descendingValue)
+        encoder.append(value, descending: order == .descendingValue, collator: values.collator)
         try add(value, key: encoder.bytes)
     }
 

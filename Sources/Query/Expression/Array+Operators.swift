@@ -110,7 +110,7 @@ extension ArrayOperator {
             throw CommandError(
                 ErrorCode(40081), "$in requires an array as a second argument, found: \(array.typeName)")
         }
-        for element in elements where ComparisonOperator.order(value, element.value) == 0 {
+        for element in elements where run.compare(value, element.value) == 0 {
             return try run.bool(true)
         }
         return try run.bool(false)
@@ -132,7 +132,7 @@ extension ArrayOperator {
         var position = 0
         for element in elements {
             guard position < end else { break }
-            if position >= start, ComparisonOperator.order(value, element.value) == 0 {
+            if position >= start, run.compare(value, element.value) == 0 {
                 return try run.scratch.int32(Int32(truncatingIfNeeded: position))
             }
             position += 1

@@ -34,7 +34,7 @@ enum ArrayOrderOperator {
     private static func sort(_ isDescending: Bool, _ base: Int, _ run: Evaluator) {
         var values = run.stack.elements(from: base)
         let sign = isDescending ? -1 : 1
-        values.sort { sign * ComparisonOperator.order($0.value, $1.value).signum() < 0 }
+        values.sort { sign * run.compare($0.value, $1.value).signum() < 0 }
     }
 
     /// The keys of all elements lie above these on the stack, and each element knows which ones are its: its name, of
@@ -55,7 +55,7 @@ enum ArrayOrderOperator {
         var values = UnsafeMutableBufferPointer(rebasing: all[..<(keys - base)])
         values.sort { left, right in
             for position in 0..<fields.count {
-                let order = ComparisonOperator.order(
+                let order = run.compare(
                     run.stack[keys + left.key.count + position].value,
                     run.stack[keys + right.key.count + position].value)
                 if order != 0 { return (order < 0) != fields[position].isDescending }

@@ -13,7 +13,7 @@ enum ComparisonOperator {
     ]
 
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
-        let order = Self.order(try operands[0].evaluate(run), try operands[1].evaluate(run))
+        let order = run.compare(try operands[0].evaluate(run), try operands[1].evaluate(run))
         switch self {
         case .compare: return try run.scratch.int32(Int32(order.signum()))
         case .equal: return try run.bool(order == 0)
@@ -22,16 +22,6 @@ enum ComparisonOperator {
         case .greaterOrEqual: return try run.bool(order >= 0)
         case .less: return try run.bool(order < 0)
         case .lessOrEqual: return try run.bool(order <= 0)
-        }
-    }
-
-    /// What is not there comes before everything but `minKey`, as undefined does.
-    static func order(_ left: RawValue?, _ right: RawValue?) -> Int {
-        switch (left, right) {
-        case (let left?, let right?): left.compare(to: right)
-        case (nil, nil): 0
-        case (nil, let right?): right.type == .minKey ? 1 : -1
-        case (let left?, nil): left.type == .minKey ? -1 : 1
         }
     }
 }

@@ -119,6 +119,6 @@ extension ExpressionCompiler {
         guard case .call(_, let operands) = operand, !operands.isEmpty, operands.nodes.allSatisfy(\.isConstant) else {
             return
         }
-        _ = try operand.evaluate(Evaluator(slotCount: slotCount))
+        _ = try operand.evaluate(Evaluator(settings))
     }
 }

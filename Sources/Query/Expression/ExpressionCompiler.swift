@@ -9,15 +9,25 @@ struct ExpressionCompiler {
     let arena: ProgramArena
     var scope: VariableScope
     /// Computes operators of constants while compiling.
-    private let folding = Evaluator(slotCount: 1)
+    private let folding: Evaluator
+    private let settingsOfCommand: EvaluatorSettings
 
     init(arena: ProgramArena, environment: ExpressionEnvironment) {
         self.arena = arena
+        settingsOfCommand = EvaluatorSettings(
+            order: ValueOrder(environment.collator), patience: environment.patience)
+        folding = Evaluator(settingsOfCommand)
         scope = VariableScope(arena: arena, environment: environment)
     }
 
-    /// How many variables an ``Evaluator`` of what was compiled must hold.
-    var slotCount: Int { scope.slotCount }
+    /// Of an ``Evaluator`` of what was compiled.
+    var settings: EvaluatorSettings {
+        var settings = settingsOfCommand
+        settings.slotCount = scope.slotCount
+        return settings
+    }
+
+    var order: ValueOrder { settingsOfCommand.order }
 
     mutating func compile(_ value: RawValue, depth: Int = 0) throws(CommandError) -> Expression {
         guard depth <= Self.depthMax else {

@@ -10,6 +10,8 @@ package struct ExpressionEnvironment: Sendable {
     package var clusterTime: UInt64?
     /// How strings compare; nil for bytewise.
     package var collator: Collator?
+    /// When the expressions must give up; nil for never.
+    package var patience: Patience?
     /// Whether the expression is the value of a command's variable, which depends on no document.
     fileprivate(set) var definesVariables = false
     /// The values of the command's `let`, by name.
@@ -26,6 +28,13 @@ package struct ExpressionEnvironment: Sendable {
 
     /// For what is only checked now, and computed at another time.
     package static let anyTime = ExpressionEnvironment(now: 0, clusterTime: 0)
+
+    /// The same where strings compare by `collator`; nil for bytewise.
+    package func collated(by collator: Collator?) -> ExpressionEnvironment {
+        var environment = self
+        environment.collator = collator
+        return environment
+    }
 }
 
 /// A compiled expression that stands alone, as `$expr` has it.
@@ -61,7 +70,7 @@ final class ExpressionProgram: @unchecked Sendable {
         let arena = ProgramArena()
         var compiler = ExpressionCompiler(arena: arena, environment: environment)
         root = try compiler.compile(arena.copy(value))
-        evaluators = EvaluatorPool(slotCount: compiler.slotCount)
+        evaluators = EvaluatorPool(compiler.settings)
         self.arena = arena
     }
 }
@@ -70,11 +79,11 @@ final class ExpressionProgram: @unchecked Sendable {
 //
 // Safety: an evaluator leaves the pool while it is used, so that one thread has it at a time.
 final class EvaluatorPool: @unchecked Sendable {
-    private let slotCount: Int
+    private let settings: EvaluatorSettings
     private let spare = Mutex<UInt>(0)
 
-    init(slotCount: Int) {
-        self.slotCount = slotCount
+    init(_ settings: EvaluatorSettings) {
+        self.settings = settings
     }
 
     deinit { give(back: 0) }
@@ -92,7 +101,7 @@ final class EvaluatorPool: @unchecked Sendable {
             return taken
         }
         guard let pointer = UnsafeRawPointer(bitPattern: bits) else {
-            return .passRetained(Evaluator(slotCount: slotCount))
+            return .passRetained(Evaluator(settings))
         }
         return .fromOpaque(pointer)
     }

@@ -64,7 +64,9 @@ enum LoopOperator {
         let element: Int
         let index: Int
 
+        /// Begins a turn.
         func bind(_ value: RawValue, _ position: Int, _ run: Evaluator) throws(CommandError) {
+            try run.countTurn()
             run[variable: element] = value
             run[variable: index] = try run.scratch.int32(Int32(truncatingIfNeeded: position))
         }

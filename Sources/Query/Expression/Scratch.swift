@@ -18,7 +18,10 @@ final class Scratch {
     private var fullBlocks: [UnsafeMutableRawBufferPointer] = []
     private var bytesInFullBlocks = 0
 
-    init() {
+    private let patience: Patience?
+
+    init(patience: Patience? = nil) {
+        self.patience = patience
         block = .allocate(byteCount: Self.blockBytes, alignment: 8)
     }
 
@@ -51,6 +54,7 @@ final class Scratch {
 
     @inline(never)
     private func addBlock(for count: Int) throws(CommandError) {
+        try patience?.check()
         bytesInFullBlocks += block.count
         guard count <= Self.bytesMax - bytesInFullBlocks else {
             bytesInFullBlocks -= block.count

@@ -83,7 +83,7 @@ extension SetOperator {
         let end = run.stack.count
         var (left, right, kept) = (base, other, base)
         while left < other, right < end {
-            let order = ComparisonOperator.order(run.stack[left].value, run.stack[right].value)
+            let order = run.compare(run.stack[left].value, run.stack[right].value)
             if order == 0 {
                 run.stack[kept] = run.stack[left]
                 kept += 1
@@ -117,7 +117,7 @@ extension SetOperator {
         for left in base..<other {
             var order = -1
             while right < end {
-                order = ComparisonOperator.order(run.stack[left].value, run.stack[right].value)
+                order = run.compare(run.stack[left].value, run.stack[right].value)
                 guard order > 0 else { break }
                 right += 1
             }
@@ -143,7 +143,7 @@ extension SetOperator {
             areEqual = areEqual && run.stack.count - other == end - base
             for offset in 0..<(end - base) where areEqual {
                 areEqual =
-                    ComparisonOperator.order(run.stack[base + offset].value, run.stack[other + offset].value) == 0
+                    run.compare(run.stack[base + offset].value, run.stack[other + offset].value) == 0
             }
             run.stack.removeAll(from: other)
         }
@@ -195,11 +195,11 @@ extension Evaluator {
     fileprivate func sortSet(from base: Int) {
         // The sort is stable: of equal elements the first one stays the first.
         var elements = stack.elements(from: base)
-        elements.sort { ComparisonOperator.order($0.value, $1.value) < 0 }
+        elements.sort { compare($0.value, $1.value) < 0 }
         guard !elements.isEmpty else { return }
         var kept = 1
         for index in 1..<elements.count
-        where ComparisonOperator.order(elements[kept - 1].value, elements[index].value) != 0 {
+        where compare(elements[kept - 1].value, elements[index].value) != 0 {
             elements[kept] = elements[index]
             kept += 1
         }

@@ -18,7 +18,10 @@ extension Filter {
             builder.append(index: 1, .document(other.specification))
             builder.end()
         }
-        return try? Filter(compiling: both, environment: program.environment, collator: program.collator)
+        guard let environment = program.environment else {
+            return try? Filter(compiling: both, collator: program.collator)
+        }
+        return try? Filter(compiling: both, environment: environment)
     }
 
     /// Whether the filter decides by fields alone, all of which fulfil `predicate`: it is given the name before the

@@ -8,23 +8,37 @@ package struct Filter: Sendable {
     let program: FilterProgram
 
     /// - Parameters:
-    ///   - environment: what `$expr` may name; nil where there may be none.
-    ///   - collator: compares strings; nil compares their bytes.
+    ///   - environment: how strings compare, and what `$expr` may name.
     ///   - allowsNear: whether `$near` may stand in it: where documents can come in the order of ``near``.
     /// - Throws: `BadValue`, `FailedToParse` and their like, as MongoDB answers to a malformed filter.
     package init(
-        compiling filter: RawDocument, environment: ExpressionEnvironment? = nil, collator: Collator? = nil,
-        allowsNear: Bool = false
+        compiling filter: RawDocument, environment: ExpressionEnvironment, allowsNear: Bool = false
     ) throws(CommandError) {
-        program = try FilterProgram(filter, environment, collator, allowsNear: allowsNear)
+        program = try FilterProgram(filter, environment, environment.collator, allowsNear: allowsNear)
     }
 
     package init(
-        compiling filter: Document, environment: ExpressionEnvironment? = nil, collator: Collator? = nil,
-        allowsNear: Bool = false
+        compiling filter: Document, environment: ExpressionEnvironment, allowsNear: Bool = false
     ) throws(CommandError) {
-        program = try filter.withRaw { raw throws(CommandError) in
-            try FilterProgram(raw, environment, collator, allowsNear: allowsNear)
+        self = try filter.withRaw { raw throws(CommandError) in
+            try Filter(compiling: raw, environment: environment, allowsNear: allowsNear)
+        }
+    }
+
+    /// A filter without `$expr`.
+    ///
+    /// - Parameter collator: compares strings; nil compares their bytes.
+    package init(
+        compiling filter: RawDocument, collator: Collator? = nil, allowsNear: Bool = false
+    ) throws(CommandError) {
+        program = try FilterProgram(filter, nil, collator, allowsNear: allowsNear)
+    }
+
+    package init(
+        compiling filter: Document, collator: Collator? = nil, allowsNear: Bool = false
+    ) throws(CommandError) {
+        self = try filter.withRaw { raw throws(CommandError) in
+            try Filter(compiling: raw, collator: collator, allowsNear: allowsNear)
         }
     }
 
@@ -129,7 +143,7 @@ final class FilterProgram: @unchecked Sendable {
         var compiler = FilterCompiler(
             arena: arena, environment: environment, collator: collator, allowsNear: allowsNear)
         root = try compiler.compile(source)
-        evaluators = compiler.expressions.map { EvaluatorPool(slotCount: $0.slotCount) }
+        evaluators = compiler.expressions.map { EvaluatorPool($0.settings) }
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         near = compiler.near

@@ -12,7 +12,7 @@ package final class BucketAuto: @unchecked Sendable {
     let bucketCount: Int64
     let granularity: Granularity?
     let fields: ArenaList<Group.Field>
-    let slotCount: Int
+    let settings: EvaluatorSettings
     let collator: Collator?
 
     init(compiling value: RawValue, in environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) {
@@ -40,7 +40,7 @@ package final class BucketAuto: @unchecked Sendable {
         self.fields = arena.list(fields)
         self.arena = arena
         self.collator = collator
-        slotCount = compiler.slotCount
+        settings = compiler.settings
     }
 
     private struct Syntax {
@@ -131,7 +131,7 @@ final class BucketAutoRun: StageRun {
 
     init(_ stage: BucketAuto, _ limits: StageLimits) {
         self.stage = stage
-        run = Evaluator(slotCount: stage.slotCount)
+        run = Evaluator(stage.settings)
         sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
     }
 

@@ -13,10 +13,9 @@ package final class Group: @unchecked Sendable {
     private let arena: ProgramArena
     let id: Expression
     let fields: ArenaList<Field>
-    let slotCount: Int
-    let collator: Collator?
+    let settings: EvaluatorSettings
 
-    init(compiling value: RawValue, in environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) {
+    init(compiling value: RawValue, in environment: ExpressionEnvironment) throws(CommandError) {
         guard let document = value.document else {
             throw CommandError(ErrorCode(15947), "a group's fields must be specified in an object")
         }
@@ -37,8 +36,7 @@ package final class Group: @unchecked Sendable {
         self.arena = arena
         self.id = id
         self.fields = arena.list(fields)
-        self.collator = collator
-        slotCount = compiler.slotCount
+        settings = compiler.settings
     }
 }
 
@@ -81,7 +79,7 @@ final class GroupRun: StageRun {
     init(_ group: Group, _ limits: StageLimits) {
         self.group = group
         self.limits = limits
-        run = Evaluator(slotCount: group.slotCount)
+        run = Evaluator(group.settings)
     }
 
     var isBlocking: Bool { true }
@@ -97,7 +95,7 @@ final class GroupRun: StageRun {
         run.begin(document)
         let id = try group.id.evaluate(run) ?? .nothing(.null)
         key.bytes.removeAll(keepingCapacity: true)
-        key.append(id, collator: group.collator)
+        key.append(id, collator: run.order.collator)
         var index = key.bytes.withUnsafeBytes { table.index(of: $0) }
         if index == nil {
             guard table.byteCount < limits.memoryBytesMax else { return try postpone(document) }

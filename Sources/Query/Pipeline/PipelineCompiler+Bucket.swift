@@ -21,7 +21,7 @@ extension PipelineCompiler {
         }
         let compiled = try group.withRaw { raw throws(CommandError) in
             try Group(
-                compiling: RawValue(type: .document, bytes: raw.bytes), in: environment, collator)
+                compiling: RawValue(type: .document, bytes: raw.bytes), in: environment)
         }
         let byID = Document { $0.append("_id", int32: 1) }
         return [.group(compiled), .sort(try SortPattern(compiling: byID, collator: collator), limit: nil)]

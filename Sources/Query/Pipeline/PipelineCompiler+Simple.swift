@@ -7,7 +7,7 @@ extension PipelineCompiler {
         guard let filter = value.document else {
             throw CommandError(ErrorCode(15959), "the match filter must be an expression in an object")
         }
-        return try Filter(compiling: filter, environment: environment, collator: collator)
+        return try Filter(compiling: filter, environment: environment)
     }
 
     /// `$limit` and `$skip`.

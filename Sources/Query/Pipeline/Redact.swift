@@ -9,14 +9,14 @@ package final class Redact: @unchecked Sendable {
     let expression: Expression
     /// Of `$$CURRENT`, which is each document in turn; `$$ROOT` stays.
     let currentSlot: Int
-    let slotCount: Int
+    let settings: EvaluatorSettings
 
     init(compiling value: RawValue, in environment: ExpressionEnvironment) throws(CommandError) {
         let arena = ProgramArena()
         var compiler = ExpressionCompiler(arena: arena, environment: environment)
         currentSlot = compiler.scope.bind(["CURRENT"])
         expression = try compiler.compile(arena.copy(value))
-        slotCount = compiler.slotCount
+        settings = compiler.settings
         self.arena = arena
     }
 }
@@ -32,7 +32,7 @@ final class RedactRun: StageRun {
 
     init(_ redact: Redact) {
         self.redact = redact
-        run = Evaluator(slotCount: redact.slotCount)
+        run = Evaluator(redact.settings)
     }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {

@@ -59,7 +59,7 @@ extension PipelineCompiler {
                 ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField."
             )
         }
-        return try SortPattern(compiling: pattern, collator: collator)
+        return try SortPattern(compiling: pattern, collator: environment.collator)
     }
 
     /// `$sample: {size: n}`.

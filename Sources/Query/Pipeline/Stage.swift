@@ -58,12 +58,12 @@ package struct CompiledPipeline: Sendable {
 /// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
 package struct PipelineCompiler {
     let environment: ExpressionEnvironment
-    let collator: Collator?
 
-    package init(in environment: ExpressionEnvironment, _ collator: Collator? = nil) {
+    package init(in environment: ExpressionEnvironment) {
         self.environment = environment
-        self.collator = collator
     }
+
+    var collator: Collator? { environment.collator }
 
     /// As many stages as a pipeline may have.
     ///
@@ -128,7 +128,7 @@ package struct PipelineCompiler {
         case "$replaceWith":
             [.replaceRoot(try CompiledExpression(compiling: stage.value, in: environment))]
         case "$unwind": [.unwind(try Unwind(compiling: stage.value))]
-        case "$group": [.group(try Group(compiling: stage.value, in: environment, collator))]
+        case "$group": [.group(try Group(compiling: stage.value, in: environment))]
         case "$sort": [.sort(try sort(stage.value), limit: nil)]
         case "$sample": [.sample(try sample(stage.value))]
         case "$setWindowFields":

@@ -25,24 +25,21 @@ package struct Projection: Sendable {
 
     /// - Parameters:
     ///   - filter: the query's, for the positional `$`.
-    ///   - environment: for computed fields.
-    ///   - collator: how strings compare in `$elemMatch`.
+    ///   - environment: for computed fields; how strings compare there and in `$elemMatch`.
     package init(
-        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
-        collator: Collator? = nil
+        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none
     ) throws(CommandError) {
         self = try projection.withRaw { raw throws(CommandError) in
-            try Projection(compiling: raw, filter: filter, environment: environment, collator: collator)
+            try Projection(compiling: raw, filter: filter, environment: environment)
         }
     }
 
     package init(
         compiling projection: RawDocument, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
-        collator: Collator? = nil, dialect: Dialect = .find
+        dialect: Dialect = .find
     ) throws(CommandError) {
         let arena = ProgramArena()
-        var compiler = ProjectionCompiler(
-            arena: arena, environment: environment, collator: collator, dialect: dialect)
+        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: dialect)
         try compiler.compile(arena.copy(projection))
         program = ProjectionProgram(compiler, filter)
     }
@@ -52,7 +49,7 @@ package struct Projection: Sendable {
         addingFields specification: RawDocument, environment: ExpressionEnvironment
     ) throws(CommandError) {
         let arena = ProgramArena()
-        var compiler = ProjectionCompiler(arena: arena, environment: environment, collator: nil, dialect: .stage)
+        var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: .stage)
         try compiler.compileAddition(arena.copy(specification))
         program = ProjectionProgram(compiler, nil)
     }
@@ -123,7 +120,7 @@ final class ProjectionProgram: @unchecked Sendable {
         showsID = compiler.showsID ?? true
         namesID = fields.index(of: RawKey("_id")) != nil
         positionalFilter = compiler.hasPositional ? filter ?? .everything : nil
-        evaluators = compiler.hasComputed ? EvaluatorPool(slotCount: compiler.expressions.slotCount) : nil
+        evaluators = compiler.hasComputed ? EvaluatorPool(compiler.expressions.settings) : nil
     }
 
     func write(

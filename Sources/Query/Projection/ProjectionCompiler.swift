@@ -8,7 +8,6 @@ struct ProjectionCompiler {
 
     let arena: ProgramArena
     private let dialect: Projection.Dialect
-    private let collator: Collator?
     private(set) var expressions: ExpressionCompiler
     private(set) var root = ProjectionNode()
     private(set) var mode: Mode?
@@ -19,11 +18,8 @@ struct ProjectionCompiler {
     private(set) var hasComputed = false
     private(set) var metadata: [Metadata] = []
 
-    init(
-        arena: ProgramArena, environment: ExpressionEnvironment, collator: Collator?, dialect: Projection.Dialect
-    ) {
+    init(arena: ProgramArena, environment: ExpressionEnvironment, dialect: Projection.Dialect) {
         self.arena = arena
-        self.collator = collator
         self.dialect = dialect
         expressions = ExpressionCompiler(arena: arena, environment: environment)
     }
@@ -236,7 +232,7 @@ struct ProjectionCompiler {
                 builder.beginDocument("")
                 builder.append("$elemMatch", operand)
                 builder.end()
-            }, collator: collator)
+            }, collator: expressions.order.collator)
         hasElementMatch = true
         guard !hasPositional else { throw positionalWithElementMatch(31255) }
         try insert(.elementMatch(arena.keep(filter.program)), at: path)

@@ -7,7 +7,7 @@ struct UpdatePipeline {
 
     /// - Parameter constants: values that the stages name as variables.
     init(
-        _ pipeline: RawDocument, constants: Document?, in environment: ExpressionEnvironment, _ collator: Collator?
+        _ pipeline: RawDocument, constants: Document?, in environment: ExpressionEnvironment
     ) throws(CommandError) {
         var environment = environment
         try constants?.withRaw { raw throws(CommandError) in
@@ -16,7 +16,7 @@ struct UpdatePipeline {
                 environment.variables.append((name, Value(copying: constant.value)))
             }
         }
-        stages = try PipelineCompiler(in: environment, collator).compile(pipeline).pipeline.stages
+        stages = try PipelineCompiler(in: environment).compile(pipeline).pipeline.stages
     }
 
     func apply(to document: RawDocument) throws(CommandError) -> Document {

@@ -20,14 +20,14 @@ final class UpdatePlan: @unchecked Sendable {
 
     init(
         _ update: RawValue, arrayFilters: [Document], multi: Bool, keepsEmptyTimestamps: Bool,
-        constants: Document?, environment: ExpressionEnvironment, collator: Collator?, time: UpdateTime
+        constants: Document?, environment: ExpressionEnvironment, time: UpdateTime
     ) throws(CommandError) {
         arena = ProgramArena()
         self.time = time
-        order = ValueOrder(collator)
+        order = ValueOrder(environment.collator)
         if let stages = update.array {
             self.arrayFilters = []
-            action = .pipeline(try UpdatePipeline(stages, constants: constants, in: environment, collator))
+            action = .pipeline(try UpdatePipeline(stages, constants: constants, in: environment))
             return
         }
         guard let document = update.document else {
@@ -35,8 +35,8 @@ final class UpdatePlan: @unchecked Sendable {
         }
         let source = arena.copy(document)
         if source.firstKey?.startsWithDollar == true {
-            let filters = try ArrayFilter.compile(arrayFilters, collator)
-            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters, collator: collator)
+            let filters = try ArrayFilter.compile(arrayFilters, order.collator)
+            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters, collator: order.collator)
             let trees = try compiler.compile(source)
             self.arrayFilters = filters
             action = .modifiers(trees)

@@ -20,18 +20,17 @@ package struct UpdateProgram: Sendable {
     ///   - keepsEmptyTimestamps: whether a Timestamp(0, 0) at the top level of a replacement stays; else it stands for
     ///     "now", as in an inserted document. Modifiers set it as it is.
     ///   - constants: of a pipeline: values that it names as variables.
-    ///   - environment: for the expressions of a pipeline.
-    ///   - collator: how strings compare, in `$pull` and `$min` for example.
+    ///   - environment: how strings compare, in `$pull` and `$min` for example; for the expressions of a pipeline.
     ///   - time: what `$currentDate` sets.
     package init(
         compiling update: Value, arrayFilters: [Document] = [], multi: Bool = false, isUpsert: Bool = false,
         keepsEmptyTimestamps: Bool = false, constants: Document? = nil, environment: ExpressionEnvironment = .none,
-        collator: Collator? = nil, time: UpdateTime = .now()
+        time: UpdateTime = .now()
     ) throws(CommandError) {
         plan = try update.withRaw { raw throws(CommandError) in
             try UpdatePlan(
                 raw, arrayFilters: arrayFilters, multi: multi, keepsEmptyTimestamps: keepsEmptyTimestamps,
-                constants: constants, environment: environment, collator: collator, time: time)
+                constants: constants, environment: environment, time: time)
         }
     }
 

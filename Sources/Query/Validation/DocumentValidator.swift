@@ -40,7 +40,7 @@ package struct DocumentValidator: Sendable {
         level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
         action = options["validationAction"]?.string.flatMap(Action.init) ?? .error
         guard level != .off else { return nil }
-        filter = try Filter(compiling: source, environment: ExpressionEnvironment.anyTime, collator: collator)
+        filter = try Filter(compiling: source, environment: .anyTime.collated(by: collator))
         self.collator = collator
         namesTime = Self.namesTime(RawValue(type: .document, bytes: source.bytes))
         self.source = Document(copying: source)
@@ -58,9 +58,9 @@ package struct DocumentValidator: Sendable {
 
     /// Which rules the document breaks: `errInfo`.
     package func explain(_ document: RawDocument) -> Document {
-        let (environment, collator) = (environment, collator)
+        let environment = self.environment
         let explanation = FilterExplanation(document: document) { condition throws(CommandError) in
-            try Filter(compiling: condition, environment: environment, collator: collator)
+            try Filter(compiling: condition, environment: environment)
         }
         let details = source.withRaw { explanation.explain($0) }
         var report = ValidationReport()
@@ -71,17 +71,18 @@ package struct DocumentValidator: Sendable {
 
     @inline(__always)
     private func presentFilter() throws(CommandError) -> Filter {
-        namesTime ? try Filter(compiling: source, environment: environment, collator: collator) : filter
+        namesTime ? try Filter(compiling: source, environment: environment) : filter
     }
 
     private var environment: ExpressionEnvironment {
-        guard namesTime else { return .none }
+        guard namesTime else { return .none.collated(by: collator) }
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let seconds = Int64(time.tv_sec)
         return ExpressionEnvironment(
             now: seconds &* 1000 &+ Int64(time.tv_nsec) / 1_000_000,
-            clusterTime: UInt64(truncatingIfNeeded: seconds) << 32)
+            clusterTime: UInt64(truncatingIfNeeded: seconds) << 32
+        ).collated(by: collator)
     }
 
     /// Nested as deep as a document may be.

@@ -20,7 +20,7 @@ package final class WindowFields: @unchecked Sendable {
     /// The path of `sortBy`, where that has one field.
     let positionPath: Expression?
     let outputs: [Output]
-    let slotCount: Int
+    let settings: EvaluatorSettings
     let collator: Collator?
 
     init(compiling value: RawValue, in environment: ExpressionEnvironment, _ collator: Collator?) throws(CommandError) {
@@ -44,7 +44,7 @@ package final class WindowFields: @unchecked Sendable {
         }
         self.arena = arena
         self.collator = collator
-        slotCount = compiler.slotCount
+        settings = compiler.settings
     }
 
     private struct Syntax {

@@ -18,7 +18,7 @@ final class WindowFieldsRun: StageRun {
     init(_ fields: WindowFields, _ limits: StageLimits) {
         self.fields = fields
         self.limits = limits
-        run = Evaluator(slotCount: fields.slotCount)
+        run = Evaluator(fields.settings)
         sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
     }
 

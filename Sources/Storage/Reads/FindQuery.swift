@@ -11,6 +11,8 @@ package struct FindQuery: Sendable {
     /// nil means all.
     package var limit: Int?
     package var deadline = Deadline.never
+    /// That of all expressions of the query and its pipeline.
+    package var patience: Patience?
     package var preference = ReadRouting.Preference.bySize
     /// `$natural` in the sort or the hint.
     package var naturalDescending = false

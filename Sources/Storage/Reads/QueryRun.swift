@@ -37,8 +37,13 @@ package struct QueryRun: Sendable {
     }
 
     /// Reads documents that are all known already, as those of a catalog list.
-    package init(over documents: [Document], in namespace: Namespace, through pipeline: Pipeline? = nil) {
-        query = FindQuery(filter: .everything)
+    package init(
+        over documents: [Document], in namespace: Namespace, through pipeline: Pipeline? = nil,
+        patience: Patience? = nil
+    ) {
+        var query = FindQuery(filter: .everything)
+        query.patience = patience
+        self.query = query
         self.pipeline = pipeline
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
         skipRemaining = 0
@@ -66,6 +71,7 @@ package struct QueryRun: Sendable {
         _ batch: inout ReplyBatch, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
         guard !isExhausted, !batch.isFull else { return }
+        query.patience?.renew { deadline.failure }
         guard let pipeline else {
             try fillRows(&batch, on: connection, deadline: deadline)
             isExhausted = isDrained
@@ -104,8 +110,11 @@ package struct QueryRun: Sendable {
     package var needsConnection: Bool { pipeline != nil || sorted?.isInMemory != true }
 
     /// The next batch from what a blocking sort has left.
-    package mutating func takeSorted(into batch: inout ReplyBatch) throws(StorageError) {
-        try takeSortedRows(into: &batch, deadline: .never)
+    package mutating func takeSorted(
+        into batch: inout ReplyBatch, deadline: Deadline
+    ) throws(StorageError) {
+        query.patience?.renew { deadline.failure }
+        try takeSortedRows(into: &batch, deadline: deadline)
         isExhausted = isDrained
     }
 

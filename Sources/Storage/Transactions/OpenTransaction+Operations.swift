@@ -76,7 +76,7 @@ extension OpenTransaction {
     ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
         if !run.needsConnection {
             var (batch, run) = (batch, run)
-            try run.takeSorted(into: &batch)
+            try run.takeSorted(into: &batch, deadline: deadline)
             return (batch, run)
         }
         return try await withConnection(until: deadline) { connection throws(StorageError) in

@@ -121,7 +121,7 @@ import Testing
 
     @Test("a sum from which a number was removed is as if it had never been there")
     func removal() throws {
-        let run = Evaluator(slotCount: 1)
+        let run = Evaluator(EvaluatorSettings())
         var state = AccumulatorState(.sum)
         try json(#"{"a": 5, "b": 7, "c": 1.5}"#).withRaw { raw throws(CommandError) in
             try state.add(raw["a"], run)
@@ -155,7 +155,7 @@ private struct AccumulatorProgram {
         let copy = (source ?? .empty).withRaw { arena.copy($0) }
         guard let field = copy.firstElement else { throw CommandError(.badValue, "no JSON: \(specification)") }
         accumulator = try compiler.compileAccumulator(field: field)
-        run = Evaluator(slotCount: compiler.slotCount)
+        run = Evaluator(compiler.settings)
     }
 
     /// - Parameter split: how many documents the first of two parts has.

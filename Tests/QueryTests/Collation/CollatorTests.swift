@@ -164,7 +164,8 @@ import Testing
     @Test("$elemMatch in a projection follows the collator")
     func projection() throws {
         let projection = try Projection(
-            compiling: json(#"{"a": {"$elemMatch": {"b": "X"}}}"#), collator: try collator(Self.insensitive))
+            compiling: json(#"{"a": {"$elemMatch": {"b": "X"}}}"#),
+            environment: .none.collated(by: try collator(Self.insensitive)))
         var builder = DocumentBuilder()
         try json(#"{"a": [{"b": "w"}, {"b": "x"}]}"#).withRaw { try projection.write($0, into: &builder) }
         #expect(builder.finish().text == #"{"a":[{"b":"x"}]}"#)
@@ -187,7 +188,8 @@ import Testing
             (#"{"$set": {"a": "A"}}"#, #"{"a":"a"}"#, #"{"a":"A"}"#),
         ] as [(String, String, String?)])
     func update(_ update: String, before: String, after: String?) throws {
-        let program = try UpdateProgram(compiling: json(update).value, collator: try collator(Self.insensitive))
+        let program = try UpdateProgram(
+            compiling: json(update).value, environment: .none.collated(by: try collator(Self.insensitive)))
         let result = try json(before).withRaw { try program.apply(to: $0, filter: .everything) }
         #expect(result?.text == after)
     }
@@ -197,10 +199,11 @@ import Testing
         let collator = try collator(Self.insensitive)
         let program = try UpdateProgram(
             compiling: json(#"{"$set": {"a.$[e]": "!"}}"#).value, arrayFilters: [json(#"{"e": "X"}"#)],
-            collator: collator)
+            environment: .none.collated(by: collator))
         let result = try json(#"{"a":["x","y"]}"#).withRaw { try program.apply(to: $0, filter: .everything) }
         #expect(result?.text == #"{"a":["!","y"]}"#)
-        let replacement = try UpdateProgram(compiling: json(#"{"_id": "A"}"#).value, collator: collator)
+        let replacement = try UpdateProgram(
+            compiling: json(#"{"_id": "A"}"#).value, environment: .none.collated(by: collator))
         #expect(
             errorCode { _ = try json(#"{"_id":"a"}"#).withRaw { try replacement.apply(to: $0, filter: .everything) } }
                 == 66)
