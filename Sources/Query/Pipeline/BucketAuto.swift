@@ -68,7 +68,7 @@ package final class BucketAuto: @unchecked Sendable {
                             "The $bucketAuto 'output' field must be an object, but found type: "
                                 + "\(field.value.type.alias)")
                     }
-                    output = fields
+                    output = fields.isEmpty ? nil : fields
                 case "granularity": granularity = try Self.granularity(field.value)
                 default:
                     throw CommandError(ErrorCode(40245), "Unrecognized option to $bucketAuto: \(field.key.string)")
@@ -236,13 +236,22 @@ final class BucketAutoRun: StageRun {
         }
     }
 
+    /// The powers of two are whole numbers where they can be.
+    private func append(_ key: StaticString, _ bound: Double, to builder: inout DocumentBuilder) {
+        if stage.granularity?.isBinary == true, let whole = Int64(exactly: bound) {
+            builder.append(key, Number(narrowest: whole).value)
+        } else {
+            builder.append(key, double: bound)
+        }
+    }
+
     private func write(into output: inout Batch) throws(CommandError) {
         run.begin(.none)
         try output.append { builder throws(CommandError) in
             builder.beginDocument("_id")
             if let lowerBound {
-                builder.append("min", double: lowerBound)
-                builder.append("max", double: upperBound)
+                append("min", lowerBound, to: &builder)
+                append("max", upperBound, to: &builder)
             } else {
                 lower.withValue { builder.append("min", $0) }
                 upper.withValue { builder.append("max", $0) }

@@ -11,6 +11,8 @@ struct Granularity {
     /// The numbers of the decade from 10 or 100 on; nil for the powers of two.
     private let series: [Double]?
 
+    var isBinary: Bool { series == nil }
+
     init?(_ name: String) {
         switch name {
         case "POWERSOF2": series = nil

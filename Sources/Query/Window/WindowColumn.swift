@@ -102,7 +102,14 @@ extension WindowColumn {
         included = range
         run.begin(.none)
         if case .accumulator(let state) = state { result.set(try state.result(run)) }
-        if frame.isSliding, accumulator.operation.isDeviation, result.isNaN { result.set(.nothing(.null)) }
+        if frame.isSliding, accumulator.operation.isDeviation { try settleDeviation(of: range.count, run) }
+    }
+
+    /// As MongoDB has it where documents leave the frame: what is not finite leaves no deviation, and that of one
+    /// document is an integer.
+    private func settleDeviation(of count: Int, _ run: Evaluator) throws(CommandError) {
+        if result.isNaN { return result.set(.nothing(.null)) }
+        if count == 1, result.isZero { try set(.int32(0), run) }
     }
 
     private func add(
@@ -139,24 +146,31 @@ extension WindowColumn {
         _ pair: Expression, _ isSample: Bool, _ index: Int, _ partition: WindowPartition, _ run: Evaluator
     ) throws(CommandError) {
         let range = try cursor.move(to: index, in: partition)
-        var new = range
+        var (new, old) = (range, 0..<0)
         var covariance = Covariance()
         switch step(to: range) {
         case .none: return
-        case .extend(let rest):
-            new = rest
-            if case .covariance(let before) = state { covariance = before }
-        // Taking out what went in leaves the error of both.
-        case .slide, .restart: break
+        case .extend(let rest): new = rest
+        case .slide(let out, let rest): (new, old) = (rest, out)
+        case .restart: state = .none
         }
+        if case .covariance(let before) = state { covariance = before }
         for index in new {
-            try partition.visit(index, run) { () throws(CommandError) in
-                guard let numbers = try pair.evaluate(run)?.pair else { return }
-                covariance.add(numbers.0, numbers.1)
-            }
+            guard let numbers = try numbers(pair, index, partition, run) else { continue }
+            covariance.add(numbers.0, numbers.1)
+        }
+        for index in old {
+            guard let numbers = try numbers(pair, index, partition, run) else { continue }
+            covariance.remove(numbers.0, numbers.1)
         }
         (state, included) = (.covariance(covariance), range)
         try set(covariance.result(isSample: isSample), run)
+    }
+
+    private func numbers(
+        _ pair: Expression, _ index: Int, _ partition: WindowPartition, _ run: Evaluator
+    ) throws(CommandError) -> (Number, Number)? {
+        try partition.visit(index, run) { () throws(CommandError) in try pair.evaluate(run)?.pair }
     }
 
     private func integrate(
@@ -249,6 +263,7 @@ extension AccumulatorOperator {
 
 extension KeptValue {
     fileprivate var isNaN: Bool { withValue { $0.isNaN } }
+    fileprivate var isZero: Bool { withValue { $0.number?.isZero ?? false } }
 }
 
 extension RawValue {

@@ -37,7 +37,7 @@ package final class WindowFields: @unchecked Sendable {
             outputs.append(try Self.output(field, sortBy, outputs, &compiler))
         }
         self.outputs = outputs
-        if sortBy.fields.count == 1, let key = syntax.sortBy?.firstKey {
+        if let key = syntax.sortBy?.firstKey, sortBy.fields.count == 1 {
             positionPath = .path(ValuePath(slot: Evaluator.rootSlot, steps: arena.list(key.components)))
         } else {
             positionPath = nil
@@ -63,7 +63,10 @@ package final class WindowFields: @unchecked Sendable {
             for field in document {
                 switch field.key {
                 case "partitionBy": partitionBy = field.value
-                case "sortBy": sortBy = field.value.isNullish ? nil : try Self.object(field)
+                case "sortBy":
+                    guard !field.value.isNullish else { continue }
+                    let pattern = try Self.object(field)
+                    sortBy = pattern.isEmpty ? nil : pattern
                 case "output": output = try Self.object(field)
                 default:
                     throw CommandError(
