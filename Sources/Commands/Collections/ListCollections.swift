@@ -54,7 +54,7 @@ extension CommandTable {
         return [own, (collection.namespace.buckets.collection, buckets)]
     }
 
-    private static func description(of collection: Collection, nameOnly: Bool) -> Document {
+    static func description(of collection: Collection, nameOnly: Bool) -> Document {
         Document { builder in
             builder.append("name", string: collection.namespace.collection)
             builder.append("type", string: collection.type)

@@ -18,22 +18,33 @@ extension CommandTable {
         }
         return CommandReply { builder in
             builder.append("ns", string: namespace.description)
-            builder.append("size", int64: (stats?.documentBytes ?? 0) / scale)
-            builder.append("count", int64: stats?.documentCount ?? 0)
-            if let stats, stats.documentCount > 0 {
-                builder.append("avgObjSize", int64: stats.documentBytes / stats.documentCount)
-            }
-            builder.append("numOrphanDocs", int32: 0)
-            builder.append("storageSize", int64: (stats?.storageBytes ?? 0) / scale)
-            builder.append("totalIndexSize", int64: (stats?.indexBytes ?? 0) / scale)
-            builder.append("totalSize", int64: ((stats?.storageBytes ?? 0) + (stats?.indexBytes ?? 0)) / scale)
-            builder.beginDocument("indexSizes")
-            if let stats { builder.append("_id_", int64: stats.indexBytes / scale) }
-            builder.end()
-            builder.append("scaleFactor", int32: Int32(clamping: scale))
-            builder.append("nindexes", int32: Int32(collection?.indexes.count ?? 0))
-            writeKind(of: collection, scale: scale, &builder)
+            writeStatistics(stats, of: collection, scale: scale, &builder)
         }
+    }
+
+    /// What `collStats` and `$collStats` tell of the storage.
+    static func writeStatistics(
+        _ stats: CollectionStatistics?, of collection: Collection?, scale: Int64, _ builder: inout DocumentBuilder
+    ) {
+        let (documents, bytes) = (stats?.documentCount ?? 0, stats?.documentBytes ?? 0)
+        let (storage, indexes) = (stats?.storageBytes ?? 0, stats?.indexBytes ?? 0)
+        builder.append("size", Value.smallest(bytes / scale))
+        if collection?.timeseries == nil {
+            builder.append("count", Value.smallest(documents))
+            if documents > 0 { builder.append("avgObjSize", Value.smallest(bytes / documents)) }
+        }
+        builder.append("numOrphanDocs", int32: 0)
+        builder.append("storageSize", Value.smallest(storage / scale))
+        builder.append("totalIndexSize", Value.smallest(indexes / scale))
+        builder.append("totalSize", Value.smallest((storage + indexes) / scale))
+        builder.beginDocument("indexSizes")
+        if collection != nil { builder.append("_id_", Value.smallest(indexes / scale)) }
+        builder.end()
+        builder.beginArray("indexBuilds")
+        builder.end()
+        builder.append("scaleFactor", int32: Int32(clamping: scale))
+        builder.append("nindexes", int32: Int32(collection?.indexes.count ?? 0))
+        writeKind(of: collection, scale: scale, &builder)
     }
 
     private static func writeKind(

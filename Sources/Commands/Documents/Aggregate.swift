@@ -85,10 +85,15 @@ extension CommandTable {
             try arguments.compile(environment.collated(by: collator))
         }
         let compiled = try compile(arguments.collation.early)
+        try compiled.server?.check(arguments, request)
         if arguments.explains { return try await explain(arguments, compiled, request, context) }
-        guard arguments.hasCollection, compiled.documents == nil else {
-            let run = QueryRun(
-                over: compiled.documents ?? [], in: arguments.namespace, through: compiled.pipeline,
+        var documents = compiled.documents
+        if let server = compiled.server {
+            let facts = ServerFacts(request: request, context: context, namespace: arguments.namespace)
+            documents = try await facts.documents(of: server)
+        }
+        if let documents {
+            let run = QueryRun(over: documents, in: arguments.namespace, through: compiled.pipeline,
                 patience: environment.patience)
             return try await context.engine.mapped { () async throws(StorageError) in
                 try await firstBatch(of: run, arguments, request, context)
@@ -99,11 +104,15 @@ extension CommandTable {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check()
             let settled = try arguments.collation.settled(compiled, in: collection, compile)
+            try settled.pipeline.checkGeoNearIndex()
             let source = try source(of: settled.pipeline, arguments, environment, request, context)
             return try await firstBatch(
                 of: try await context.documents.run(source, on: collection), arguments, request, context)
         }
         if let found { return found }
+        if case .geoNear? = compiled.pipeline.stages.first {
+            throw CommandError(.namespaceNotFound, "$geoNear needs a collection: \(arguments.namespace)")
+        }
         return try await context.engine.mapped { () async throws(StorageError) in
             try await firstBatch(
                 of: QueryRun(

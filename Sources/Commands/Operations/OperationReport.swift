@@ -16,15 +16,17 @@ struct OperationReport {
         self.host = host
     }
 
-    /// - Parameter operation: nil for a connection that does nothing.
-    func document(_ operation: Operation?, now: NIODeadline = .now()) -> Document {
+    /// - Parameters:
+    ///   - operation: nil for a connection that does nothing.
+    ///   - truncates: whether a long command is cut.
+    func document(_ operation: Operation?, now: NIODeadline = .now(), truncates: Bool = true) -> Document {
         Document { builder in
             writeConnection(into: &builder)
             builder.append("active", bool: operation != nil)
             if let time = ISODate.text(ClusterClock.wallMilliseconds()) {
                 builder.append("currentOpTime", string: time)
             }
-            if let operation { Self.write(operation, now, into: &builder) }
+            if let operation { Self.write(operation, now, truncates, into: &builder) }
         }
     }
 
@@ -39,7 +41,9 @@ struct OperationReport {
         builder.append("clientMetadata", document: client.document)
     }
 
-    private static func write(_ operation: Operation, _ now: NIODeadline, into builder: inout DocumentBuilder) {
+    private static func write(
+        _ operation: Operation, _ now: NIODeadline, _ truncates: Bool, into builder: inout DocumentBuilder
+    ) {
         let request = operation.request
         let microseconds = max(0, (now - operation.startedAt).nanoseconds / 1_000)
         builder.append("opid", int32: operation.id)
@@ -53,13 +57,17 @@ struct OperationReport {
         if let number = request.shared.transactionNumber { builder.append("txnNumber", int64: number) }
         builder.append("op", string: kind(of: request.name))
         builder.append("ns", string: namespace(of: request))
-        writeCommand(request, into: &builder)
+        writeCommand(request, truncates, into: &builder)
         if operation.interruption.reason != nil { builder.append("killPending", bool: true) }
         builder.append("waitingForLock", bool: false)
     }
 
-    private static func writeCommand(_ request: CommandRequest, into builder: inout DocumentBuilder) {
-        guard request.body.count > commandBytesMax else { return builder.append("command", document: request.body) }
+    private static func writeCommand(
+        _ request: CommandRequest, _ truncates: Bool, into builder: inout DocumentBuilder
+    ) {
+        guard truncates, request.body.count > commandBytesMax else {
+            return builder.append("command", document: request.body)
+        }
         builder.beginDocument("command")
         builder.append("$truncated", string: request.body.withRaw { ShellText.of($0) })
         if let comment = request.shared.comment, comment.buffer.readableBytes <= commandBytesMax {

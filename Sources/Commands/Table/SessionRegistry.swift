@@ -20,6 +20,13 @@ package final class SessionRegistry: Sendable {
 
     package var all: Set<LogicalSessionID> { Set(entries.withLockedValue { $0.keys }) }
 
+    /// The sessions, and for how long nobody has used each.
+    package func idleTimes(now: NIODeadline = .now()) -> [(id: LogicalSessionID, idleMilliseconds: Int64)] {
+        entries.withLockedValue { entries in
+            entries.map { ($0.key, max(0, (now - $0.value.lastUse).nanoseconds / 1_000_000)) }
+        }
+    }
+
     package var count: Int { entries.withLockedValue { $0.count } }
 
     package func touch(_ id: LogicalSessionID, now: NIODeadline = .now()) {

@@ -56,8 +56,13 @@ package final class NearCondition: Sendable {
     }
 
     package func matches(_ document: RawDocument) -> Bool {
-        guard let distance = nearest(in: document)?.distance else { return false }
-        return distance >= range.least && distance <= range.most
+        nearestInRange(in: document) != nil
+    }
+
+    /// Nil for a document that is not as far away as it must be.
+    func nearestInRange(in document: RawDocument) -> Nearest? {
+        guard let nearest = nearest(in: document) else { return nil }
+        return nearest.distance >= range.least && nearest.distance <= range.most ? nearest : nil
     }
 
     /// Nil for a document without a geometry at the path.

@@ -11,8 +11,11 @@ extension SortPattern {
 extension NearCondition {
     /// The distance as bytes that compare like it; documents without a geometry come last.
     func key(of document: RawDocument) -> [UInt8] {
-        let distance = nearest(in: document)?.distance ?? .infinity
+        Self.key(nearest(in: document)?.distance ?? .infinity)
+    }
+
+    static func key(_ distance: Double) -> [UInt8] {
         // Bits of doubles that are not negative are in the order of the doubles.
-        return withUnsafeBytes(of: distance.bitPattern.bigEndian, Array.init)
+        withUnsafeBytes(of: distance.bitPattern.bigEndian, Array.init)
     }
 }

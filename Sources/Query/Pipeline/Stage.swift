@@ -19,6 +19,7 @@ package enum Stage: Sendable {
     case redact(Redact)
     case bucketAuto(BucketAuto)
     case densify(Densify)
+    case geoNear(GeoNear)
 
     package func makeRun(_ limits: StageLimits) -> any StageRun {
         switch self {
@@ -35,6 +36,7 @@ package enum Stage: Sendable {
         case .densify(let densify): DensifyRun(densify, limits)
         case .redact(let redact): RedactRun(redact)
         case .windowFields(let fields): WindowFieldsRun(fields, limits)
+        case .geoNear(let near): GeoNearRun(near, limits)
         }
     }
 }
@@ -46,12 +48,22 @@ package struct Pipeline: Sendable {
     package init(_ stages: [Stage] = []) {
         self.stages = stages
     }
+
+    /// Whether nothing but stages that let everything through stand in it, which do not count.
+    var isEmptyMatch: Bool {
+        stages.allSatisfy { stage in
+            guard case .match(let filter) = stage else { return false }
+            return filter.matchesEverything
+        }
+    }
 }
 
 /// What a pipeline reads, and its stages.
 package struct CompiledPipeline: Sendable {
     /// The documents of `$documents`; nil when a collection is read.
     package var documents: [Document]?
+    /// Of what it tells, when the documents are facts of the server.
+    package var server: ServerSource?
     package var pipeline = Pipeline()
 }
 
@@ -79,11 +91,16 @@ package struct PipelineCompiler {
         var index = 0
         for element in pipeline {
             let stage = try Self.specification(element.value)
-            guard index == 0 || !Self.isSource(stage.key) else {
-                throw CommandError(
-                    ErrorCode(40602), "\(stage.key.string) is only valid as the first stage in a pipeline")
-            }
-            if stage.key == "$documents" {
+            guard index == 0 || !Self.isSource(stage.key) else { throw CommandError.notFirst(stage.key.string) }
+            try UnsupportedSource.check(stage, isFirst: index == 0)
+            if let server = try ServerSource(compiling: stage) {
+                compiled.server = server
+            } else if stage.key == "$geoNear" {
+                guard index == 0 || compiled.pipeline.isEmptyMatch else {
+                    throw CommandError(ErrorCode(40603), "$geoNear is only valid as the first stage in a pipeline")
+                }
+                compiled.pipeline.stages = [.geoNear(try GeoNear(compiling: stage.value, in: environment, collator))]
+            } else if stage.key == "$documents" {
                 compiled.documents = try documents(stage.value)
             } else {
                 compiled.pipeline.stages += try compile(stage)
@@ -97,7 +114,8 @@ package struct PipelineCompiler {
     private static func isSource(_ name: RawKey) -> Bool {
         switch name {
         case "$documents", "$collStats", "$indexStats", "$planCacheStats", "$currentOp", "$listLocalSessions",
-            "$listSessions", "$listClusterCatalog", "$querySettings", "$queryStats", "$search",
+            "$listSessions", "$listClusterCatalog", "$listCatalog", "$querySettings", "$queryStats",
+            "$listSampledQueries", "$listSearchIndexes", "$search",
             "$searchMeta", "$vectorSearch", "$changeStream":
             true
         default: false

@@ -76,6 +76,16 @@ package final class CursorRegistry: Sendable {
         return id
     }
 
+    /// The cursors that no command uses now, and for how long.
+    package func idle(now: NIODeadline = .now()) -> [(id: Int64, cursor: Cursor, time: TimeAmount)] {
+        slots.withLockedValue { slots in
+            slots.compactMap { id, slot in
+                guard case .idle(let cursor, let since) = slot else { return nil }
+                return (id, cursor, now - since)
+            }
+        }
+    }
+
     /// Whether nobody has killed the cursor.
     package func isOpen(_ id: Int64) -> Bool { slots.withLockedValue { $0[id] != nil } }
 

@@ -45,6 +45,11 @@ package final class TransactionRegistry: Sendable {
         var isShuttingDown = false
     }
 
+    /// The sessions that have a transaction open.
+    package func openSessions() -> [LogicalSessionID] {
+        guarded.withLock { guarded in guarded.sessions.filter { $0.value.open != nil }.map(\.key) }
+    }
+
     package let turns = SessionTurns()
     package let lanes: TransactionLanes
     private let lifetimeMilliseconds: Atomic<Int64>

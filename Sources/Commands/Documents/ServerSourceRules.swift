@@ -1,0 +1,58 @@
+internal import CommandModel
+internal import Query
+internal import Storage
+
+extension ServerSource {
+    /// Refuses the stage where the command with it is not on what the stage tells of.
+    func check(_ arguments: AggregateArguments, _ request: CommandRequest) throws(CommandError) {
+        guard !arguments.explains else {
+            throw CommandError(.notImplemented, "\(name) cannot be explained yet")
+        }
+        if request.shared.apiStrict, !isInStableAPI {
+            throw CommandError(.apiStrictError, "stage \(name) is not allowed with 'apiStrict: true' in API Version 1")
+        }
+        if request.shared.isInTransaction {
+            throw CommandError(
+                .operationNotSupportedInTransaction, "\(name) may not be run within a transaction")
+        }
+        if let level = request.shared.readConcern?.level, level != .local, !takesReadConcern {
+            throw CommandError(
+                .invalidOptions, "Aggregation stage \(name) cannot run with a readConcern other than 'local'")
+        }
+        guard isValid(hasCollection: arguments.hasCollection, request) else {
+            if case .clusterCatalog = self {
+                throw CommandError(ErrorCode(9_621_301), "\(name) must be run against a database")
+            }
+            throw CommandError(.invalidNamespace, "\(name) must be run against \(place)")
+        }
+    }
+
+    private func isValid(hasCollection: Bool, _ request: CommandRequest) -> Bool {
+        switch target {
+        case .collection: hasCollection
+        case .database: !hasCollection
+        case .adminDatabase: !hasCollection && request.database == "admin"
+        case .sessionsCollection: request.database == "config" && request.collectionName == "system.sessions"
+        case .either: hasCollection || request.database == "admin"
+        }
+    }
+
+    private var place: String {
+        switch target {
+        case .collection: "a collection"
+        case .database: "a database: {aggregate: 1}"
+        case .adminDatabase: "the 'admin' database: {aggregate: 1}"
+        case .sessionsCollection: "config.system.sessions"
+        case .either: "a collection, or the 'admin' database: {aggregate: 1}"
+        }
+    }
+}
+
+extension Pipeline {
+    /// There are no geographic indexes yet, which could say where the geometries stand.
+    func checkGeoNearIndex() throws(StorageError) {
+        guard case .geoNear(let near)? = stages.first, !near.namesField else { return }
+        throw .command(
+            CommandError(.indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'"))
+    }
+}
