@@ -61,7 +61,7 @@ study: build
 
 fuzz: deps debug
 	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --disable-xctest --filter '[Ff]uzz|[Rr]andom'
-	BAD_INPUT_ROUNDS=$(FUZZ_ROUNDS) Tests/Drivers/run bad_input
+	BAD_INPUT_ROUNDS=$(FUZZ_ROUNDS) FUZZ_SECONDS=200 Tests/Drivers/run bad_input fuzz
 
 format:
 	swift format format --in-place --parallel --recursive $(SOURCES)
