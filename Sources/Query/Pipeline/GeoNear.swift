@@ -24,7 +24,7 @@ package final class GeoNear: @unchecked Sendable {
         let arena = ProgramArena()
         let options = try GeoNearOptions(arena.copy(value), environment)
         near = try options.condition(in: environment)
-        query = try Filter(compiling: options.query ?? .none, environment: environment, collator: collator)
+        query = try Filter(compiling: options.query ?? .none, environment: environment)
         multiplier = options.multiplier
         distancePath = arena.list(options.distanceField?.components ?? [])
         locationPath = arena.list(options.includeLocs?.components ?? [])
