@@ -4,7 +4,7 @@ import Testing
 
 @testable import Query
 
-@Suite("$geoNear") struct GeoNearTests {
+@Suite("$geoNear") struct GeoNearStageTests {
     private static let places = [
         #"{"_id": 3, "at": {"type": "Point", "coordinates": [3, 0]}, "kind": "a"}"#,
         #"{"_id": 1, "at": {"type": "Point", "coordinates": [1, 0]}, "kind": "b"}"#,
