@@ -33,9 +33,21 @@ struct Explanation: Sendable {
             writePlanner(query, &builder)
         }
         if let query, let collection { writeMartlet(query, collection, context.engine, &builder) }
-        builder.append("queryShapeHash", string: QueryShape.hash(of: command))
-        builder.append("command", .document(command))
+        let own = Self.withoutShared(command)
+        builder.append("queryShapeHash", string: QueryShape.hash(of: own))
+        builder.append("command", .document(own))
         writeServer(context.server, &builder)
+    }
+
+    /// A command without session, concerns and the like.
+    private static func withoutShared(_ command: Document) -> Document {
+        Document { builder in
+            command.withRaw { command in
+                for field in command where field.key == "$db" || !SharedArguments.contains(field.key) {
+                    builder.append(field)
+                }
+            }
+        }
     }
 
     private var cursorStage: Document {
