@@ -56,13 +56,13 @@ extension PipelineCompiler {
         } else {
             names = [value]
         }
+        guard names.allSatisfy({ $0.string != nil }) else {
+            throw CommandError(
+                value.type == .array ? ErrorCode(31120) : ErrorCode(31002),
+                "$unset specification must be a string or an array containing only string values")
+        }
         var specification = DocumentBuilder()
-        for name in names {
-            guard name.type == .string, let text = name.string else {
-                throw CommandError(
-                    value.type == .array ? ErrorCode(31120) : ErrorCode(31002),
-                    "$unset specification must be a string or an array containing only string values")
-            }
+        for text in names.compactMap(\.string) {
             guard !text.utf8.contains(0) else {
                 throw CommandError(ErrorCode(9_527_900), "$unset: a field's name must not contain a null byte")
             }

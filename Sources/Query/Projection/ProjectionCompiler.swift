@@ -89,16 +89,14 @@ struct ProjectionCompiler {
         case "$meta": return try insertMetadata(operand, at: path)
         default: break
         }
-        guard OperatorRule.all[name.string] != nil else {
+        // The query's operator of that name is none of an expression, and refused as such.
+        guard OperatorRule.all[name.string] != nil || name == "$elemMatch" else {
             throw CommandError(
                 ErrorCode(31325), "Invalid $project :: caused by :: Unknown expression \(name.string)")
         }
         guard mode != .exclusion else {
             throw CommandError(
                 ErrorCode(31252), "Cannot use expression other than $meta in exclusion projection")
-        }
-        if dialect == .stage, OperatorRule.all[name.string] == nil {
-            throw CommandError(ErrorCode(31325), "Invalid $project :: caused by :: Unknown expression \(name.string)")
         }
         try insert(.compute(try expressions.compile(value)), at: path)
     }
