@@ -93,7 +93,8 @@ extension CommandTable {
             documents = try await facts.documents(of: server)
         }
         if let documents {
-            let run = QueryRun(over: documents, in: arguments.namespace, through: compiled.pipeline,
+            let run = QueryRun(
+                over: documents, in: arguments.namespace, through: compiled.pipeline,
                 patience: environment.patience)
             return try await context.engine.mapped { () async throws(StorageError) in
                 try await firstBatch(of: run, arguments, request, context)
