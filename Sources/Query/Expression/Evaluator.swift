@@ -8,6 +8,8 @@ struct EvaluatorSettings: Sendable {
     /// How values compare.
     var order = ValueOrder(nil)
     var patience: Patience?
+    /// After how many turns of loops to give up; nil for never.
+    var turnsMax: UInt?
 }
 
 /// The state of evaluating the expressions of one program, document by document: variables and memory.
@@ -28,12 +30,14 @@ final class Evaluator {
     private let collator: Unmanaged<Collator>?
     private let patience: Patience?
     private var turns: UInt = 0
+    private let turnsMax: UInt
     private let variables: UnsafeMutableBufferPointer<RawValue?>
 
     init(_ settings: EvaluatorSettings) {
         order = settings.order
         collator = order.collator.map(Unmanaged.passUnretained)
         patience = settings.patience
+        turnsMax = settings.turnsMax ?? .max
         scratch = Scratch(patience: patience)
         variables = .allocate(capacity: max(settings.slotCount, 1))
         variables.initialize(repeating: nil)
@@ -87,6 +91,10 @@ extension Evaluator {
     @inline(__always)
     func countTurn() throws(CommandError) {
         turns &+= 1
+        guard turns <= turnsMax else {
+            throw CommandError(
+                .exceededMemoryLimit, "an expression without a document loops more than \(turnsMax) times")
+        }
         if turns % Self.turnsBetweenChecks == 0, let patience { try patience.check() }
     }
 }

@@ -15,7 +15,8 @@ struct ExpressionCompiler {
     init(arena: ProgramArena, environment: ExpressionEnvironment) {
         self.arena = arena
         settingsOfCommand = EvaluatorSettings(
-            order: ValueOrder(environment.collator), patience: environment.patience)
+            order: ValueOrder(environment.collator), patience: environment.patience,
+            turnsMax: environment.turnsMax)
         folding = Evaluator(settingsOfCommand)
         scope = VariableScope(arena: arena, environment: environment)
     }

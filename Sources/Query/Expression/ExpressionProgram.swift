@@ -12,6 +12,10 @@ package struct ExpressionEnvironment: Sendable {
     package var collator: Collator?
     /// When the expressions must give up; nil for never.
     package var patience: Patience?
+    /// Of what is computed while a command is read, by a thread that serves other connections, too: after how many turns
+    /// of its loops it is given up.
+    var turnsMax: UInt?
+    static let turnsMaxWhileReading: UInt = 1 << 20
     /// Whether the expression is the value of a command's variable, which depends on no document.
     fileprivate(set) var definesVariables = false
     /// The values of the command's `let`, by name.
@@ -120,8 +124,8 @@ final class EvaluatorPool: @unchecked Sendable {
 extension ExpressionEnvironment {
     /// Adds a command's `let`: each value may be an expression, of constants and of the variables before it.
     package mutating func define(_ variables: Document) throws(CommandError) {
-        definesVariables = true
-        defer { definesVariables = false }
+        (definesVariables, turnsMax) = (true, Self.turnsMaxWhileReading)
+        defer { (definesVariables, turnsMax) = (false, nil) }
         try variables.withRaw { raw throws(CommandError) in
             for variable in raw {
                 guard !(variable.key == "NOW" || variable.key == "CLUSTER_TIME") else {

@@ -74,6 +74,8 @@ import Testing
             (#"{"":1}"#, 9), (#"{"A":1}"#, 9), (#"{"_a":1}"#, 9), (#"{"a b":1}"#, 9), (#"{"a":"$x"}"#, 4_890_500),
             (#"{"a":[{"b":"$$ROOT"}]}"#, 4_890_500), (#"{"a":"$$NOW"}"#, 51144), (#"{"NOW":1}"#, 4_738_901),
             (#"{"a":"$$b","b":1}"#, 17276),
+            (#"{"a":{"$map":{"input":{"$range":[0,1048575]},"in":1}}}"#, nil),
+            (#"{"a":{"$map":{"input":{"$range":[0,1048577]},"in":1}}}"#, 146),
         ] as [(String, Int32?)])
     func variables(variables: String, code: Int32?) {
         var environment = ExpressionEnvironment.none
