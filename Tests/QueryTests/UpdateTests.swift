@@ -83,9 +83,23 @@ struct UpdateTests {
         #expect(thrown == code, "\(update) on \(document)")
     }
 
-    @Test("a pipeline is refused for now, and other types for good")
+    @Test(
+        "a pipeline makes a document of a document, and keeps its _id",
+        arguments: [
+            ("[]", #"{"_id":1,"a":1}"#), (#"[{"$set":{"b":{"$add":["$a",1]}}},{"$unset":"a"}]"#, #"{"_id":1,"b":2}"#),
+            (#"[{"$replaceWith":{"c":"$a"}}]"#, #"{"_id":1,"c":1}"#),
+            (#"[{"$project":{"_id":0}}]"#, #"{"_id":1,"a":1}"#),
+        ])
+    func pipeline(stages: String, expected: String) throws {
+        let update = try json(#"{"u":\#(stages)}"#).withRaw { try #require($0["u"].map(Value.init(copying:))) }
+        let program = try UpdateProgram(compiling: update)
+        let document = json(#"{"_id":1,"a":1}"#)
+        let result = try document.withRaw { try program.apply(to: $0, filter: .everything) } ?? document
+        #expect(result.text == json(expected).text)
+    }
+
+    @Test("what is neither a document nor a pipeline is refused")
     func otherTypes() {
-        #expect(errorCode { _ = try UpdateProgram(compiling: .array(.empty)) } == 238)
         #expect(errorCode { _ = try UpdateProgram(compiling: .int32(1)) } == 9)
         #expect(errorCode { _ = try UpdateProgram(compiling: json(#"{"a":1}"#).value, multi: true) } == 9)
     }

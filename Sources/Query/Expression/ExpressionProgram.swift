@@ -12,8 +12,8 @@ package struct ExpressionEnvironment: Sendable {
     package var collator: Collator?
     /// When the expressions must give up; nil for never.
     package var patience: Patience?
-    /// Of what is computed while a command is read, by a thread that serves other connections, too: after how many turns
-    /// of its loops it is given up.
+    /// Of what is computed while a command is read, by a thread that serves other connections, too: after how many
+    /// turns of its loops it is given up.
     var turnsMax: UInt?
     static let turnsMaxWhileReading: UInt = 1 << 20
     /// Whether the expression is the value of a command's variable, which depends on no document.

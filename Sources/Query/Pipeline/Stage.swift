@@ -158,6 +158,8 @@ package struct PipelineCompiler {
         case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)
         case "$sortByCount": try sortByCount(stage.value)
+        case "$lookup", "$graphLookup", "$unionWith", "$facet", "$out", "$merge":
+            throw CommandError(.notImplemented, "the stage \(stage.key.string) is not implemented yet")
         default:
             throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(stage.key.string)'")
         }

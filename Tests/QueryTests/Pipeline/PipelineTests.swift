@@ -123,11 +123,12 @@ struct PipelineHarness {
     @Test(
         "what is no pipeline is refused with MongoDB's code",
         arguments: [
-            (#"[{"$nope":1}]"#, 40324), (#"[{}]"#, 40323), ("[1]", 14), (#"[{"$limit":0}]"#, 15958),
+            (#"[{"$nope":1}]"#, 40324), (#"[{"$out":"a"}]"#, 238), (#"[{}]"#, 40323), ("[1]", 14),
+            (#"[{"$limit":0}]"#, 15958),
             (#"[{"$skip":-1}]"#, 5_107_200), (#"[{"$match":1}]"#, 15959), (#"[{"$group":{}}]"#, 15955),
             (#"[{"$group":1}]"#, 15947), (#"[{"$sort":{}}]"#, 15976), (#"[{"$unwind":"a"}]"#, 28818),
             (#"[{"$unwind":{}}]"#, 28812), (#"[{"$count":""}]"#, 40157), (#"[{"$unset":[]}]"#, 31119),
-            (#"[{"$replaceRoot":{}}]"#, 40231), (#"[{"$sample":{"size":0}}]"#, 28747),
+            (#"[{"$replaceRoot":{}}]"#, 40414), (#"[{"$sample":{"size":0}}]"#, 28747),
             (#"[{"$project":{}}]"#, 51272),
         ] as [(String, Int32)])
     func refusals(pipeline: String, code: Int32) {
