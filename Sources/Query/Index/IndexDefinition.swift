@@ -1,0 +1,101 @@
+package import BSON
+package import CommandModel
+
+/// A secondary index, compiled from its specification: what its keys are made of.
+///
+/// # Keys
+///
+/// A secondary index is a table of keys. A document has none, one or many keys in it (``keys(of:)``); each is a byte
+/// string whose order is the index's order, so that equality and ranges of a query are byte ranges (``KeyInterval``) and
+/// a sort by the index is `ORDER BY key`. See `BSON/KeyEncoding.swift` for how a value becomes bytes; the fields of a
+/// compound index are simply concatenated.
+package struct IndexDefinition: Sendable {
+    package struct Field: Sendable, Equatable {
+        package enum Kind: Sendable, Equatable {
+            case ascending
+            case descending
+            case hashed
+            /// `2dsphere`.
+            case sphere
+            /// `2d`.
+            case plane
+            case text
+            /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields.
+            case wildcard
+        }
+
+        package let path: String
+        package let kind: Kind
+    }
+
+    /// Of a key pattern.
+    package static let fieldsMax = 32
+
+    package let name: String
+    /// As `listIndexes` shows it.
+    package let specification: Document
+    package let keyPattern: Document
+    package let fields: [Field]
+    package let isUnique: Bool
+    package let isSparse: Bool
+    package let isHidden: Bool
+    package let expireAfterSeconds: Double?
+    /// Documents that do not match it have no keys.
+    package let partialFilter: Filter?
+    /// Strings in the keys are under it; nil for their bytes.
+    package let collator: Collator?
+
+    /// - Parameter specification: as `createIndexes` has checked and completed it: `v`, `key`, `name` and the options.
+    /// - Throws: what is wrong with a specification that this server does not understand.
+    package init(_ specification: Document) throws(CommandError) {
+        self = try specification.withRaw { raw throws(CommandError) in try IndexDefinition(raw, specification) }
+    }
+
+    private init(_ raw: RawDocument, _ specification: Document) throws(CommandError) {
+        guard let name = raw["name"]?.string, let pattern = raw["key"]?.document else {
+            throw CommandError(.cannotCreateIndex, "an index of the catalog has no name or no key pattern")
+        }
+        self.name = name
+        self.specification = specification
+        keyPattern = Document(copying: pattern)
+        fields = try Self.fields(of: pattern)
+        isUnique = raw["unique"]?.bool ?? false
+        isSparse = raw["sparse"]?.bool ?? false
+        isHidden = raw["hidden"]?.bool ?? false
+        expireAfterSeconds = raw["expireAfterSeconds"]?.number?.asDouble
+        let collator = try raw["collation"].flatMap { value throws(CommandError) -> Collator? in
+            let collation = try Collation(
+                Argument(command: "createIndexes", key: RawKey("collation"), value: value))
+            return try collation.map { collation throws(CommandError) in try Collator.shared(for: collation) }
+        }
+        self.collator = collator
+        partialFilter = try raw["partialFilterExpression"]?.document.map { filter throws(CommandError) in
+            try Filter(compiling: filter, collator: collator)
+        }
+    }
+
+    private static func fields(of pattern: RawDocument) throws(CommandError) -> [Field] {
+        var fields: [Field] = []
+        for element in pattern {
+            guard fields.count < fieldsMax else {
+                throw CommandError(.cannotCreateIndex, "an index has more than \(fieldsMax) fields")
+            }
+            fields.append(try field(element.key.string, element.value))
+        }
+        return fields
+    }
+
+    private static func field(_ path: String, _ value: RawValue) throws(CommandError) -> Field {
+        if path == "$**" { return Field(path: "", kind: .wildcard) }
+        if path.hasSuffix(".$**") { return Field(path: String(path.dropLast(4)), kind: .wildcard) }
+        switch value.string {
+        case "hashed": return Field(path: path, kind: .hashed)
+        case "2dsphere": return Field(path: path, kind: .sphere)
+        case "2d": return Field(path: path, kind: .plane)
+        case "text": return Field(path: path, kind: .text)
+        case let name?: throw CommandError(.cannotCreateIndex, "Unknown index plugin '\(name)'")
+        case nil:
+            return Field(path: path, kind: (value.number?.asDouble ?? 1) < 0 ? .descending : .ascending)
+        }
+    }
+}
