@@ -17,6 +17,7 @@ package enum SchemaSQL {
             version: 5, name: "collection_options", text: text(PackageResources._005_collection_options_sql)),
         Migration(
             version: 6, name: "kinds_of_collections", text: text(PackageResources._006_kinds_of_collections_sql)),
+        Migration(version: 7, name: "indexes", text: text(PackageResources._007_indexes_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

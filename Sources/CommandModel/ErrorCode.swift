@@ -71,6 +71,7 @@ extension ErrorCode {
     package static let interruptedAtShutdown = ErrorCode(11600, "InterruptedAtShutdown")
     package static let interrupted = ErrorCode(11601, "Interrupted")
     package static let primarySteppedDown = ErrorCode(189, "PrimarySteppedDown")
+    package static let queryPlanKilled = ErrorCode(175, "QueryPlanKilled")
     package static let transactionTooOld = ErrorCode(225, "TransactionTooOld")
     package static let exceededMemoryLimit = ErrorCode(146, "ExceededMemoryLimit")
     package static let notImplemented = ErrorCode(238, "NotImplemented")

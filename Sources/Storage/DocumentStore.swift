@@ -71,6 +71,12 @@ package struct DocumentStore: Sendable {
         } catch {
             // The transaction is over; the next one finds the collection as it is now.
             if error.isStaleCollection { engine.catalog.forget(collection.namespace) }
+            if case .newFacts(let facts) = error {
+                await transaction?.abort()
+                do throws(StorageError) { _ = try await engine.catalog.note(facts, of: collection) } catch {
+                    throw CommandError(inTransaction: error)
+                }
+            }
             throw CommandError(inTransaction: error)
         }
     }

@@ -38,6 +38,7 @@ extension CommandError {
         switch error {
         case .command(let error): self = error
         case .postgres(let error): self.init(error)
+        case .newFacts: self = .lostTooManyRaces
         }
     }
 }
@@ -71,6 +72,10 @@ extension CommandError {
         switch error {
         case .command(let error): self = error
         case .postgres(let error): self.init(inTransaction: error)
+        case .newFacts:
+            self.init(
+                .writeConflict, "Write conflict: an index of the collection is about to change",
+                labels: Self.transient)
         }
     }
 

@@ -23,7 +23,7 @@ extension CommandTable {
             // Dropping what is not there is no error since MongoDB 7.0, and says nothing but ok.
             guard existed else { return }
             if let collection, collection.view == nil {
-                builder.append("nIndexesWas", int32: Int32(collection.indexes.count))
+                builder.append("nIndexesWas", int32: Int32(collection.listedIndexes.count))
             }
             builder.append("ns", string: namespace.description)
             request.shared.writeUnsatisfiedConcern(into: &builder)

@@ -49,7 +49,7 @@ extension CommandTable {
         let (collection, isNew) = try await context.documents.collectionOrCreate(namespace)
         if collection.view != nil { throw .notSupportedOnView(namespace) }
         // The index by which a collection is clustered does not count.
-        let count = Int32(collection.isClustered ? 0 : collection.indexes.count)
+        let count = Int32(collection.isClustered ? 0 : collection.listedIndexes.count)
         return CommandReply { builder in
             builder.append("numIndexesBefore", int32: count)
             builder.append("numIndexesAfter", int32: count)
@@ -95,7 +95,7 @@ extension CommandTable {
     ) async throws(CommandError) -> (list: [Document], isClustered: Bool) {
         if let collection = try await context.documents.collection(namespace) {
             guard collection.view == nil else { throw .notSupportedOnView(namespace) }
-            return (collection.indexes, collection.isClustered)
+            return (collection.listedIndexes, collection.isClustered)
         }
         // The buckets of a time series are clustered, and have no other index.
         if let series = namespace.ofBuckets, let found = try await context.documents.collection(series),
@@ -109,7 +109,7 @@ extension CommandTable {
 
 extension Collection {
     /// The indexes that there are, as `listIndexes` shows them.
-    var indexes: [Document] {
+    var listedIndexes: [Document] {
         switch kind {
         case .plain, .capped: return [Document { $0.writeIDIndex(of: self) }]
         case .clustered:

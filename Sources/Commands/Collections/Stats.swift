@@ -43,7 +43,7 @@ extension CommandTable {
         builder.beginArray("indexBuilds")
         builder.end()
         builder.append("scaleFactor", int32: Int32(clamping: scale))
-        builder.append("nindexes", int32: Int32(collection?.indexes.count ?? 0))
+        builder.append("nindexes", int32: Int32(collection?.listedIndexes.count ?? 0))
         writeKind(of: collection, scale: scale, &builder)
     }
 

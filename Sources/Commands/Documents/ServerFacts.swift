@@ -45,7 +45,7 @@ struct ServerFacts {
     /// How often each index was used is not counted, so that it is not told.
     private func indexes() async throws(CommandError) -> [Document] {
         guard let collection = try await source("$indexStats") else { return [] }
-        return collection.indexes.map { index in
+        return collection.listedIndexes.map { index in
             Document { builder in
                 index.withRaw { raw in
                     for field in raw where field.key == "name" || field.key == "key" { builder.append(field) }

@@ -80,7 +80,7 @@ extension Catalog {
     }
 
     /// Several statements of the catalog in one transaction.
-    private func transaction<R: Sendable>(
+    func transaction<R: Sendable>(
         _ work: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
         try await change { connection throws(StorageError) in

@@ -57,25 +57,25 @@ extension CatalogSQL {
         _ namespace: Namespace, on connection: Connection
     ) throws(StorageError) -> Collection? {
         let result = try execute(
-            "SELECT number, uuid, options FROM martlet.collections WHERE database = $1 AND name = $2 FOR UPDATE",
+            "SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections WHERE database = $1 AND name = $2 FOR UPDATE",
             [.text(namespace.database), .text(namespace.collection)], on: connection)
-        return try collection(namespace, in: result, row: 0, columns: (0, 1, 2))
+        return try collection(namespace, in: result, row: 0, columns: (0, 1, 2, 3))
     }
 
     /// The collections whose options name `expireAfterSeconds` somewhere.
     static func mayExpire(on connection: Connection) throws(StorageError) -> [Collection] {
         let rows = try execute(
             """
-            SELECT number, uuid, options, database, name FROM martlet.collections \
+            SELECT number, uuid, options, martlet.indexes_of(number), database, name FROM martlet.collections \
             WHERE position('expireAfterSeconds'::bytea IN options) > 0
             """, [], on: connection)
         var collections: [Collection] = []
         for row in 0..<rows.rowCount {
-            guard let database = rows.text(row: row, column: 3), let name = rows.text(row: row, column: 4) else {
+            guard let database = rows.text(row: row, column: 4), let name = rows.text(row: row, column: 5) else {
                 continue
             }
             let namespace = Namespace(database: database, collection: name)
-            if let found = try collection(namespace, in: rows, row: row, columns: (0, 1, 2)) {
+            if let found = try collection(namespace, in: rows, row: row, columns: (0, 1, 2, 3)) {
                 collections.append(found)
             }
         }

@@ -8,10 +8,10 @@ internal import SQL
 enum CatalogSQL {
     static func find(_ namespace: Namespace, on connection: Connection) throws(StorageError) -> Collection? {
         let result = try execute(
-            "SELECT number, uuid, options FROM martlet.collections WHERE database = $1 AND name = $2",
+            "SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections WHERE database = $1 AND name = $2",
             [.text(namespace.database), .text(namespace.collection)], on: connection)
         guard result.rowCount > 0 else { return nil }
-        return try collection(namespace, in: result, row: 0, columns: (0, 1, 2)) { options throws(StorageError) in
+        return try collection(namespace, in: result, row: 0, columns: (0, 1, 2, 3)) { options throws(StorageError) in
             try options.checkData(of: namespace)
         }
     }
@@ -22,10 +22,10 @@ enum CatalogSQL {
         let options = try CatalogOptions.column(for: options)
         let result = try execute(
             """
-            SELECT number, uuid, options, created, clashing_database \
+            SELECT number, uuid, options, martlet.indexes_of(number), created, clashing_database \
             FROM martlet.create_collection($1, $2, $3, $4, $5, $6, $7, $8)
             """, creation(namespace, options), on: connection)
-        if result.rowCount > 0, let clash = result.text(row: 0, column: 4) {
+        if result.rowCount > 0, let clash = result.text(row: 0, column: 5) {
             throw .command(
                 CommandError(
                     ErrorCode(13297, "DatabaseDifferCase"),
@@ -33,13 +33,14 @@ enum CatalogSQL {
                         + "trying to create [\(namespace.database)]"
                 ))
         }
-        let made = try collection(namespace, in: result, row: 0, columns: (0, 1, 2)) { options throws(StorageError) in
+        let made = try collection(namespace, in: result, row: 0, columns: (0, 1, 2, 3)) {
+            options throws(StorageError) in
             try options.checkData(of: namespace)
         }
         guard let made else {
             throw .command(CommandError(.internalError, "the catalog gave no collection for \(namespace)"))
         }
-        return (made, result.bool(row: 0, column: 3) ?? false)
+        return (made, result.bool(row: 0, column: 4) ?? false)
     }
 
     static func drop(_ namespace: Namespace, on connection: Connection) throws(StorageError) -> Bool {
@@ -86,21 +87,21 @@ enum CatalogSQL {
     static func sizes(database: String, on connection: Connection) throws(StorageError) -> [CollectionSizes] {
         let result = try execute(
             """
-            SELECT number, uuid, options, name, storage_size, index_size, estimated_count \
+            SELECT number, uuid, options, martlet.indexes_of(number), name, storage_size, index_size, estimated_count \
             FROM martlet.collection_sizes WHERE database = $1 ORDER BY name
             """, [.text(database)], on: connection)
         var sizes: [CollectionSizes] = []
         for row in 0..<result.rowCount {
-            guard let name = result.text(row: row, column: 3) else { continue }
+            guard let name = result.text(row: row, column: 4) else { continue }
             let namespace = Namespace(database: database, collection: name)
-            let collection = try collection(namespace, in: result, row: row, columns: (0, 1, 2))
+            let collection = try collection(namespace, in: result, row: row, columns: (0, 1, 2, 3))
             guard let collection else { continue }
             sizes.append(
                 CollectionSizes(
                     collection: collection,
-                    storageSize: result.int8(row: row, column: 4) ?? 0,
-                    indexSize: result.int8(row: row, column: 5) ?? 0,
-                    estimatedCount: result.int8(row: row, column: 6) ?? -1))
+                    storageSize: result.int8(row: row, column: 5) ?? 0,
+                    indexSize: result.int8(row: row, column: 6) ?? 0,
+                    estimatedCount: result.int8(row: row, column: 7) ?? -1))
         }
         return sizes
     }
@@ -120,18 +121,20 @@ enum CatalogSQL {
 
     /// - Parameter check: whether documents may be read and written.
     static func collection(
-        _ namespace: Namespace, in result: borrowing StatementResult, row: Int, columns: (Int, Int, Int),
+        _ namespace: Namespace, in result: borrowing StatementResult, row: Int, columns: (Int, Int, Int, Int),
         _ check: (CatalogOptions) throws(StorageError) -> Void = { _ in }
     ) throws(StorageError) -> Collection? {
         guard row < result.rowCount, let number = result.int8(row: row, column: columns.0),
             let uuid = result.bytes(row: row, column: columns.1),
-            let column = result.bytes(row: row, column: columns.2).flatMap(RawDocument.init)
+            let column = result.bytes(row: row, column: columns.2).flatMap(RawDocument.init),
+            let indexes = result.bytes(row: row, column: columns.3)
         else { return nil }
         let options = try CatalogOptions(column: column)
         try check(options)
         return Collection(
             namespace: namespace, number: number, uuid: Array(uuid), options: options.options,
-            collator: options.collator)
+            collator: options.collator,
+            indexes: Result { () throws(CommandError) in try SecondaryIndex.list(in: indexes) })
     }
 
     static func execute(

@@ -20,10 +20,18 @@ package final class Collection: Sendable {
     /// What it demands of its documents; nil for nothing. A validator that this server does not understand (a newer one
     /// may have set it) makes every write fail, instead of letting anything pass.
     package let validation: Result<DocumentValidator?, CommandError>
+    /// Its secondary indexes, in the order in which they were made. One that this server does not understand makes
+    /// every write fail.
+    package let indexes: Result<[SecondaryIndex], CommandError>
+    /// Whether there are secondary indexes.
+    package let hasIndexes: Bool
 
     package init(
-        namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil
+        namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil,
+        indexes: Result<[SecondaryIndex], CommandError> = .success([])
     ) {
+        self.indexes = indexes
+        if case .success(let none) = indexes, none.isEmpty { hasIndexes = false } else { hasIndexes = true }
         self.collator = collator
         self.namespace = namespace
         self.number = number
@@ -57,6 +65,7 @@ package struct CollectionSQL: Sendable {
     let update: RecordedSQL
     let delete: RecordedSQL
     let deleteMany: String
+    let presentIDs: String
     let count: String
     /// Nothing but whether the table is still there under its number.
     let probe: String
@@ -80,28 +89,16 @@ package struct CollectionSQL: Sendable {
         update = RecordedSQL("UPDATE \(table) SET doc = $2 WHERE id = $1 AND xmin = $3", parameters: 3)
         delete = RecordedSQL("DELETE FROM \(table) WHERE id = $1 AND xmin = $2", parameters: 2)
         deleteMany = "DELETE FROM \(table) WHERE id = ANY($1)"
+        presentIDs = "SELECT id FROM \(table) WHERE id = ANY($1)"
         count = "SELECT count(*) FROM \(table)"
         probe = "SELECT FROM \(table) LIMIT 0"
     }
 }
 
-/// A write of one document: alone, and with recordings that depend on its effect.
-struct RecordedSQL: Sendable {
-    let plain: String
-    private let withOne: String
-    private let withMany: String
-
-    init(_ text: String, parameters: Int) {
-        plain = text
-        withOne = GuardSQL.recordingOne(after: text, first: parameters + 1)
-        withMany = GuardSQL.recordingMany(after: text, first: parameters + 1)
-    }
-
-    func statement(_ parameters: [Parameter], recording claims: [ClaimedResult] = []) -> Statement {
-        switch claims.count {
-        case 0: Statement(plain, parameters)
-        case 1: Statement(withOne, parameters + claims.parameters)
-        default: Statement(withMany, parameters + claims.parameters)
-        }
+extension Collection {
+    /// The indexes that may be read.
+    package var readyIndexes: [SecondaryIndex] {
+        guard case .success(let indexes) = indexes else { return [] }
+        return indexes.filter(\.isReady)
     }
 }

@@ -22,19 +22,18 @@ enum GuardSQL {
         """
     }
 
-    /// One recording, if `stored` (a statement with RETURNING) gave a row. Its parameters begin at `$first`.
-    static func recordingOne(after stored: String, first: Int) -> String {
+    /// One recording, if the step `stored` of the statement gave a row. Its parameters begin at `$first`.
+    static func recordingOneStored(first: Int) -> String {
         let source = """
             SELECT $\(first)::bytea, $\(first + 1)::bigint, $\(first + 2)::integer, $\(first + 3)::bytea, \
             now() + make_interval(secs => $\(first + 4)::integer) FROM stored
             """
-        return "WITH stored AS (\(stored) RETURNING 1) " + recording(source)
+        return recording(source)
     }
 
     /// Several recordings, of different sessions, if `stored` gave a row.
-    static func recordingMany(after stored: String, first: Int) -> String {
-        "WITH stored AS (\(stored) RETURNING 1) "
-            + recording(rows(first: first) + " WHERE EXISTS (SELECT FROM stored) ORDER BY r.lsid")
+    static func recordingManyStored(first: Int) -> String {
+        recording(rows(first: first) + " WHERE EXISTS (SELECT FROM stored) ORDER BY r.lsid")
     }
 
     /// Recordings of what other statements of the transaction have done.

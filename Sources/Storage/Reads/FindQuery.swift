@@ -18,6 +18,8 @@ package struct FindQuery: Sendable {
     package var naturalDescending = false
     /// `min` and `max`.
     package var bounds: IDBounds?
+    /// By which keys of a secondary index the documents are found; nil for the table of the documents.
+    package var keys: KeyScan?
     /// Where a sort goes that memory cannot hold; nil when it must not.
     package var spill: (any SpillSpace)?
     /// How much of it a sort holds.
@@ -48,7 +50,8 @@ package struct FindQuery: Sendable {
     /// Whether all matching documents must be seen before the first can be returned. The order of keys is the order of
     /// `_id` under the collation of the collection only.
     package func isBlockingSort(in collection: Collection) -> Bool {
-        switch rowOrder?.order {
+        if let keys, let order = rowOrder?.order, !order.isNatural { return !keys.providesSort }
+        return switch rowOrder?.order {
         case .fields?: true
         case .id? where !collection.isKeyedByID: true
         case .id?: rowOrder?.collator?.collation != collection.collator?.collation
@@ -66,9 +69,13 @@ package struct FindQuery: Sendable {
     /// The rows to read from `collection`, narrowed by what the filter says about `_id`.
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder(collection))
+        plan.showsRID = showsRecordID || projection?.needsFacts == true
+        if let keys {
+            (plan.keys, plan.isExact) = (keys, keys.isExact && bounds == nil)
+            return plan
+        }
         plan.narrow(by: filter)
         if collection.isKeyedByID, let bounds { plan.narrow(by: bounds) }
-        plan.showsRID = showsRecordID || projection?.needsFacts == true
         return plan
     }
 
@@ -168,5 +175,12 @@ extension FindQuery {
         limits.memoryBytesMax = sortBytesMax
         limits.spill = spill
         return limits
+    }
+}
+
+extension SortPattern.Order {
+    fileprivate var isNatural: Bool {
+        if case .natural = self { return true }
+        return false
     }
 }

@@ -172,7 +172,7 @@ package struct QueryRun: Sendable {
             } else {
                 guard try append(row, to: &batch) else { return false }
                 countReturned()
-                if collectsKeys, case .key(let key) = row.position { keys.append(key) }
+                if collectsKeys, let id = row.id { keys.append(id) }
                 isDone = limitRemaining == 0
             }
             // The row after this one may not fit any more, so each one taken is noted at once.
@@ -193,7 +193,8 @@ package struct QueryRun: Sendable {
         var plan = query.scanPlan(collection)
         plan.after = position
         plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
-        if query.matchesEverything {
+        // A row of an index with several keys for a document need not be one of the result.
+        if plan.keys.map({ plan.isExact && !$0.index.facts.isMultikey }) ?? query.matchesEverything {
             plan.rowLimit = rowsWanted(by: batch).flatMap { wanted in
                 let (sum, overflow) = wanted.addingReportingOverflow(plan.includesPosition ? 1 : 0)
                 return overflow ? nil : sum

@@ -17,6 +17,7 @@ package struct ScanPlan: Sendable {
     package enum Position: Sendable {
         case rid(Int64)
         case key(ByteBuffer)
+        case index(KeyScan.Position)
     }
 
     package struct Bound: Sendable {
@@ -31,6 +32,8 @@ package struct ScanPlan: Sendable {
 
     package let collection: Collection
     package var order: Order
+    /// The keys of a secondary index by which the rows are found, in whose order they come.
+    package var keys: KeyScan?
     /// Only these keys.
     package var points: [ByteBuffer]?
     package var lower: Bound?
@@ -55,9 +58,16 @@ package struct ScanPlan: Sendable {
         self.upper = upper
     }
 
-    /// The rows: position (`rid`, or `id` in the order of `_id`), then the document.
+    /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
+    /// document, `rid`, `id`.
     package var statement: Statement {
-        select(order.isByID ? (showsRID ? "id, doc, rid" : "id, doc") : "rid, doc")
+        if let keys {
+            var position: KeyScan.Position?
+            if case .index(let last)? = after { position = last }
+            return keys.statement(
+                "k.key, d.doc, d.rid, k.id", of: collection.sql.table, after: position, limit: rowLimit)
+        }
+        return select(order.isByID ? (showsRID ? "id, doc, rid" : "id, doc") : "rid, doc")
     }
 
     /// The text of ``statement``, for explain.
@@ -70,6 +80,7 @@ package struct ScanPlan: Sendable {
 
     /// Only how many there are.
     package var countStatement: Statement {
+        if let keys { return keys.countStatement }
         var plan = self
         (plan.order, plan.rowLimit) = (.unordered, nil)
         return plan.select("count(*)")
@@ -82,6 +93,13 @@ package struct ScanPlan: Sendable {
             parameters.append(parameter)
             conditions.append("\(condition) $\(parameters.count)")
         }
+        if let keys {
+            conditions.append(
+                keys.condition { parameter in
+                    parameters.append(parameter)
+                    return "$\(parameters.count)"
+                })
+        }
         if let points {
             parameters.append(.byteaArray(points))
             conditions.append("id = ANY($\(parameters.count))")
@@ -91,7 +109,7 @@ package struct ScanPlan: Sendable {
         switch after {
         case .rid(let rid): add(order.isDescending ? "rid <" : includesPosition ? "rid >=" : "rid >", .int8(rid))
         case .key(let key): add(order.isDescending ? "id <" : "id >", .bytea(key))
-        case nil: break
+        case .index, nil: break
         }
         var text = "SELECT \(columns) FROM \(collection.sql.table)"
         if !conditions.isEmpty { text += " WHERE " + conditions.joined(separator: " AND ") }

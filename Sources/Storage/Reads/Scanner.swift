@@ -28,9 +28,22 @@ struct Scanner {
         fileprivate let first: UnsafeRawBufferPointer
         fileprivate let isByID: Bool
         fileprivate let third: UnsafeRawBufferPointer?
+        /// Of rows that were found by secondary keys.
+        fileprivate let indexedID: UnsafeRawBufferPointer?
 
         /// Where a cursor stands after this row.
-        var position: ScanPlan.Position { isByID ? .key(ByteBuffer(bytes: first)) : .rid(rid) }
+        var position: ScanPlan.Position {
+            if let indexedID {
+                return .index(KeyScan.Position(key: ByteBuffer(bytes: first), id: ByteBuffer(bytes: indexedID)))
+            }
+            return isByID ? .key(ByteBuffer(bytes: first)) : .rid(rid)
+        }
+
+        /// In scans by a secondary index.
+        var indexKey: UnsafeRawBufferPointer { first }
+
+        /// The column `id`, where the scan reads it.
+        var id: ByteBuffer? { (indexedID ?? (isByID ? first : nil)).map { ByteBuffer(bytes: $0) } }
 
         /// In scans in the order of `_id` only when the plan asks for it.
         var rid: Int64 {
@@ -140,8 +153,8 @@ struct Scanner {
         of result: borrowing StatementResult, _ plan: ScanPlan,
         _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
-        let isByID = plan.order.isByID
-        let hasThird = isByID && plan.showsRID
+        let isByID = plan.keys == nil && plan.order.isByID
+        let hasThird = plan.keys != nil || isByID && plan.showsRID
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {
@@ -150,9 +163,18 @@ struct Scanner {
             }
             guard let first = result.bytes(row: row, column: 0) else { continue }
             let third = hasThird ? result.bytes(row: row, column: 2) : nil
-            if try !visit(Row(document: document, first: first, isByID: isByID, third: third)) { return false }
+            let indexedID = plan.keys == nil ? nil : result.bytes(row: row, column: 3)
+            if let keys = plan.keys, try !isFirst(keys, first, document) { continue }
+            let found = Row(document: document, first: first, isByID: isByID, third: third, indexedID: indexedID)
+            if try !visit(found) { return false }
         }
         return true
+    }
+
+    private func isFirst(
+        _ keys: KeyScan, _ key: UnsafeRawBufferPointer, _ document: RawDocument
+    ) throws(StorageError) -> Bool {
+        do throws(CommandError) { return try keys.isFirst(key, of: document) } catch { throw .command(error) }
     }
 
     /// As many rows as make up ``fetchBytes``, growing at most fourfold at once.

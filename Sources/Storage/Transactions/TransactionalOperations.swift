@@ -26,15 +26,17 @@ struct TransactionalOperations {
     func insert(
         _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool
     ) throws(StorageError) -> [(index: Int, error: CommandError)] {
-        let checked = CheckedDocuments(
+        let checked = try CheckedDocuments(
             documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
         guard !checked.documents.isEmpty else {
             // The rules may have changed since the catalog was read.
             _ = try execute(Statement(collection.sql.probe))
             return checked.errors(with: [])
         }
-        let refused = try postgres { () throws(PostgresError) in
-            try BulkInsert(checked.documents, into: collection, isOrdered: isOrdered).run(on: connection)
+        let insert = BulkInsert(checked, into: collection, isOrdered: isOrdered)
+        let refused: [Int]
+        do throws(PostgresError) { refused = try insert.attempt(on: connection) } catch {
+            throw insert.duplicateKey(error).map(StorageError.command) ?? .postgres(error)
         }
         transaction.noteWrite()
         return checked.errors(
@@ -63,6 +65,7 @@ struct TransactionalOperations {
             let chunk = try postgres { () throws(PostgresError) in
                 try ModifyChunk(operation, in: collection, from: from).attempt(on: connection)
             }
+            if !chunk.newFacts.isEmpty { throw .newFacts(chunk.newFacts) }
             guard chunk.lostKeys.isEmpty else { throw .postgres(.changedSinceSnapshot) }
             tally.matched += chunk.tally.matched
             tally.modified += chunk.tally.modified
@@ -102,13 +105,34 @@ extension TransactionalOperations {
         switch (effect, version) {
         case (.unchanged, _), (.remove, nil): break
         case (.remove, let version?):
-            try store(collection.sql.delete.statement([.bytea(key), .xid(version)]))
-        case (.store(let document), let version?):
-            try store(collection.sql.update.statement([.bytea(key), .bytea(document.buffer), .xid(version)]))
-        case (.store(let document), nil):
-            try store(collection.sql.insert.statement([.bytea(key), .bytea(document.buffer)]))
+            let keys = try KeyChanges(from: current, to: nil, in: collection)
+            try store(collection.sql.delete.statement([.bytea(key), .xid(version)], changing: keys))
+        case (.store(let document), _):
+            try store(document, over: version, key, replacing: current, in: collection)
         }
         return outcome
+    }
+
+    private func store(
+        _ document: Document, over version: UInt32?, _ key: ByteBuffer, replacing current: RawDocument?,
+        in collection: Collection
+    ) throws(StorageError) {
+        let keys = try document.withRaw { raw throws(StorageError) in
+            try KeyChanges(from: current, to: raw, in: collection)
+        }
+        let columns: [Parameter] = [.bytea(key), .bytea(document.buffer)]
+        do throws(StorageError) {
+            if let version {
+                try store(collection.sql.update.statement(columns + [.xid(version)], changing: keys))
+            } else {
+                try store(collection.sql.insert.statement(columns, changing: keys))
+            }
+        } catch {
+            guard case .postgres(let refusal) = error,
+                let duplicate = collection.duplicateKey(refusal, storing: document)
+            else { throw error }
+            throw .command(duplicate)
+        }
     }
 
     /// The row is what it was when it was read a moment ago, in the same snapshot: PostgreSQL would have complained.

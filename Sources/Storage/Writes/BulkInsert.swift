@@ -12,10 +12,12 @@ struct BulkInsert {
     static let chunkRowsMax = 1_000
     static let chunkBytesMax = 4 * 1024 * 1024
 
-    private let documents: [Document]
-    private let keys: [ByteBuffer]
+    let documents: [Document]
+    let keys: [ByteBuffer]
+    /// Of the documents in the secondary indexes; empty when there are none.
+    let indexKeys: [KeyChanges]
     let collection: Collection
-    private let isOrdered: Bool
+    let isOrdered: Bool
     private let claim: Claim?
 
     /// The claim of a command for all its documents that are not stored yet.
@@ -28,6 +30,9 @@ struct BulkInsert {
             self.claim = claim
             self.statements = statements
         }
+
+        /// The claim for some of the documents.
+        func limited(to positions: [Int]) -> Claim { Claim(claim, statements: positions.map { statements[$0] }) }
 
         /// What is to be recorded when the first `count` documents are stored but the refused ones; nil for nothing.
         func result(storing count: Int, but refused: [Int]) -> ClaimedResult? {
@@ -46,18 +51,31 @@ struct BulkInsert {
         }
     }
 
-    init(_ documents: [Document], into collection: Collection, isOrdered: Bool, claim: Claim? = nil) {
-        self.documents = documents
+    init(_ checked: CheckedDocuments, into collection: Collection, isOrdered: Bool, claim: Claim? = nil) {
+        documents = checked.documents
+        indexKeys = checked.keys
         self.collection = collection
         self.isOrdered = isOrdered
         self.claim = claim
         keys = documents.map { collection.insertKey(of: $0) }
     }
 
+    /// The same for some of the documents.
+    init(_ whole: BulkInsert, only positions: [Int]) {
+        documents = positions.map { whole.documents[$0] }
+        keys = positions.map { whole.keys[$0] }
+        indexKeys = whole.indexKeys.isEmpty ? [] : positions.map { whole.indexKeys[$0] }
+        collection = whole.collection
+        isOrdered = whole.isOrdered
+        claim = whole.claim?.limited(to: positions)
+    }
+
     var isEmpty: Bool { documents.isEmpty }
 
-    /// - Returns: the positions of the duplicates, ascending; when ordered only the first.
-    func run(on connection: Connection) throws(PostgresError) -> [Int] {
+    /// - Returns: the positions of the documents whose `_id` is there already, ascending; when ordered only the first.
+    /// - Throws: also a violation of another unique index, which has undone everything.
+    func attempt(on connection: Connection) throws(PostgresError) -> [Int] {
+        if isEmpty { return [] }
         // What has to be done behind the inserts depends on their results.
         let isBlind = !isOrdered && claim == nil
         var (refused, sent) = try insertChunks(on: connection, isBlind: isBlind)
@@ -96,6 +114,9 @@ struct BulkInsert {
 
     private func statement(_ chunk: Range<Int>) -> Statement {
         let rows: [Parameter] = [.byteaArray(Array(keys[chunk])), .byteaArray(documents[chunk].map(\.buffer))]
+        guard indexKeys.isEmpty else {
+            return KeyRows(of: indexKeys, keys, chunk).inserted(with: rows, into: collection)
+        }
         guard collection.isCapped else { return Statement(collection.sql.insertMany, rows) }
         return Statement(
             "SELECT martlet.insert_capped($1, $2, $3, $4)", [.int8(collection.number)] + rows + [.bool(isOrdered)])
@@ -109,14 +130,19 @@ struct BulkInsert {
         guard !written.isEmpty else { return }
         connection.enqueue(Statement(collection.sql.deleteMany, [.byteaArray(written)]))
         _ = try connection.next()
+        guard !indexKeys.isEmpty else { return }
+        let rows = KeyRows(of: indexKeys, keys, (first + 1)..<sent, but: refused)
+        for statement in rows.deletions { _ = try connection.execute(statement) }
     }
 
     private func chunks() -> [Range<Int>] {
+        // Into a capped collection one by one: the keys of a document must be there before it may have to go again.
+        let rowsMax = collection.isCapped && !indexKeys.isEmpty ? 1 : Self.chunkRowsMax
         var chunks: [Range<Int>] = []
         var start = 0
         var bytes = 0
         for (index, document) in documents.enumerated() {
-            let isFull = index - start >= Self.chunkRowsMax || bytes + document.count > Self.chunkBytesMax
+            let isFull = index - start >= rowsMax || bytes + document.count > Self.chunkBytesMax
             if isFull, index > start {
                 chunks.append(start..<index)
                 (start, bytes) = (index, 0)

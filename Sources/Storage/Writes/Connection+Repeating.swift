@@ -27,7 +27,7 @@ extension Connection {
 
     /// The same for work that may also fail by the client's fault.
     func repeatingRefused<R>(_ transaction: () throws(StorageError) -> R) throws(StorageError) -> R {
-        var refusal: CommandError?
+        var refusal: StorageError?
         do throws(PostgresError) {
             let result: R? = try repeatingRefused { () throws(PostgresError) in
                 do throws(StorageError) {
@@ -35,7 +35,7 @@ extension Connection {
                 } catch {
                     switch error {
                     case .postgres(let error): throw error
-                    case .command(let error):
+                    case .command, .newFacts:
                         refusal = error
                         return nil
                     }
@@ -45,6 +45,6 @@ extension Connection {
         } catch {
             throw .postgres(error)
         }
-        throw .command(refusal ?? .lostTooManyRaces)
+        throw refusal ?? .command(.lostTooManyRaces)
     }
 }

@@ -52,28 +52,43 @@ private enum ValidationLog {
 /// The documents of an insert that their collection admits, and the errors of the others.
 struct CheckedDocuments {
     private(set) var documents: [Document] = []
+    /// Their keys in the secondary indexes; empty when there are none.
+    private(set) var keys: [KeyChanges] = []
     /// Where each stood in the insert.
     private(set) var positions: [Int] = []
     private var errors: [(index: Int, error: CommandError)] = []
     private let isOrdered: Bool
 
     /// - Parameter isOrdered: nothing is inserted behind the first error.
-    init(_ all: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool) {
+    /// - Throws: ``StorageError/newFacts(_:)``.
+    init(
+        _ all: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool
+    ) throws(StorageError) {
         self.isOrdered = isOrdered
-        if bypassingValidation || collection.admitsEverything {
+        let admitsEverything = bypassingValidation || collection.admitsEverything
+        if admitsEverything, !collection.hasIndexes {
             (documents, positions) = (all, Array(all.indices))
             return
         }
+        var newFacts: [Int64: IndexFacts] = [:]
         for (index, document) in all.enumerated() {
-            do throws(CommandError) {
-                try collection.check(document)
+            do throws(StorageError) {
+                if !admitsEverything {
+                    do throws(CommandError) { try collection.check(document) } catch { throw .command(error) }
+                }
+                keys.append(try KeyChanges(from: nil, to: document, in: collection))
                 documents.append(document)
                 positions.append(index)
             } catch {
-                errors.append((index, error))
-                if isOrdered { return }
+                switch error {
+                case .newFacts(let facts): newFacts.merge(facts) { $0.union($1) }
+                case .postgres: throw error
+                case .command(let error): errors.append((index, error))
+                }
             }
+            if isOrdered, !errors.isEmpty { break }
         }
+        if !newFacts.isEmpty { throw .newFacts(newFacts) }
     }
 
     /// All errors of the insert, in the order of its documents.

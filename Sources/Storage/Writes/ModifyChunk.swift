@@ -25,8 +25,10 @@ struct ModifyChunk {
 
     struct Result: Sendable {
         var tally = WriteTally()
-        /// Documents that someone else changed meanwhile; their lanes decide.
+        /// Documents that someone else changed meanwhile, or whose keys need more than a statement; their lanes decide.
         var lostKeys: [ByteBuffer] = []
+        /// What some of those bring that the catalog does not know of its indexes.
+        var newFacts: [Int64: IndexFacts] = [:]
         /// nil when this was the last.
         var next: Start?
         /// The first document that could not be updated ends the statement; those before it are stored.
@@ -35,7 +37,9 @@ struct ModifyChunk {
 
     private struct Change {
         let key: ByteBuffer
-        let statement: Statement
+        let document: Document?
+        /// Nil when there is nothing to do.
+        let statement: Statement?
     }
 
     private let operation: DocumentOperation
@@ -68,7 +72,7 @@ struct ModifyChunk {
             position = rows.int8(row: row, column: 0).map { .rid($0) }
             bytesRead += rows.bytes(row: row, column: 3)?.count ?? 0
             guard let change = apply(row, of: rows, &result) else { continue }
-            bytesStored += change.statement.parameters.reduce(0) { $0 + $1.byteCount }
+            bytesStored += (change.statement?.parameters ?? []).reduce(0) { $0 + $1.byteCount }
             changes.append(change)
         }
         if let position, rows.rowCount >= start.rows || bytesStored >= Self.bytesMax {
@@ -96,23 +100,46 @@ struct ModifyChunk {
             let document = rows.bytes(row: row, column: 3).flatMap(RawDocument.init)
         else { return nil }
         let key = ByteBuffer(bytes: keyBytes)
+        do throws(StorageError) {
+            let change = try change(of: document, key, version)
+            if let change, change.statement == nil { result.tally.matched += 1 }
+            return change?.statement == nil ? nil : change
+        } catch {
+            switch error {
+            case .command(let refusal): result.error = refusal
+            case .newFacts(let facts):
+                result.newFacts.merge(facts) { $0.union($1) }
+                result.lostKeys.append(key)
+            case .postgres: break
+            }
+            return nil
+        }
+    }
+
+    /// Nil when the document does not match.
+    private func change(
+        of document: RawDocument, _ key: ByteBuffer, _ version: UInt32
+    ) throws(StorageError) -> Change? {
+        let effect: DocumentOperation.Effect
         do throws(CommandError) {
             guard try operation.filter.matches(document) else { return nil }
-            switch try operation.apply(to: document, in: collection).0 {
-            case .unchanged:
-                result.tally.matched += 1
-                return nil
-            case .store(let updated):
-                return Change(
-                    key: key,
-                    statement: collection.sql.update.statement(
-                        [.bytea(key), .bytea(updated.buffer), .xid(version)]))
-            case .remove:
-                return Change(key: key, statement: collection.sql.delete.statement([.bytea(key), .xid(version)]))
+            effect = try operation.apply(to: document, in: collection).0
+        } catch { throw .command(error) }
+        switch effect {
+        case .unchanged: return Change(key: key, document: nil, statement: nil)
+        case .store(let updated):
+            let keys = try updated.withRaw { raw throws(StorageError) in
+                try KeyChanges(from: document, to: raw, in: collection)
             }
-        } catch {
-            result.error = error
-            return nil
+            return Change(
+                key: key, document: updated,
+                statement: collection.sql.update.statement(
+                    [.bytea(key), .bytea(updated.buffer), .xid(version)], changing: keys))
+        case .remove:
+            let keys = try KeyChanges(from: document, to: nil, in: collection)
+            return Change(
+                key: key, document: nil,
+                statement: collection.sql.delete.statement([.bytea(key), .xid(version)], changing: keys))
         }
     }
 
@@ -121,7 +148,7 @@ struct ModifyChunk {
     ) throws(PostgresError) {
         guard !changes.isEmpty else { return }
         let changes = changes.sorted { compare($0.key, $1.key) < 0 }
-        for change in changes { connection.enqueue(change.statement) }
+        for change in changes { change.statement.map(connection.enqueue) }
         connection.enqueueSync()
         var stored: Int64 = 0
         var lost: [ByteBuffer] = []
@@ -131,10 +158,10 @@ struct ModifyChunk {
             }
             try connection.nextSync()
         } catch {
-            // A client's transaction holds one of the rows: the lanes know how to wait for it.
-            guard error.state == .lockNotAvailable, !connection.isTransactionOpen, connection.restoreIdle() else {
-                throw error
-            }
+            // A client's transaction holds one of the rows, or a unique index refuses a key: the lanes know how to wait
+            // for the one, and find out which document it is.
+            let isForLanes = error.state == .lockNotAvailable || collection.violatedIndex(error) != nil
+            guard isForLanes, !connection.isTransactionOpen, connection.restoreIdle() else { throw error }
             (stored, lost) = (0, changes.map(\.key))
         }
         result.tally.matched += stored

@@ -33,15 +33,25 @@ extension StorageEngine {
         _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool = false,
         guarded: StatementGuard? = nil, statements: [Int32] = [], deadline: Deadline = .never
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
-        let check = { @Sendable (documents: [Document]) in
-            CheckedDocuments(
+        try await notingFacts(of: collection) { collection async throws(StorageError) in
+            try await insertOnce(
+                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation,
+                guarded: guarded, statements: statements, deadline: deadline)
+        }
+    }
+
+    private func insertOnce(
+        _ documents: [Document], into collection: Collection, isOrdered: Bool, bypassingValidation: Bool,
+        guarded: StatementGuard?, statements: [Int32], deadline: Deadline
+    ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
+        let check = { @Sendable (documents: [Document]) throws(StorageError) in
+            try CheckedDocuments(
                 documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassingValidation)
         }
         guard let guarded else {
-            let checked = check(documents)
-            let insert = BulkInsert(checked.documents, into: collection, isOrdered: isOrdered)
-            return checked.errors(
-                with: failures(try await run(insert, until: deadline), of: checked.documents, in: collection))
+            let checked = try check(documents)
+            let insert = BulkInsert(checked, into: collection, isOrdered: isOrdered)
+            return checked.errors(with: try await run(insert, until: deadline))
         }
         return try await settled(guarded) { () async throws(StorageError) in
             try await insert(
@@ -52,22 +62,22 @@ extension StorageEngine {
 
     private func insert(
         _ documents: [Document], into collection: Collection, isOrdered: Bool,
-        _ check: ([Document]) -> CheckedDocuments, guarded: StatementGuard, _ statements: [Int32],
+        _ check: ([Document]) throws(StorageError) -> CheckedDocuments, guarded: StatementGuard, _ statements: [Int32],
         until deadline: Deadline
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         while true {
             var (open, errors) = guarded.split(statements)
             if open.count < documents.count { metrics.deduplicated.count(documents.count - open.count) }
             if open.isEmpty || isOrdered && !errors.isEmpty { return errors }
-            let checked = check(open.map { documents[$0] })
+            let checked = try check(open.map { documents[$0] })
             let claim = BulkInsert.Claim(
                 guarded.claim(0), statements: checked.positions.map { statements[open[$0]] })
             let refused = try await run(
-                BulkInsert(checked.documents, into: collection, isOrdered: isOrdered, claim: claim), until: deadline)
+                BulkInsert(checked, into: collection, isOrdered: isOrdered, claim: claim), until: deadline)
             let offered = checked.documents.count
-            let stored = isOrdered ? refused.first ?? offered : offered - refused.count
+            let stored = isOrdered ? refused.first?.index ?? offered : offered - refused.count
             if stored > 0 { guarded.recorded() }
-            let failures = checked.errors(with: failures(refused, of: checked.documents, in: collection))
+            let failures = checked.errors(with: refused)
                 .map { (index: open[$0.index], error: $0.error) }
             // A document that is there already may be that of a copy of this command, which was faster.
             if !failures.isEmpty {
@@ -82,13 +92,9 @@ extension StorageEngine {
         }
     }
 
-    private func failures(
-        _ positions: [Int], of documents: [Document], in collection: Collection
-    ) -> [(index: Int, error: CommandError)] {
-        positions.map { ($0, .duplicateID(in: collection.namespace, document: documents[$0])) }
-    }
-
-    private func run(_ insert: BulkInsert, until deadline: Deadline) async throws(StorageError) -> [Int] {
+    private func run(
+        _ insert: BulkInsert, until deadline: Deadline
+    ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         if insert.isEmpty {
             try await probe(insert.collection, until: deadline)
             return []
@@ -126,6 +132,19 @@ extension StorageEngine {
         _ key: ByteBuffer, _ kind: WriteRequest.Kind, in collection: Collection, claim: StatementClaim?,
         deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
+        try await notingFacts(of: collection) { collection async throws(StorageError) in
+            var keys = KeyChanges()
+            if collection.hasIndexes, case .insert(let document) = kind {
+                keys = try KeyChanges(from: nil, to: document, in: collection)
+            }
+            return try await write(key, kind, keys, in: collection, claim: claim, deadline: deadline)
+        }
+    }
+
+    private func write(
+        _ key: ByteBuffer, _ kind: WriteRequest.Kind, _ keys: KeyChanges, in collection: Collection,
+        claim: StatementClaim?, deadline: Deadline
+    ) async throws(StorageError) -> DocumentOutcome {
         // Writes of one document always meet on one thread, so that they can share a lane; so do those of a capped
         // collection, of which one at a time is possible.
         let lane = (collection.isCapped ? 0 : key.hashValue) ^ Int(truncatingIfNeeded: collection.number)
@@ -133,7 +152,7 @@ extension StorageEngine {
         return try await LockPatience.wait(until: deadline) { meetsLocks async throws(StorageError) in
             let result: Result<DocumentOutcome, StorageError> = await withUnsafeContinuation { continuation in
                 let request = WriteRequest(
-                    collection: collection, key: key, kind: kind, claim: claim, meetsLocks: meetsLocks,
+                    collection: collection, key: key, kind: kind, keys: keys, claim: claim, meetsLocks: meetsLocks,
                     deadline: deadline, continuation: continuation)
                 writers.submit(request, lane: lane)
             }

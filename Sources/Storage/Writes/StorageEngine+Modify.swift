@@ -65,11 +65,22 @@ extension StorageEngine {
                 try await write(key, .modify(operation), in: collection, claim: nil, deadline: deadline))
         }
         try operation.filter.checkNearIndex(of: collection)
+        var collection = collection
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {
-            let chunk = try await general.withConnection(until: deadline) { connection throws(StorageError) in
-                try ModifyChunk(operation, in: collection, from: from).run(on: connection)
+            let chunk: ModifyChunk.Result
+            do throws(StorageError) {
+                chunk = try await modify(operation, in: collection, from: from, deadline)
+            } catch {
+                // Chunks before this one are committed: the statement goes on where it was, or not at all.
+                guard error.isStaleCollection, from.position != nil else { throw error }
+                guard let present = try await catalog.renumbered(collection) else {
+                    throw .command(
+                        CommandError(.queryPlanKilled, "collection \(collection.namespace) was dropped or renamed"))
+                }
+                collection = present
+                continue
             }
             tally.matched += chunk.tally.matched
             tally.modified += chunk.tally.modified
@@ -86,6 +97,14 @@ extension StorageEngine {
             tally.add(try await upsert(operation, into: collection, claim: nil, deadline: deadline))
         }
         return tally
+    }
+
+    private func modify(
+        _ operation: DocumentOperation, in collection: Collection, from start: ModifyChunk.Start, _ deadline: Deadline
+    ) async throws(StorageError) -> ModifyChunk.Result {
+        try await general.withConnection(until: deadline) { connection throws(StorageError) in
+            try ModifyChunk(operation, in: collection, from: start).run(on: connection)
+        }
     }
 
     /// Nothing matched: the operation goes through the lane of the document that it would insert.
@@ -114,7 +133,9 @@ extension StorageEngine {
         var attempt = 1
         while true {
             do throws(StorageError) {
-                return try await attemptManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+                return try await notingFacts(of: collection) { collection async throws(StorageError) in
+                    try await attemptManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+                }
             } catch {
                 guard case .postgres(let refusal) = error, refusal.isPassing, attempt < Self.manyAtOnceAttemptsMax,
                     !deadline.hasPassed

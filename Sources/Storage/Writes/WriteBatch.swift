@@ -55,12 +55,24 @@ struct WriteBatch {
         var version: UInt32?
         var loaded: Document?
         var store: Store = .nothing
+        var keys = KeyChanges()
         var recordings: [ClaimedResult] = []
         var outcomes: [Result<DocumentOutcome, StorageError>] = []
         /// Another transaction holds the document: nothing is done to it in this group.
         var isBlocked = false
         /// Too much was loaded before it: its turn is the next round.
         var isDeferred = false
+
+        /// What is to be changed in the tables of keys when `new` takes the place of `old`.
+        func keyChanges(from old: Document?, to new: Document?) throws(StorageError) -> KeyChanges {
+            guard collection.hasIndexes else { return KeyChanges() }
+            return try KeyChanges(from: old, to: new, in: collection)
+        }
+
+        mutating func fail(with error: StorageError) {
+            outcomes = requests.map { _ in .failure(error) }
+            (store, keys, recordings) = (.nothing, KeyChanges(), [])
+        }
 
         var storesNothing: Bool {
             if case .nothing = store { return recordings.isEmpty }
@@ -192,26 +204,46 @@ struct WriteBatch {
         var recordings: [ClaimedResult] = []
         for position in lanes[index].requests {
             let request = requests[position]
-            do throws(CommandError) {
+            do throws(StorageError) {
                 let (effect, outcome) = try Self.apply(request, to: current)
                 switch effect {
                 case .unchanged: break
-                case .store(let document): (current, isChanged) = (document, true)
+                case .store(let document):
+                    // Each write is refused by itself; the lane's changes of keys are those of all together.
+                    if lanes[index].requests.count > 1 {
+                        _ = try lanes[index].keyChanges(from: current, to: document)
+                    }
+                    (current, isChanged) = (document, true)
                 case .remove: (current, isChanged) = (nil, true)
                 }
                 if let recording = request.recording(of: outcome) { recordings.append(recording) }
                 outcomes.append(.success(outcome))
             } catch {
-                outcomes.append(.failure(.command(error)))
+                outcomes.append(.failure(error))
             }
         }
         lanes[index].outcomes = outcomes
         lanes[index].recordings = recordings
-        lanes[index].store = isChanged ? Self.store(current, over: lanes[index].version) : .nothing
+        guard isChanged else {
+            (lanes[index].store, lanes[index].keys) = (.nothing, KeyChanges())
+            return
+        }
+        lanes[index].store = Self.store(current, over: lanes[index].version)
+        do throws(StorageError) {
+            lanes[index].keys = try lanes[index].keyChanges(from: lanes[index].loaded, to: current)
+        } catch {
+            lanes[index].fail(with: error)
+        }
     }
 
     private static func apply(
         _ request: WriteRequest, to current: Document?
+    ) throws(StorageError) -> (DocumentOperation.Effect, DocumentOutcome) {
+        do throws(CommandError) { return try effect(of: request, on: current) } catch { throw .command(error) }
+    }
+
+    private static func effect(
+        of request: WriteRequest, on current: Document?
     ) throws(CommandError) -> (DocumentOperation.Effect, DocumentOutcome) {
         switch request.kind {
         case .insert(let document):
@@ -279,6 +311,20 @@ struct WriteBatch {
         lanes = remaining
         round += 1
         return answers
+    }
+
+    /// What a unique index has against the only write of the group; nil when that is not what is wrong.
+    func duplicateKey(_ error: PostgresError) -> CommandError? {
+        if let only = inserts.first, inserts.count == 1, lanes.isEmpty {
+            guard case .insert(let document) = requests[only].kind else { return nil }
+            return requests[only].collection.duplicateKey(error, storing: document)
+        }
+        guard let lane = lanes.first, lanes.count == 1, inserts.isEmpty, lane.requests.count == 1 else { return nil }
+        switch lane.store {
+        case .insert(let document), .update(let document, _):
+            return lane.collection.duplicateKey(error, storing: document)
+        case .nothing, .delete: return nil
+        }
     }
 
     private func duplicate(_ request: Int) -> Result<DocumentOutcome, StorageError> {

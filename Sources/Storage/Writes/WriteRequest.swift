@@ -13,6 +13,8 @@ package struct WriteRequest: Sendable {
     package let collection: Collection
     package let key: ByteBuffer
     package let kind: Kind
+    /// Of an insert that is alone with its key.
+    let keys: KeyChanges
     /// Recorded in the transaction of the write, if that has an effect.
     let claim: StatementClaim?
     /// The document was found locked by a transaction: expect that it still is.
@@ -22,13 +24,15 @@ package struct WriteRequest: Sendable {
     let continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
 
     init(
-        collection: Collection, key: ByteBuffer, kind: Kind, claim: StatementClaim? = nil, meetsLocks: Bool = false,
+        collection: Collection, key: ByteBuffer, kind: Kind, keys: KeyChanges = KeyChanges(),
+        claim: StatementClaim? = nil, meetsLocks: Bool = false,
         deadline: Deadline = .never,
         continuation: UnsafeContinuation<Result<DocumentOutcome, StorageError>, Never>
     ) {
         self.collection = collection
         self.key = key
         self.kind = kind
+        self.keys = keys
         self.claim = claim
         self.meetsLocks = meetsLocks
         self.deadline = deadline

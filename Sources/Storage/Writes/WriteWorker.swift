@@ -49,6 +49,10 @@ package struct WriteWorker: DatabaseWorker {
                 }
             } catch {
                 _ = connection.restoreIdle()
+                if let refusal = batch.duplicateKey(error) {
+                    for request in batch.openRequests { request.answer(.failure(.command(refusal))) }
+                    return
+                }
                 recover(batch.openRequests, from: error, on: connection, attempt)
                 return
             }
@@ -173,19 +177,23 @@ extension WriteBatch {
     private func statement(of request: WriteRequest) -> Statement {
         guard case .insert(let document) = request.kind else { preconditionFailure("a lane's write among the inserts") }
         return request.collection.sql.insert.statement(
-            [.bytea(request.key), .bytea(document.buffer)], recording: request.insertRecording.map { [$0] } ?? [])
+            [.bytea(request.key), .bytea(document.buffer)], recording: request.insertRecording.map { [$0] } ?? [],
+            changing: request.keys)
     }
 
     private func statement(of lane: Lane) -> Statement {
-        let (sql, key, claims) = (lane.collection.sql, lane.key, lane.recordings)
+        let (sql, key, claims, keys) = (lane.collection.sql, lane.key, lane.recordings, lane.keys)
         switch lane.store {
         // Inserted and removed again within the group.
         case .nothing: return claims.statement
         case .insert(let document):
-            return sql.insert.statement([.bytea(key), .bytea(document.buffer)], recording: claims)
+            return sql.insert.statement(
+                [.bytea(key), .bytea(document.buffer)], recording: claims, changing: keys)
         case .update(let document, let version):
-            return sql.update.statement([.bytea(key), .bytea(document.buffer), .xid(version)], recording: claims)
-        case .delete(let version): return sql.delete.statement([.bytea(key), .xid(version)], recording: claims)
+            return sql.update.statement(
+                [.bytea(key), .bytea(document.buffer), .xid(version)], recording: claims, changing: keys)
+        case .delete(let version):
+            return sql.delete.statement([.bytea(key), .xid(version)], recording: claims, changing: keys)
         }
     }
 
