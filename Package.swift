@@ -65,7 +65,10 @@ let package = Package(
         // Pure: what matches, what an update yields. No I/O, no Foundation.
         .target(
             name: "Query",
-            dependencies: ["BSON", "CommandModel", "CICU", "CPCRE2", "CS2", nioCore],
+            dependencies: [
+                "BSON", "CommandModel", "CICU", "CPCRE2", "CS2", nioCore,
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
 
         // Database.

@@ -1,5 +1,4 @@
 package import BSON
-internal import Crypto
 package import NIOCore
 package import Query
 
@@ -10,22 +9,16 @@ package import Query
 /// collide; two cut keys are equal when their values are; their mutual order is the prefix's, and hash order beyond.
 package enum DocumentKey {
     static let wholeLengthMax = 2_000
-    static let prefixLength = 2_000
+    static let prefixLength = wholeLengthMax
+    private static let limit = KeyLimit(wholeLengthMax: wholeLengthMax)
 
     /// - Parameter collator: that of the collection.
     package static func encode(_ id: RawValue, collator: Collator?) -> ByteBuffer {
-        cut(ValueOrder(collator).key(of: id))
+        limit.stored(ValueOrder(collator).key(of: id))
     }
 
     /// Whether the value of this key was too long to be held whole.
-    package static func isCut(_ key: ByteBuffer) -> Bool { key.readableBytes > wholeLengthMax }
-
-    private static func cut(_ encoded: [UInt8]) -> ByteBuffer {
-        guard encoded.count > wholeLengthMax else { return ByteBuffer(bytes: encoded) }
-        var key = ByteBuffer(bytes: encoded[..<prefixLength])
-        key.writeBytes(SHA256.hash(data: encoded))
-        return key
-    }
+    package static func isCut(_ key: ByteBuffer) -> Bool { limit.isCut(key) }
 }
 
 extension Collection {

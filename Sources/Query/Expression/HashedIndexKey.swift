@@ -15,6 +15,14 @@ enum HashedIndexKey {
         return digest.finish()
     }
 
+    /// Under a collation texts that it makes no difference between have one hash.
+    static func of(_ value: RawValue?, collator: Collator?) -> Int64 {
+        guard let collator, let value, value.holdsText else { return of(value) }
+        var digest = MD5()
+        KeyEncoder.encode(value, by: collator).withUnsafeBytes { digest.append($0) }
+        return digest.finish()
+    }
+
     /// The recursion is as deep as documents nest.
     private static func add(_ value: RawValue, named key: RawKey?, _ depth: Int, to digest: inout MD5) {
         guard depth <= RawDocument.depthMax else { return }

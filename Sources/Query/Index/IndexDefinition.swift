@@ -26,6 +26,14 @@ package struct IndexDefinition: Sendable {
 
         package let path: String
         package let kind: Kind
+        /// The components of ``path``.
+        let steps: [SortStep]
+
+        package init(path: String, kind: Kind) {
+            self.path = path
+            self.kind = kind
+            steps = path.isEmpty ? [] : path.split(separator: ".", omittingEmptySubsequences: false).map(SortStep.init)
+        }
     }
 
     /// Of a key pattern.

@@ -151,9 +151,20 @@ extension CommandError {
 }
 
 /// One step of a sort path.
-struct SortStep: Sendable {
+struct SortStep: Sendable, Equatable {
     let name: [UInt8]
+    /// The array index that the name spells, or -1.
     let index: Int
+}
+
+extension SortStep {
+    init(_ name: Substring) {
+        let name = Array(name.utf8)
+        let index = name.withUnsafeBytes { bytes in
+            bytes.baseAddress.flatMap { RawKey(start: $0, count: bytes.count).arrayIndex }
+        }
+        self.init(name: name, index: index ?? -1)
+    }
 }
 
 /// Refuses paths that name no field: shared by sort and projection.
