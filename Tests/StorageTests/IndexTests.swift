@@ -1,6 +1,7 @@
 import BSON
 import CommandModel
 import NIOCore
+import Postgres
 import Query
 import SQL
 import Testing
@@ -107,7 +108,9 @@ extension DatabaseTests {
             let connection = try store.connect()
             let table = collection.sql.table.dropFirst("martlet.".count)
             var updates: (all: Int64, hot: Int64) = (0, 0)
-            for _ in 0..<100 where updates.all < 20 {
+            // A connection tells its counters when it ends a transaction, at most once a second.
+            for _ in 0..<200 where updates.all < 20 {
+                _ = try await modify(.update(#"{"_id":1}"#, #"{"$inc":{"n":1}}"#))
                 try await Task.sleep(for: .milliseconds(50))
                 let row = try connection.execute(
                     Statement(
@@ -115,8 +118,8 @@ extension DatabaseTests {
                         [.text(String(table))]))
                 updates = (row.int8(row: 0, column: 0) ?? 0, row.int8(row: 0, column: 1) ?? 0)
             }
-            #expect(updates.all == 20)
-            #expect(updates.hot == 20)
+            #expect(updates.all >= 20)
+            #expect(updates.hot == updates.all)
         }
 
         @Test("a unique index refuses the second document with a key, by every way", arguments: [true, false])

@@ -132,7 +132,8 @@ struct BulkInsert {
         _ = try connection.next()
         guard !indexKeys.isEmpty else { return }
         let rows = KeyRows(of: indexKeys, keys, (first + 1)..<sent, but: refused)
-        for statement in rows.deletions { _ = try connection.execute(statement) }
+        for statement in rows.deletions { connection.enqueue(statement) }
+        for _ in rows.deletions { _ = try connection.next() }
     }
 
     private func chunks() -> [Range<Int>] {

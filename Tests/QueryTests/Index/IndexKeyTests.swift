@@ -19,10 +19,14 @@ struct IndexKeyTests {
         (#"{"a":1}"#, #"{"a":[]}"#, #"[[{"$undefined":true}]]"#, 1),
         (#"{"a":1}"#, #"{"a":[[]]}"#, #"[[[]]]"#, 1),
         (#"{"a.b":1}"#, #"{"a":[]}"#, #"[[null]]"#, 1),
-        (#"{"a.b":1}"#, #"{"a":[1,[{"b":2}],{"b":3},{"b":[4,5]},{"b":[]}]}"#,
-            #"[[null],[3],[4],[5],[{"$undefined":true}]]"#, 1),
-        (#"{"a.b":1,"a.c":1}"#, #"{"a":[{"b":1,"c":2},{"b":3},{"c":[4,5]}]}"#,
-            #"[[1,2],[3,null],[null,4],[null,5]]"#, 3),
+        (
+            #"{"a.b":1}"#, #"{"a":[1,[{"b":2}],{"b":3},{"b":[4,5]},{"b":[]}]}"#,
+            #"[[null],[3],[4],[5],[{"$undefined":true}]]"#, 1
+        ),
+        (
+            #"{"a.b":1,"a.c":1}"#, #"{"a":[{"b":1,"c":2},{"b":3},{"c":[4,5]}]}"#,
+            #"[[1,2],[3,null],[null,4],[null,5]]"#, 3
+        ),
         (#"{"a":1,"b":1}"#, #"{"a":[1,2],"b":3}"#, #"[[1,3],[2,3]]"#, 1),
         (#"{"a":1,"b":1}"#, #"{"a":3,"b":[1,2]}"#, #"[[3,1],[3,2]]"#, 2),
         (#"{"a":1,"a.b":1}"#, #"{"a":[{"b":1},2]}"#, #"[[{"b":1},1],[2,null]]"#, 3),
@@ -126,7 +130,9 @@ struct IndexKeyTests {
         let definition = try index(#"{"a":1,"b":1}"#)
         let long = String(repeating: "x", count: 700)
         let medium = String(repeating: "x", count: 400)
-        func made(_ a: String, _ b: String) throws -> IndexKeys { try definition.made(of: #"{"a":"\#(a)","b":"\#(b)"}"#) }
+        func made(_ a: String, _ b: String) throws -> IndexKeys {
+            try definition.made(of: #"{"a":"\#(a)","b":"\#(b)"}"#)
+        }
         for (a, b) in [(long, "y"), ("y", long), (medium, medium)] {
             let keys = try made(a, b)
             #expect(keys.facts == IndexFacts(hasCutKeys: true))
@@ -136,7 +142,7 @@ struct IndexKeyTests {
             #expect(try made(a, b + "z") != keys)
         }
         #expect(try made(medium, "y").facts == IndexFacts())
-        #expect(try made(medium, "y") .keys.first.map { !IndexKey.isCut($0) } == true)
+        #expect(try made(medium, "y").keys.first.map { !IndexKey.isCut($0) } == true)
     }
 }
 
