@@ -88,6 +88,14 @@ package struct Argument {
         return documents
     }
 
+    /// Calls `visit` for each field of an embedded document, as arguments named `name`.
+    package func forEachField(
+        named name: StaticString, _ visit: (Argument) throws(CommandError) -> Void
+    ) throws(CommandError) {
+        guard let document = value.document else { throw wrongType(expected: "object") }
+        for field in document { try visit(Argument(command: name, key: field.key, value: field.value)) }
+    }
+
     package static let outOfRange = ErrorCode.badValue
 }
 

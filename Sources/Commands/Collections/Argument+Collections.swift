@@ -11,14 +11,6 @@ extension Argument {
         return word
     }
 
-    /// Calls `visit` for each field of an embedded document, as arguments named `name`.
-    func forEachField(
-        named name: StaticString, _ visit: (Argument) throws(CommandError) -> Void
-    ) throws(CommandError) {
-        guard let document = value.document else { throw wrongType(expected: "object") }
-        for field in document { try visit(Argument(command: name, key: field.key, value: field.value)) }
-    }
-
     /// The 16 bytes of a UUID.
     func uuid() throws(CommandError) -> [UInt8] {
         guard let (subtype, data) = value.binary else { throw wrongType(expected: "binData") }

@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
 /// `clusteredIndex` of `create`.
 enum ClusteredIndexArgument {
@@ -57,8 +58,4 @@ enum ClusteredIndexArgument {
                 .invalidIndexSpecificationOption, "The clusteredIndex option is only supported for key: {_id: 1}")
         }
     }
-}
-
-extension ErrorCode {
-    static let invalidIndexSpecificationOption = ErrorCode(197, "InvalidIndexSpecificationOption")
 }

@@ -4,13 +4,6 @@ internal import Query
 internal import Storage
 
 extension Argument {
-    /// The collation of a collection or an index, which must have a locale.
-    ///
-    /// - Returns: nil for the simple one, which compares bytes.
-    func collator() throws(CommandError) -> Collator? {
-        try Collation(self).map { collation throws(CommandError) in try Collator.shared(for: collation) }
-    }
-
     /// The collation of a command: null and an empty one stand for that of the collection.
     func collationChoice() throws(CommandError) -> CollationChoice {
         guard let document = try ifPresent(Argument.document), !document.isEmpty else { return .inherited }

@@ -19,7 +19,7 @@ struct IDIndexArgument {
                 guard try !option.string().isEmpty else {
                     throw CommandError(.cannotCreateIndex, "The index name cannot be empty")
                 }
-            case "v": try option.checkIndexVersion()
+            case "v": _ = try option.indexVersion()
             case "ns": _ = try option.string()
             case "collation": collation = try option.collator().map { .chosen($0) } ?? .simple
             default:
@@ -43,19 +43,6 @@ struct IDIndexArgument {
     private static func checkIDKey(_ key: Document) throws(CommandError) {
         guard key.withRaw({ $0.elementCount == 1 && $0["_id"]?.number?.asDouble == 1 }) else {
             throw CommandError(.badValue, "The field 'key' for an _id index must be {_id: 1}")
-        }
-    }
-
-}
-
-extension Argument {
-    fileprivate func checkIndexVersion() throws(CommandError) {
-        guard let number = value.number else { throw wrongType(expected: "long, int, decimal, double") }
-        guard let version = number.asInt64Exact else {
-            throw CommandError(.badValue, "Index version must be representable as a 32-bit integer")
-        }
-        guard version == 1 || version == 2 else {
-            throw CommandError(.cannotCreateIndex, "Invalid index specification: version \(version) is not supported")
         }
     }
 }

@@ -89,6 +89,13 @@ extension Collation {
 }
 
 extension Argument {
+    /// The collation of a collection or an index, which must have a locale.
+    ///
+    /// - Returns: nil for the simple one, which compares bytes.
+    package func collator() throws(CommandError) -> Collator? {
+        try Collation(self).map { collation throws(CommandError) in try Collator.shared(for: collation) }
+    }
+
     fileprivate func collationStrength() throws(CommandError) -> Int {
         let strength = try integer()
         guard (1...5).contains(strength) else {

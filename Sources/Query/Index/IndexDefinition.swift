@@ -72,9 +72,7 @@ package struct IndexDefinition: Sendable {
         isHidden = raw["hidden"]?.bool ?? false
         expireAfterSeconds = raw["expireAfterSeconds"]?.number?.asDouble
         let collator = try raw["collation"].flatMap { value throws(CommandError) -> Collator? in
-            let collation = try Collation(
-                Argument(command: "createIndexes", key: RawKey("collation"), value: value))
-            return try collation.map { collation throws(CommandError) in try Collator.shared(for: collation) }
+            try Argument(command: "createIndexes", key: RawKey("collation"), value: value).collator()
         }
         self.collator = collator
         partialFilter = try raw["partialFilterExpression"]?.document.map { filter throws(CommandError) in
@@ -85,6 +83,8 @@ package struct IndexDefinition: Sendable {
     private static func fields(of pattern: RawDocument) throws(CommandError) -> [Field] {
         var fields: [Field] = []
         for element in pattern {
+            // Stands for where in a document's text a term was found, which is no field.
+            if element.key == "_ftsx", fields.last?.kind == .text { continue }
             guard fields.count < fieldsMax else {
                 throw CommandError(.cannotCreateIndex, "an index has more than \(fieldsMax) fields")
             }

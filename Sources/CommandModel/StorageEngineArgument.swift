@@ -1,12 +1,11 @@
 internal import BSON
-internal import CommandModel
 
 // Collections are tables of PostgreSQL, so what a client says to another storage engine has no effect; it is checked
 // and kept, because tools that copy collections compare it.
 
 extension Argument {
     /// `{wiredTiger: {configString: "…"}}`
-    func checkStorageEngine() throws(CommandError) {
+    package func checkStorageEngine() throws(CommandError) {
         try forEachField(named: "storageEngine") { engine throws(CommandError) in
             guard engine.key == "wiredTiger" else {
                 throw CommandError(
@@ -27,7 +26,7 @@ extension Argument {
     }
 
     /// `{storageEngine: …}`
-    func checkIndexOptionDefaults() throws(CommandError) {
+    package func checkIndexOptionDefaults() throws(CommandError) {
         try forEachField(named: "create.indexOptionDefaults") { option throws(CommandError) in
             guard option.key == "storageEngine" else { throw option.unknownField() }
             try option.checkStorageEngine()
