@@ -19,7 +19,7 @@ final class CompiledRegex: @unchecked Sendable {
     private let code: OpaquePointer
     private let context: OpaquePointer?
     private let spareBlock: Mutex<UInt>
-    private let source: RawValue
+    let source: RawValue
 
     /// - Parameters:
     ///   - source: the expression as a BSON value that lives as long as this object; a stored expression equal to it

@@ -35,7 +35,7 @@ extension ValueTest {
     }
 
     /// Nothing compares as null to `null` and, in the order of types, lies between `minKey` and `maxKey`.
-    private var matchesMissing: Bool {
+    var matchesMissing: Bool {
         switch self {
         case .equal(let operand): operand.type == .null
         case .compare(let comparison, let operand):

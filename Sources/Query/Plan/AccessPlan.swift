@@ -1,0 +1,64 @@
+/// An index that a query may use: what it is, and what is known of its keys.
+package struct IndexCandidate: Sendable {
+    package let definition: IndexDefinition
+    package let facts: IndexFacts
+    /// About how many keys are in it.
+    package let entries: Int64
+
+    package init(definition: IndexDefinition, facts: IndexFacts, entries: Int64) {
+        self.definition = definition
+        self.facts = facts
+        self.entries = entries
+    }
+}
+
+/// The keys of an index that a query needs.
+package struct IndexBounds: Sendable {
+    /// Ascending and disjoint. Every document that matches has a key in one of them.
+    package let intervals: [KeyInterval]
+    /// The other way round: every document with a key in them matches, so that it need not be asked.
+    package let isExact: Bool
+    /// Each interval holds no key but its lower bound: equality with all fields.
+    package let isOfWholeKeys: Bool
+    /// Per field of the index, as `explain` shows them.
+    package let fieldBounds: [FieldBounds]
+    /// How many fields, from the first one on, have one value each.
+    package let equalityFields: Int
+
+    /// All keys.
+    package var isFull: Bool { intervals == [.everything] }
+}
+
+/// What a query demands of one field of an index.
+package struct FieldBounds: Sendable, Equatable {
+    package let path: String
+    /// MongoDB's text form: `[1, 5)`, in the order in which the index has them.
+    package let intervals: [String]
+}
+
+/// How the documents of a query are found.
+package enum AccessPlan: Sendable {
+    /// By the table of the documents itself, narrowed by what the filter says of `_id`.
+    case collection
+    case index(IndexScan)
+    /// `$or`: the documents of all of them, each once.
+    case union([AccessPlan])
+    /// No document can match.
+    case nothing
+}
+
+/// One walk over the keys of one index.
+package struct IndexScan: Sendable {
+    /// Of the index, among the candidates.
+    package let position: Int
+    package let bounds: IndexBounds
+    /// Keys come from the last one to the first.
+    package let isReversed: Bool
+    /// Documents come in the order that the query asked for; of several keys of a document the first one counts.
+    package let providesSort: Bool
+}
+
+extension KeyInterval {
+    /// No key is empty, and none begins with FF.
+    package static let everything = KeyInterval(lower: [], upper: [0xFF])
+}

@@ -1,0 +1,99 @@
+internal import BSON
+
+/// Intervals of the keys of an index while they are made, field by field.
+struct KeyIntervals {
+    /// Keys that are longer are stored cut: this much and a digest. Intervals whose bounds are no longer than this hold
+    /// a stored key exactly when they hold the whole one.
+    static let wholeLengthMax = 600
+
+    /// Beginnings of keys: each the values of all fields so far.
+    private var open: [[UInt8]] = [[]]
+    /// Intervals that further fields do not narrow.
+    private var closed: [KeyInterval] = []
+    /// Whether there are keys in the intervals that the sets do not have.
+    private(set) var isWidened = false
+    /// Whether all keys are told by all their values.
+    private(set) var isOfPoints = true
+    private var isFinished = false
+
+    /// Adds the next field.
+    mutating func append(_ set: IntervalSet, isDescending: Bool) {
+        if isFinished || set.isEverything {
+            isWidened = isWidened || !set.isEverything
+            isOfPoints = false
+            isFinished = true
+            return
+        }
+        // Of a single beginning more may come than of many.
+        let most = open.count == 1 ? BoundsBuilder.pointsMax : BoundsBuilder.intervalsMax
+        guard open.count == 1 || open.count * set.intervals.count <= most else {
+            isWidened = true
+            isOfPoints = false
+            isFinished = true
+            return
+        }
+        // Intervals that were closed before are not narrowed by this field.
+        isWidened = isWidened || !closed.isEmpty || set.intervals.count > most
+        extend(by: set.widened(to: most), isDescending)
+        isFinished = open.isEmpty
+    }
+
+    private mutating func extend(by set: IntervalSet, _ isDescending: Bool) {
+        var longer: [[UInt8]] = []
+        for start in open {
+            for interval in set.intervals {
+                let bytes = isDescending ? interval.descending : interval.ascending
+                if interval.isPoint, start.count + bytes.lower.count <= Self.wholeLengthMax {
+                    longer.append(start + bytes.lower)
+                } else {
+                    isOfPoints = false
+                    closed.append(cut(start, bytes))
+                }
+            }
+        }
+        open = longer
+    }
+
+    /// The interval behind `start`, its bounds cut as keys are, to hold no less.
+    private mutating func cut(_ start: [UInt8], _ interval: KeyInterval) -> KeyInterval {
+        let room = Self.wholeLengthMax - start.count
+        var result = KeyInterval(
+            lower: start + interval.lower.prefix(room), upper: start + interval.upper.prefix(room))
+        if interval.lower.count > room { isWidened = true }
+        if interval.upper.count > room {
+            isWidened = true
+            result.upper = result.upper.successor
+        }
+        return result
+    }
+
+    /// All intervals: ascending, and disjoint.
+    mutating func finish() -> [KeyInterval] {
+        closed += open.map { $0.isEmpty ? .everything : KeyInterval(lower: $0, upper: $0.successor) }
+        open = []
+        closed.sort { $0.lower.lexicographicallyPrecedes($1.lower) }
+        var merged: [KeyInterval] = []
+        for interval in closed where interval.lower.lexicographicallyPrecedes(interval.upper) {
+            guard let last = merged.last, interval.lower.lexicographicallyPrecedes(last.upper) else {
+                merged.append(interval)
+                continue
+            }
+            if last.upper.lexicographicallyPrecedes(interval.upper) { merged[merged.count - 1].upper = interval.upper }
+        }
+        return merged
+    }
+}
+
+extension ValueInterval {
+    fileprivate var ascending: KeyInterval { KeyInterval(lower: lower.bytes, upper: upper.bytes) }
+
+    /// The same of a field whose bytes are complemented. What begins with a cut is above it, and its complement begins
+    /// with the cut's complement but is below: so the turned cut lies behind all that begins so.
+    fileprivate var descending: KeyInterval {
+        guard !isPoint else {
+            let key = lower.bytes.map(~)
+            return KeyInterval(lower: key, upper: key.successor)
+        }
+        return KeyInterval(lower: upper.bytes.map(~).successor, upper: lower.bytes.map(~).successor)
+    }
+}
