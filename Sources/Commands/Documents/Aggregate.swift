@@ -103,7 +103,7 @@ extension CommandTable {
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
-            try arguments.hint.check()
+            try arguments.hint.check(in: collection)
             let settled = try arguments.collation.settled(compiled, in: collection, compile)
             try settled.pipeline.checkGeoNearIndex()
             let source = try source(of: settled.pipeline, arguments, environment, request, context)

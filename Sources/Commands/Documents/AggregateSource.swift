@@ -27,11 +27,8 @@ struct AggregateSource: Sendable {
         query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
         query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
         query.deadline = context.deadline(of: request)
-        switch arguments.hint {
-        case .natural(let isDescending): query.naturalDescending = isDescending
-        case .id where query.sort == nil: query.sort = try arguments.hint.order()
-        case .id, .none, .unknown: break
-        }
+        arguments.hint.apply(to: &query)
+        if case .id = arguments.hint, query.sort == nil { query.sort = try arguments.hint.order() }
     }
 
     private mutating func takeFilter() {

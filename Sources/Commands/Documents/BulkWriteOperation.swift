@@ -155,7 +155,7 @@ extension Argument {
             guard value.string != nil || value.document != nil else {
                 throw CommandError(.failedToParse, "Hint must be a string or an object")
             }
-            do throws(CommandError) { try checkHint() } catch {
+            do throws(CommandError) { _ = try hint() } catch {
                 return .init(error: error, needsCollection: true)
             }
         case "collation":

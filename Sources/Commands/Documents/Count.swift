@@ -16,7 +16,7 @@ extension CommandTable {
         let documents = context.documents
         let count =
             try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
-                try arguments.hint.check()
+                try arguments.hint.check(in: collection)
                 let query = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                     try arguments.query(collator, request, context)
                 }
@@ -70,6 +70,7 @@ private struct CountArguments {
             filter: try Filter(
                 compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
                 allowsNear: true))
+        hint.apply(to: &query)
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
         query.deadline = context.deadline(of: request)

@@ -104,10 +104,10 @@ extension CommandTable {
             on: namespace, environment.collated(by: statement.collation.early))
         let order = try statement.hint.order()
         return try await documents.withCollection(namespace, for: .writing) { collection async throws(StorageError) in
-            try statement.hint.check()
+            try statement.hint.check(in: collection)
             let operation = try statement.collation.settled(compiled, in: collection) { collator throws(CommandError) in
                 try statement.operation(on: namespace, environment.collated(by: collator))
-            }
+            }.hinted(statement.hint.index)
             let tally =
                 statement.isMulti
                 ? try await documents.modifyMany(operation, statement: number, in: collection, deadline: deadline)

@@ -27,11 +27,13 @@ extension CommandTable {
             }
         }
         guard let key else { throw .missingField("distinct.key") }
+        let (usedHint, usedCollation) = (hint, collation)
         let compile = { [document] (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
             var query = FindQuery(
                 filter: try Filter(
                     compiling: document, environment: context.timelessEnvironment(of: request).collated(by: collator),
                     allowsNear: true))
+            usedHint.apply(to: &query)
             query.deadline = context.deadline(of: request)
             query.preference = request.shared.routing
             return (query, DistinctCollector(path: key, order: ValueOrder(collator)))
@@ -39,10 +41,9 @@ extension CommandTable {
         let early = try compile(collation.early)
         let documents = context.documents
         try await context.engine.checkUUID(uuid, of: namespace)
-        let (usedHint, usedCollation) = (hint, collation)
         let found =
             try await documents.withCollection(namespace) { collection async throws(StorageError) in
-                try usedHint.check()
+                try usedHint.check(in: collection)
                 let (query, collector) = try usedCollation.settled(early, in: collection, compile)
                 return try await documents.distinct(query, into: collector, in: collection)
             } ?? early.1

@@ -82,7 +82,7 @@ extension CommandTable {
         explanation.collection = collection
         let settled = try await context.engine.mapped { () async throws(StorageError) in
             guard let collection else { return compiled }
-            try arguments.hint.check()
+            try arguments.hint.check(in: collection)
             return try arguments.collation.settled(compiled, in: collection) { collator throws(CommandError) in
                 try arguments.compile(context.environment(of: inner).collated(by: collator))
             }

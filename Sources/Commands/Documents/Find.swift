@@ -141,8 +141,7 @@ struct FindArguments {
         guard given.contains(where: { $0 != nil }) else { return nil }
         switch hint {
         case .id: break
-        // Where there is a collection, that is said of it.
-        case .unknown: return nil
+        case .index: return nil
         case .none, .natural:
             throw CommandError(
                 ErrorCode(51173), "When using min()/max() a hint of which index to use must be provided")
@@ -167,11 +166,11 @@ struct FindArguments {
 
     /// A hint decides in which order documents come that no sort puts in order.
     private func apply(_ hint: Hint, to query: inout FindQuery, _ collator: Collator?) throws(CommandError) {
+        hint.apply(to: &query)
         switch hint {
-        case .natural(let isDescending): query.naturalDescending = isDescending
         case .id where query.sort == nil && query.filter.near == nil && !isTailable:
             query.sort = try SortPattern(compiling: Document { $0.append("_id", int32: 1) }, collator: collator)
-        case .id, .none, .unknown: break
+        case .id, .none, .natural, .index: break
         }
     }
 }
@@ -203,7 +202,7 @@ extension CommandTable {
         }
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
-            try arguments.hint.check()
+            try arguments.hint.check(in: collection)
             try arguments.checkTailable(collection)
             let query = try arguments.collation.settled(compiled, in: collection, compile)
             if let key = query.singleKey(in: collection) {

@@ -133,7 +133,7 @@ extension CommandTable {
         let documents = context.bypassingValidation(arguments.bypassesValidation).documents
         let number = request.shared.statementNumber(at: 0)
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> (WriteTally, Projection?) in
-            try arguments.hint.check()
+            try arguments.hint.check(in: collection)
             do throws(CommandError) { try arguments.check(against: collection) } catch { throw .command(error) }
             let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                 try arguments.compiled(on: namespace, context.server, environment.collated(by: collator))
@@ -141,7 +141,8 @@ extension CommandTable {
             let sort: SortPattern?
             do throws(CommandError) { sort = try compiled.sort.get() } catch { throw .command(error) }
             let tally = try await documents.modifyOne(
-                compiled.operation, statement: number, in: collection, sort: sort, deadline: deadline)
+                compiled.operation.hinted(arguments.hint.index), statement: number, in: collection, sort: sort,
+                deadline: deadline)
             return (tally, compiled.projection)
         }
         let (tally, projection) =

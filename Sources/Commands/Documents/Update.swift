@@ -142,18 +142,19 @@ extension CommandTable {
         }
         let hinted = try statement.hint.order()
         let body = { @Sendable (collection: Collection) async throws(StorageError) -> WriteTally in
-            try statement.hint.check()
+            try statement.hint.check(in: collection)
             do throws(CommandError) { try statement.check(against: collection) } catch { throw .command(error) }
             let (operation, sort) = try statement.collation.settled(compiled, in: collection) {
                 collator throws(CommandError) in
                 try statement.operation(on: namespace, context.server, environment.collated(by: collator))
             }
+            let hintedOperation = operation.hinted(statement.hint.index)
             if statement.isMulti {
                 return try await documents.modifyMany(
-                    operation, statement: number, in: collection, deadline: deadline)
+                    hintedOperation, statement: number, in: collection, deadline: deadline)
             }
             return try await documents.modifyOne(
-                operation, statement: number, in: collection, sort: sort ?? hinted, deadline: deadline)
+                hintedOperation, statement: number, in: collection, sort: sort ?? hinted, deadline: deadline)
         }
         if statement.isUpsert { return try await documents.withCollectionCreated(namespace, body) }
         return try await documents.withCollection(namespace, for: .writing, body) ?? WriteTally()

@@ -26,6 +26,12 @@ package struct KeyScan: Sendable {
         self.providesSort = providesSort
     }
 
+    /// A guess, as PostgreSQL makes it without a histogram.
+    func expectedRows(of rows: Int64) -> Int64 {
+        let isNarrow = intervals.allSatisfy { $0.upper.count > 1 && $0.lower.count > 1 }
+        return min(rows, isNarrow ? Int64(clamping: intervals.count) * 100 : rows / 4)
+    }
+
     /// A row of the walk: where a cursor stands behind it.
     package struct Position: Sendable {
         package let key: ByteBuffer

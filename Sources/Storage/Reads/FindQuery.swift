@@ -16,6 +16,10 @@ package struct FindQuery: Sendable {
     package var preference = ReadRouting.Preference.bySize
     /// `$natural` in the sort or the hint.
     package var naturalDescending = false
+    /// `$natural` was asked for, in whichever direction.
+    package var wantsNaturalOrder = false
+    /// The index to use.
+    package var hint: IndexHint?
     /// `min` and `max`.
     package var bounds: IDBounds?
     /// By which keys of a secondary index the documents are found; nil for the table of the documents.

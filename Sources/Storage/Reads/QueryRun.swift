@@ -28,7 +28,7 @@ package struct QueryRun: Sendable {
     package init(
         _ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil, collectsKeys: Bool = false
     ) {
-        self.query = query
+        self.query = query.choosingKeys(in: collection)
         self.collection = collection
         self.pipeline = pipeline
         self.collectsKeys = collectsKeys

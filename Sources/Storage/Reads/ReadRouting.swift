@@ -51,6 +51,7 @@ package struct ReadRouting: Sendable {
 
     private func expectedRows(_ plan: ScanPlan, of rows: Int64) -> Int64 {
         if let points = plan.points { return Int64(points.count) }
+        if let keys = plan.keys { return min(keys.expectedRows(of: rows), plan.rowLimit.map(Int64.init) ?? .max) }
         // As PostgreSQL guesses without a histogram: half for a range open at one side, less for a closed one.
         let part = plan.lower != nil && plan.upper != nil ? rows / 4 : plan.lower ?? plan.upper != nil ? rows / 2 : rows
         return min(part, plan.rowLimit.map(Int64.init) ?? .max)
@@ -98,6 +99,7 @@ extension StorageEngine {
 
     /// Where a query would be read from.
     package func pool(for query: FindQuery, in collection: Collection) -> ReadRouting.Pool {
+        let query = query.choosingKeys(in: collection)
         var plan = query.scanPlan(collection)
         if query.filter.matchesEverything, !query.isBlockingSort(in: collection) { plan.rowLimit = query.matchesNeeded }
         let pool = routing.pool(for: plan, rows: estimates[collection], query.preference)

@@ -10,7 +10,8 @@ extension StorageEngine {
     package func count(
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
-        try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
+        let query = query.choosingKeys(in: collection)
+        return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.count(query, in: collection, on: connection)
         }
     }
@@ -19,6 +20,7 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
         try query.filter.checkNearIndex(of: collection)
+        let query = query.choosingKeys(in: collection)
         let isForSQL = query.filter.matchesEverything || query.scanPlan(collection).isExact
         let total =
             isForSQL
@@ -43,7 +45,6 @@ extension StorageEngine {
     ) throws(StorageError) -> Int64 {
         var plan = query.scanPlan(collection)
         plan.order = .unordered
-        let filter = query.filter
         let enough = query.matchesNeeded.map(Int64.init)
         var total: Int64 = 0
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
@@ -57,7 +58,8 @@ extension StorageEngine {
     package func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
-        try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
+        let query = query.choosingKeys(in: collection)
+        return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.distinct(query, into: collector, in: collection, on: connection)
         }
     }
@@ -67,9 +69,9 @@ extension StorageEngine {
     ) throws(StorageError) -> DistinctCollector {
         try query.filter.checkNearIndex(of: collection)
         var collector = collector
+        let query = query.choosingKeys(in: collection)
         var plan = query.scanPlan(collection)
         plan.order = .unordered
-        let filter = query.filter
         _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
             guard try query.accepts(row.document) else { return true }
             do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }

@@ -48,7 +48,7 @@ struct TransactionalOperations {
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern?, deadline: Deadline
     ) throws(StorageError) -> DocumentOutcome {
         if let key = operation.onlyKey(in: collection) { return try modify(key, operation, in: collection) }
-        let match = try firstMatch(of: operation.filter, in: collection, sort: sort, deadline: deadline)
+        let match = try firstMatch(of: operation, in: collection, sort: sort, deadline: deadline)
         guard let match else { return try upsert(operation, into: collection) }
         return try modify(match, operation.withoutUpsert, in: collection)
     }
@@ -150,9 +150,9 @@ extension TransactionalOperations {
     }
 
     private func firstMatch(
-        of filter: Filter, in collection: Collection, sort: SortPattern?, deadline: Deadline
+        of operation: DocumentOperation, in collection: Collection, sort: SortPattern?, deadline: Deadline
     ) throws(StorageError) -> ByteBuffer? {
-        let search = CandidateSearch(filter, in: collection, sort: sort, count: 1)
+        let search = CandidateSearch(operation, in: collection, sort: sort, count: 1)
         var (run, batch) = (search.run, search.batch)
         try run.fill(&batch, on: connection, deadline: deadline)
         return CandidateSearch.keys(of: run, in: batch).first

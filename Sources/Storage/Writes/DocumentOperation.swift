@@ -18,8 +18,16 @@ package struct DocumentOperation: Sendable {
     package let upsertID: ObjectID?
     /// What findAndModify wants to see.
     package let image: Image
+    /// The index by which documents are to be found.
+    package var hint: IndexHint?
     /// The result need not fulfil what the collection demands.
     package var bypassesValidation = false
+
+    package func hinted(_ hint: IndexHint?) -> DocumentOperation {
+        var copy = self
+        copy.hint = hint
+        return copy
+    }
 
     package enum Image: Sendable {
         case none

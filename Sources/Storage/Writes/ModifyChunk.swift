@@ -85,6 +85,7 @@ struct ModifyChunk {
     private var plan: ScanPlan {
         var plan = ScanPlan(collection, order: .insertion(descending: false))
         plan.narrow(by: operation.filter)
+        plan.keys = operation.query.choosingKeys(in: collection).keys
         plan.after = start.position
         plan.rowLimit = start.rows
         return plan

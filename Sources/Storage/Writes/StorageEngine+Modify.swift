@@ -42,7 +42,7 @@ extension StorageEngine {
         }
         while true {
             let found = try await matches(
-                of: operation.filter, in: collection, sort: sort, count: candidates.wanted(in: collection),
+                of: operation, in: collection, sort: sort, count: candidates.wanted(in: collection),
                 deadline: deadline)
             guard let (key, isMine) = candidates.choose(found, in: collection) else {
                 return try await upsert(operation, into: collection, claim: claim, deadline: deadline)
@@ -117,9 +117,9 @@ extension StorageEngine {
 
     /// The keys of the first documents that match.
     private func matches(
-        of filter: Filter, in collection: Collection, sort: SortPattern?, count: Int, deadline: Deadline
+        of operation: DocumentOperation, in collection: Collection, sort: SortPattern?, count: Int, deadline: Deadline
     ) async throws(StorageError) -> [ByteBuffer] {
-        let search = CandidateSearch(filter, in: collection, sort: sort, count: count)
+        let search = CandidateSearch(operation, in: collection, sort: sort, count: count)
         let (batch, run) = try await fill(search.batch, from: search.run, deadline: deadline)
         return CandidateSearch.keys(of: run, in: batch)
     }
@@ -178,8 +178,16 @@ extension DocumentOperation {
         } catch { throw .command(error) }
     }
 
+    /// What finds its documents.
+    var query: FindQuery {
+        var query = FindQuery(filter: filter)
+        query.hint = hint
+        return query
+    }
+
     var withoutUpsert: DocumentOperation {
         var copy = DocumentOperation(on: namespace, filter: filter, action: action, image: image)
+        copy.hint = hint
         copy.bypassesValidation = bypassesValidation
         return copy
     }
@@ -190,8 +198,8 @@ struct CandidateSearch {
     let run: QueryRun
     let batch: ReplyBatch
 
-    init(_ filter: Filter, in collection: Collection, sort: SortPattern?, count: Int) {
-        var query = FindQuery(filter: filter)
+    init(_ operation: DocumentOperation, in collection: Collection, sort: SortPattern?, count: Int) {
+        var query = operation.query
         query.sort = sort
         query.limit = count
         run = QueryRun(query, on: collection, collectsKeys: !collection.isKeyedByID)
