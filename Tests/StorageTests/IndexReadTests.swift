@@ -1,0 +1,107 @@
+import BSON
+import CommandModel
+import Query
+import Testing
+
+@testable import Storage
+
+extension DatabaseTests {
+    /// Queries give the same documents with and without every index, in one batch or in many.
+    @Suite struct IndexReadTests {
+        static let documents = 300
+        static let queries = 150
+
+        static let indexes = [
+            [#"{"key":{"a":1}}"#],
+            [#"{"key":{"a":-1,"b":1}}"#, #"{"key":{"b.c":1},"sparse":true}"#],
+            [#"{"key":{"b":1,"a":1,"c":-1}}"#, #"{"key":{"c":1},"partialFilterExpression":{"c":{"$gt":1}}}"#],
+        ]
+
+        struct Maker {
+            var random: SeededGenerator
+
+            mutating func value(_ depth: Int = 0) -> String {
+                switch Int.random(in: 0..<(depth > 1 ? 8 : 12), using: &random) {
+                case 0: "null"
+                case 1: "\"\("xyz".randomElement(using: &random) ?? "x")\""
+                case 2: "1.5"
+                case 3: "true"
+                case 4...7: "\(Int.random(in: -2..<5, using: &random))"
+                case 8: "{\"c\":\(value(depth + 1))}"
+                default:
+                    "["
+                        + (0..<Int.random(in: 0..<4, using: &random)).map { _ in value(depth + 1) }
+                        .joined(separator: ",") + "]"
+                }
+            }
+
+            mutating func document(_ id: Int) -> Document {
+                var fields = ["\"_id\":\(id)"]
+                for name in ["a", "b", "c"] where Int.random(in: 0..<5, using: &random) > 0 {
+                    // Two arrays in the fields of one index are refused.
+                    let value = name == "b" ? value() : value(2)
+                    fields.append("\"\(name)\":\(value)")
+                }
+                return json("{" + fields.joined(separator: ",") + "}")
+            }
+
+            mutating func condition() -> String {
+                let path = ["a", "b", "c", "b.c"].randomElement(using: &random) ?? "a"
+                let comparison = ["$gt", "$gte", "$lt", "$lte", "$ne", "$eq"].randomElement(using: &random) ?? "$eq"
+                switch Int.random(in: 0..<8, using: &random) {
+                case 0: return "{\"\(path)\":\(value())}"
+                case 1: return "{\"\(path)\":{\"$in\":[\(value(2)),\(value(2)),\(value(2))]}}"
+                case 2: return "{\"\(path)\":{\"$gt\":\(value(2)),\"$lte\":\(value(2))}}"
+                case 3: return "{\"\(path)\":{\"$exists\":\(Bool.random(using: &random))}}"
+                case 4: return "{\"b\":{\"$elemMatch\":{\"$gte\":1,\"$lt\":4}}}"
+                default: return "{\"\(path)\":{\"\(comparison)\":\(value(2))}}"
+                }
+            }
+
+            mutating func filter() -> String {
+                let conditions = (0..<Int.random(in: 1..<4, using: &random)).map { _ in condition() }
+                let list = conditions.joined(separator: ",")
+                return Int.random(in: 0..<4, using: &random) == 0 ? "{\"$or\":[\(list)]}" : "{\"$and\":[\(list)]}"
+            }
+
+            mutating func sort() -> String? {
+                [nil, #"{"a":1,"_id":1}"#, #"{"b":-1,"_id":1}"#, #"{"a":-1,"b":1,"_id":1}"#].randomElement(
+                    using: &random)
+                    ?? nil
+            }
+        }
+
+        @Test("random filters and sorts: the same documents with and without indexes", arguments: indexes)
+        func sameDocuments(indexes: [String]) async throws {
+            let seed = SeededGenerator.seed()
+            print("MARTLET_SEED=\(seed)")
+            var maker = Maker(random: SeededGenerator(seed: seed))
+            let store = try TestStore.make()
+            let plain = try await store.collection("plain")
+            for index in indexes { try await store.index(index, on: namespace("indexed")) }
+            for id in 0..<Self.documents {
+                let document = maker.document(id)
+                try await store.engine.insert(document, into: plain)
+                _ = try await store.engine.withCollectionCreated(namespace("indexed")) {
+                    collection async throws(StorageError) in
+                    try await store.engine.insert(document, into: collection)
+                }
+            }
+            try await store.checkKeys(of: "indexed")
+            let indexed = try await store.collection("indexed")
+            for _ in 0..<Self.queries {
+                let (filter, sort) = (maker.filter(), maker.sort())
+                let batch = [1, 7, Int.max].randomElement(using: &maker.random) ?? 1
+                let expected = try await store.engine.documents(of: plain, where: filter, sort: sort).map(\.text)
+                let found = try await store.engine.documents(
+                    of: indexed, where: filter, sort: sort, batch: batch
+                ).map(\.text)
+                let isSame = sort == nil ? found.sorted() == expected.sorted() : found == expected
+                #expect(isSame, "\(filter) \(sort ?? "") MARTLET_SEED=\(seed)")
+                let count = try await store.engine.count(
+                    FindQuery(filter: try Filter(compiling: json(filter))), in: indexed)
+                #expect(Int(count) == expected.count, "count of \(filter) MARTLET_SEED=\(seed)")
+            }
+        }
+    }
+}
