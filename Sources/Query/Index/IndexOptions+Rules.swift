@@ -128,6 +128,7 @@ extension IndexOptions {
         }
         try projection.withRaw { raw throws(CommandError) in
             try WildcardProjection.checkValues(raw, depth: 0)
+            try WildcardProjection.checkPaths(raw)
             _ = try Projection(compiling: raw, dialect: .stage)
         }
     }

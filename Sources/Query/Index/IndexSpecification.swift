@@ -37,7 +37,8 @@ package struct IndexSpecification: Sendable {
         name = isIDIndex ? "_id_" : options.name
         options.name = name
         let collator = options.collation.collator(default: target.collator)
-        document = options.document(key: try pattern.stored(&options), collator: collator)
+        let key = try pattern.stored(&options)
+        document = options.document(key: key, collator: collator)
         definition = try IndexDefinition(document)
         signature = IndexSignature(document)
     }

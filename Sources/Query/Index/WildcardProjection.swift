@@ -19,6 +19,28 @@ enum WildcardProjection {
         }
     }
 
+    /// No path lies within another: that is told before what is included and what excluded.
+    static func checkPaths(_ projection: RawDocument) throws(CommandError) {
+        var ends: Set<String> = []
+        var parents: Set<String> = []
+        for (path, _) in leaves(projection, below: "") {
+            guard !ends.contains(path), !parents.contains(path) else {
+                throw CommandError(ErrorCode(31250), "Path collision at \(path.prefix(100))")
+            }
+            for dot in path.indices where path[dot] == "." {
+                let parent = String(path[..<dot])
+                guard !ends.contains(parent) else {
+                    throw CommandError(
+                        ErrorCode(31249),
+                        "Path collision at \(path.prefix(100)) remaining portion \(path[dot...].dropFirst().prefix(100))"
+                    )
+                }
+                parents.insert(parent)
+            }
+            ends.insert(path)
+        }
+    }
+
     /// Whether the wildcard still sees `path`, or something within it.
     static func shows(_ path: String, _ projection: RawDocument) -> Bool {
         let paths = leaves(projection, below: "")
