@@ -89,7 +89,7 @@ extension CollModArguments {
         guard !isDryRun || index?.makesUnique == true else {
             throw CommandError(.invalidOptions, "'dryRun' is for the conversion of an index to a unique one")
         }
-        try index?.check(against: collection)
+        _ = try index?.modification(in: collection)
     }
 
     private static func changes(of kind: CollectionKind) -> Set<String> {
@@ -147,7 +147,12 @@ extension CommandTable {
                 try await context.engine.catalog.changeOptions(of: arguments.namespace, change)
             }
         }
-        return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
+        let modification = try await arguments.index?.apply(
+            to: arguments.namespace, isDryRun: arguments.isDryRun, context)
+        return CommandReply { builder in
+            modification?.write(into: &builder)
+            request.shared.writeUnsatisfiedConcern(into: &builder)
+        }
     }
 }
 

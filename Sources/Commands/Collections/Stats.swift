@@ -38,7 +38,12 @@ extension CommandTable {
         builder.append("totalIndexSize", Value.smallest(indexes / scale))
         builder.append("totalSize", Value.smallest((storage + indexes) / scale))
         builder.beginDocument("indexSizes")
-        if collection != nil { builder.append("_id_", Value.smallest(indexes / scale)) }
+        let secondary = stats?.secondaryIndexBytes ?? []
+        if collection != nil {
+            let rest = indexes - secondary.reduce(0) { $0 + $1.bytes }
+            builder.append("_id_", Value.smallest(max(0, rest) / scale))
+        }
+        for index in secondary { builder.append(name: index.name, Value.smallest(index.bytes / scale)) }
         builder.end()
         builder.beginArray("indexBuilds")
         builder.end()
@@ -85,7 +90,7 @@ extension CommandTable {
             builder.append("avgObjSize", double: average)
             builder.append("dataSize", double: Double(stats.total.documentBytes) / divisor)
             builder.append("storageSize", double: Double(stats.total.storageBytes) / divisor)
-            builder.append("indexes", int64: Int64(stats.collections))
+            builder.append("indexes", int64: Int64(stats.indexes))
             builder.append("indexSize", double: Double(stats.total.indexBytes) / divisor)
             builder.append(
                 "totalSize", double: Double(stats.total.storageBytes + stats.total.indexBytes) / divisor)

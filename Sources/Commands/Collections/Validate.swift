@@ -31,15 +31,7 @@ extension CommandTable {
             builder.append("nInvalidDocuments", int64: report.invalidCount)
             builder.append("nNonCompliantDocuments", int64: 0)
             builder.append("nrecords", int64: report.documentCount)
-            builder.append("nIndexes", int32: 1)
-            builder.beginDocument("keysPerIndex")
-            builder.append("_id_", int64: report.documentCount)
-            builder.end()
-            builder.beginDocument("indexDetails")
-            builder.beginDocument("_id_")
-            builder.append("valid", bool: true)
-            builder.end()
-            builder.end()
+            writeIndexes(of: report, &builder)
             builder.append("valid", bool: report.invalidCount == 0)
             builder.append("repaired", bool: false)
             for list in ["warnings", "errors", "extraIndexEntries", "missingIndexEntries", "corruptRecords"]
@@ -49,5 +41,20 @@ extension CommandTable {
                 builder.end()
             }
         }
+    }
+
+    private static func writeIndexes(of report: ValidationReport, _ builder: inout DocumentBuilder) {
+        builder.append("nIndexes", int32: Int32(clamping: report.keyCounts.count + 1))
+        builder.beginDocument("keysPerIndex")
+        builder.append("_id_", int64: report.documentCount)
+        for index in report.keyCounts { builder.append(name: index.name, .int64(index.count)) }
+        builder.end()
+        builder.beginDocument("indexDetails")
+        for name in ["_id_"] + report.keyCounts.map(\.name) {
+            builder.beginDocument(name: name)
+            builder.append("valid", bool: true)
+            builder.end()
+        }
+        builder.end()
     }
 }

@@ -20,6 +20,13 @@ package enum CollectionKind: Sendable {
 }
 
 extension CollectionKind {
+    var hasIDIndex: Bool {
+        switch self {
+        case .plain, .capped: true
+        case .clustered, .timeseries, .view: false
+        }
+    }
+
     var view: ViewDefinition? {
         if case .view(let definition) = self { return definition }
         return nil

@@ -1,6 +1,7 @@
 package import BSON
 package import CommandModel
 internal import Postgres
+internal import Query
 internal import SQL
 
 /// Exact numbers and bytes of a collection.
@@ -11,10 +12,14 @@ package struct CollectionStatistics: Sendable {
     /// Bytes on disk, without indexes.
     package var storageBytes: Int64 = 0
     package var indexBytes: Int64 = 0
+    /// The part of the secondary ones, in the order in which they were made.
+    package var secondaryIndexBytes: [(name: String, bytes: Int64)] = []
 }
 
 package struct ValidationReport: Sendable {
     package var uuid: [UInt8]
+    /// Of the secondary indexes, in the order in which they were made.
+    package var keyCounts: [(name: String, count: Int64)] = []
     package var documentCount: Int64 = 0
     package var invalidCount: Int64 = 0
 }
@@ -28,7 +33,7 @@ extension StorageEngine {
 
     package func statistics(
         ofDatabase database: String
-    ) async throws(StorageError) -> (collections: Int, views: Int, total: CollectionStatistics) {
+    ) async throws(StorageError) -> (collections: Int, views: Int, indexes: Int, total: CollectionStatistics) {
         let sizes = try await catalog.collections(in: database)
         var total = CollectionStatistics()
         let tables = sizes.filter { $0.collection.view == nil }
@@ -39,7 +44,8 @@ extension StorageEngine {
             total.storageBytes += statistics.storageBytes
             total.indexBytes += statistics.indexBytes
         }
-        return (tables.count, sizes.count - tables.count, total)
+        let indexes = tables.reduce(0) { $0 + $1.collection.indexCount }
+        return (tables.count, sizes.count - tables.count, indexes, total)
     }
 
     private func statistics(of sizes: CollectionSizes) async throws(StorageError) -> CollectionStatistics {
@@ -55,10 +61,35 @@ extension StorageEngine {
                 return CollectionStatistics(
                     documentCount: result.int8(row: 0, column: 0) ?? 0,
                     documentBytes: result.int8(row: 0, column: 1) ?? 0,
-                    storageBytes: sizes.storageSize, indexBytes: sizes.indexSize)
+                    storageBytes: sizes.storageSize, indexBytes: sizes.indexSize,
+                    secondaryIndexBytes: try Self.secondaryIndexBytes(of: sizes.collection, on: connection))
             } catch {
                 throw .postgres(error)
             }
+        }
+    }
+
+    private static func keyCounts(
+        of collection: Collection, on connection: Connection
+    ) throws(StorageError) -> [(name: String, count: Int64)] {
+        var counts: [(name: String, count: Int64)] = []
+        for index in collection.readyIndexes {
+            let row = try CatalogSQL.execute("SELECT count(*) FROM \(index.table)", [], on: connection)
+            counts.append((index.definition.name, row.int8(row: 0, column: 0) ?? 0))
+        }
+        return counts
+    }
+
+    private static func secondaryIndexBytes(
+        of collection: Collection, on connection: Connection
+    ) throws(PostgresError) -> [(name: String, bytes: Int64)] {
+        guard collection.hasIndexes else { return [] }
+        let rows = try connection.execute(
+            Statement(
+                "SELECT name, size FROM martlet.index_sizes WHERE collection = $1 ORDER BY number",
+                [.int8(collection.number)]))
+        return (0..<rows.rowCount).compactMap { row in
+            rows.text(row: row, column: 0).map { ($0, rows.int8(row: row, column: 1) ?? 0) }
         }
     }
 
@@ -78,7 +109,17 @@ extension StorageEngine {
                 }
                 return true
             }
+            report.keyCounts = try Self.keyCounts(of: collection, on: connection)
             return report
         }
+    }
+}
+
+extension Collection {
+    /// With the one on `_id`, where there is one.
+    fileprivate var indexCount: Int {
+        let own = kind.hasIDIndex ? 1 : 0
+        if case .success(let indexes) = indexes { return own + indexes.count }
+        return own
     }
 }
