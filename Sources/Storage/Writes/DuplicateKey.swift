@@ -17,17 +17,20 @@ extension CommandError {
 
     /// MongoDB's E11000.
     ///
-    /// - Parameter values: of the fields of the index, under their names; nil when they are not known.
+    /// - Parameters:
+    ///   - collator: of the index. What stands in the keys for a text is shown, for that is what was there already.
+    ///   - values: of the fields of the index, under their names; nil when they are not known.
     static func duplicateKey(
-        in namespace: Namespace, index: String, pattern: Document, values: Document?
+        in namespace: Namespace, index: String, collator: Collator? = nil, pattern: Document, values: Document?
     ) -> CommandError {
         let details = Document { builder in
             builder.append("keyPattern", document: pattern)
             if let values { builder.append("keyValue", document: values) }
         }
-        let shown = values.map { " dup key: " + $0.withRaw { ShellText.of($0) } } ?? ""
+        let collation = collator.map { " collation: " + $0.collation.document.withRaw { ShellText.of($0) } } ?? ""
+        let shown = values.map { " dup key: " + $0.showing(keysOf: collator).withRaw { ShellText.of($0) } } ?? ""
         return CommandError(
-            .duplicateKey, "E11000 duplicate key error collection: \(namespace) index: \(index)\(shown)",
+            .duplicateKey, "E11000 duplicate key error collection: \(namespace) index: \(index)\(collation)\(shown)",
             details: details)
     }
 }
@@ -38,7 +41,9 @@ extension Collection {
         let definition = index.definition
         var values: Document?
         if let key, let document { values = document.withRaw { definition.keyValue(of: $0, for: key) } }
-        return .duplicateKey(in: namespace, index: definition.name, pattern: definition.keyPattern, values: values)
+        return .duplicateKey(
+            in: namespace, index: definition.name, collator: definition.collator, pattern: definition.keyPattern,
+            values: values)
     }
 
     /// The same from PostgreSQL's words; nil when they say something else.
@@ -72,6 +77,27 @@ extension Collection {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): byte &- UInt8(ascii: "a") &+ 10
         default: nil
+        }
+    }
+}
+
+extension Document {
+    /// The texts as the collator's keys of them.
+    fileprivate func showing(keysOf collator: Collator?) -> Document {
+        guard let collator else { return self }
+        return withRaw { raw in
+            Document { builder in
+                for field in raw {
+                    guard field.value.type == .string, let text = field.value.stringBytes else {
+                        builder.append(field)
+                        continue
+                    }
+                    var key: [UInt8] = []
+                    collator.appendKey(of: text, to: &key)
+                    let shown = key.dropLast().withUnsafeBytes(hexEncoded)
+                    builder.append(field.key, Value.string("CollationKey(0x\(shown))"))
+                }
+            }
         }
     }
 }
