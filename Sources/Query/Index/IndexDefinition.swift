@@ -20,7 +20,8 @@ package struct IndexDefinition: Sendable {
             /// `2d`.
             case plane
             case text
-            /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields.
+            /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields. The values are
+            /// ascending, whatever the pattern says.
             case wildcard
         }
 
@@ -52,6 +53,8 @@ package struct IndexDefinition: Sendable {
     package let partialFilter: Filter?
     /// Strings in the keys are under it; nil for their bytes.
     package let collator: Collator?
+    /// Of a wildcard index.
+    package let wildcardScope: WildcardScope?
 
     /// - Parameter specification: as `createIndexes` has checked and completed it: `v`, `key`, `name` and the options.
     /// - Throws: what is wrong with a specification that this server does not understand.
@@ -67,6 +70,9 @@ package struct IndexDefinition: Sendable {
         self.specification = specification
         keyPattern = Document(copying: pattern)
         fields = try Self.fields(of: pattern)
+        wildcardScope = fields.first { $0.kind == .wildcard }.map {
+            WildcardScope(path: $0.path, projection: raw["wildcardProjection"]?.document)
+        }
         isUnique = raw["unique"]?.bool ?? false
         isSparse = raw["sparse"]?.bool ?? false
         isHidden = raw["hidden"]?.bool ?? false

@@ -31,20 +31,21 @@ package struct IndexKeyMaker {
     /// Bytes walked over and encoded.
     static let workMax = 1 << 30
 
-    private let definition: IndexDefinition
-    private let fieldCount: Int
+    let definition: IndexDefinition
+    let fieldCount: Int
     private let isHashed: Bool
     private let isSupported: Bool
+    private let wildcardField: Int?
 
     /// Encoded values: those of the outermost frame, then of the frames inside it.
-    private var encoder = KeyEncoder()
+    var encoder = KeyEncoder()
     /// Frames of one slot for each field.
-    private var slots: [Slot] = []
+    var slots: [Slot] = []
     /// The key being put together.
     private var key: [UInt8] = []
     private var keys: [ByteBuffer] = []
-    private var facts = IndexFacts()
-    private var work = 0
+    var facts = IndexFacts()
+    var work = 0
     /// The key whose values are looked for.
     private var sought: ByteBuffer?
     private var found: [Value]?
@@ -53,7 +54,8 @@ package struct IndexKeyMaker {
         self.definition = definition
         fieldCount = definition.fields.count
         isHashed = definition.fields.contains { $0.kind == .hashed }
-        isSupported = definition.fields.allSatisfy { [.ascending, .descending, .hashed].contains($0.kind) }
+        isSupported = definition.fields.allSatisfy { ![.text, .sphere, .plane].contains($0.kind) }
+        wildcardField = definition.fields.firstIndex { $0.kind == .wildcard }
     }
 
     package mutating func keys(of document: RawDocument) throws(CommandError) -> IndexKeys {
@@ -83,7 +85,11 @@ package struct IndexKeyMaker {
         slots.removeAll(keepingCapacity: true)
         let start = RawValue(type: .document, bytes: document.bytes)
         for _ in 0..<fieldCount { slots.append(Slot(value: start)) }
-        try expand(0)
+        if let field = wildcardField, let scope = definition.wildcardScope {
+            try makeWildcardKeys(of: document, field, scope)
+        } else {
+            try expand(0)
+        }
     }
 
     /// Of equal keys one stays.
@@ -102,7 +108,7 @@ package struct IndexKeyMaker {
 
 extension IndexKeyMaker {
     /// How far the path of one field was followed.
-    private struct Slot {
+    struct Slot {
         enum State {
             case following
             /// The value is in the key.
@@ -134,7 +140,7 @@ extension IndexKeyMaker {
     }
 
     /// Follows the path of a field until it ends or stands before an array.
-    private mutating func follow(_ frame: Int, _ field: Int) {
+    mutating func follow(_ frame: Int, _ field: Int) {
         var slot = slots[frame + field]
         guard slot.state == .following else { return }
         definition.fields[field].steps.withUnsafeBufferPointer { steps in
@@ -243,7 +249,7 @@ extension IndexKeyMaker {
 // MARK: Putting keys together
 
 extension IndexKeyMaker {
-    private mutating func finishKey(_ frame: Int) throws(CommandError) {
+    mutating func finishKey(_ frame: Int) throws(CommandError) {
         key.removeAll(keepingCapacity: true)
         var isMissing = true
         for slot in slots[frame..<frame + fieldCount] {
@@ -270,7 +276,7 @@ extension IndexKeyMaker {
             .cannotBuildIndexKeys, "a document has more than \(Self.keysMax) keys in index '\(definition.name)'")
     }
 
-    private func checkWork() throws(CommandError) {
+    func checkWork() throws(CommandError) {
         guard work > Self.workMax else { return }
         throw CommandError(
             .cannotBuildIndexKeys, "the keys of a document in index '\(definition.name)' take too much work")
