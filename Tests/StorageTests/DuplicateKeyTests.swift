@@ -9,7 +9,8 @@ import Testing
 struct DuplicateKeyTests {
     private static let table: [(options: String, document: String, message: String)] = [
         (
-            #"{"key":{"a":1}}"#, #"{"a":5,"b":6}"#, "E11000 duplicate key error collection: d.c index: i dup key: { a: 5 }"
+            #"{"key":{"a":1}}"#, #"{"a":5,"b":6}"#,
+            "E11000 duplicate key error collection: d.c index: i dup key: { a: 5 }"
         ),
         (
             #"{"key":{"a.b":1,"c":-1}}"#, #"{"a":{"b":"x"}}"#,

@@ -11,16 +11,17 @@ import Testing
 extension TestStore {
     /// Makes indexes, each a specification without its name and version.
     func index(_ specifications: String..., on namespace: Namespace = StorageTests.namespace()) async throws {
-        let definitions = try specifications.enumerated().map { number, text in
-            let full = Document { builder in
-                builder.append("v", int32: 2)
-                json(text).withRaw { raw in for field in raw { builder.append(field) } }
-                builder.append("name", string: "index\(number)")
+        _ = try await engine.catalog.changeIndexes(of: namespace, creating: .empty) {
+            collection throws(CommandError) in
+            let present = collection.readyIndexes.count
+            return try specifications.enumerated().map { number, text throws(CommandError) in
+                let full = Document { builder in
+                    builder.append("v", int32: 2)
+                    json(text).withRaw { raw in for field in raw { builder.append(field) } }
+                    builder.append("name", string: "index\(present + number)")
+                }
+                return .create(try IndexDefinition(full))
             }
-            return try IndexDefinition(full)
-        }
-        _ = try await engine.catalog.changeIndexes(of: namespace, creating: .empty) { _ in
-            definitions.map(IndexChange.create)
         }
     }
 

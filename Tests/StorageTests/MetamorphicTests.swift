@@ -129,15 +129,17 @@ extension DatabaseTests {
             let plan = try (0..<Self.groups).map { group in
                 try (0..<Self.operationsPerGroup).map { _ in try Self.operation(group: group, using: &random) }
             }
-            let expected = try await Self.play(plan, concurrently: false, connections: 1)
-            for (connections, indexed) in [(1, false), (4, false), (1, true), (4, true)] {
-                let history = try await Self.play(
-                    plan, concurrently: true, connections: connections, indexed: indexed)
-                #expect(
-                    history.documents == expected.documents,
-                    "MARTLET_SEED=\(seed) connections \(connections) indexed \(indexed)")
-                for (group, answers) in history.answers.enumerated() {
-                    #expect(answers == expected.answers[group], "MARTLET_SEED=\(seed) group \(group)")
+            // Which document a write by filter finds first depends on the index that it is found by.
+            for indexed in [false, true] {
+                let expected = try await Self.play(plan, concurrently: false, connections: 1, indexed: indexed)
+                for connections in [1, 4] {
+                    let history = try await Self.play(
+                        plan, concurrently: true, connections: connections, indexed: indexed)
+                    let run = "MARTLET_SEED=\(seed) connections \(connections) indexed \(indexed)"
+                    #expect(history.documents == expected.documents, "\(run)")
+                    for (group, answers) in history.answers.enumerated() {
+                        #expect(answers == expected.answers[group], "\(run) group \(group)")
+                    }
                 }
             }
         }
