@@ -65,14 +65,19 @@ package struct CompiledPipeline: Sendable {
     /// Of what it tells, when the documents are facts of the server.
     package var server: ServerSource?
     package var pipeline = Pipeline()
+    /// Where what comes out is written; nil when the client gets it.
+    package var output: PipelineOutput?
 }
 
 /// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
 package struct PipelineCompiler {
     let environment: ExpressionEnvironment
+    /// Of a command whose pipeline may end with `$out` or `$merge`; nil for all others.
+    let outputDatabase: String?
 
-    package init(in environment: ExpressionEnvironment) {
+    package init(in environment: ExpressionEnvironment, writingFrom outputDatabase: String? = nil) {
         self.environment = environment
+        self.outputDatabase = outputDatabase
     }
 
     var collator: Collator? { environment.collator }
@@ -83,7 +88,8 @@ package struct PipelineCompiler {
     static let stagesMax = 1000
 
     package func compile(_ pipeline: RawDocument) throws(CommandError) -> CompiledPipeline {
-        guard pipeline.elementCount <= Self.stagesMax else {
+        let count = pipeline.elementCount
+        guard count <= Self.stagesMax else {
             throw CommandError(
                 ErrorCode(7_749_501), "Pipeline length must be no longer than \(Self.stagesMax) stages.")
         }
@@ -102,6 +108,8 @@ package struct PipelineCompiler {
                 compiled.pipeline.stages = [.geoNear(try GeoNear(compiling: stage.value, in: environment, collator))]
             } else if stage.key == "$documents" {
                 compiled.documents = try documents(stage.value)
+            } else if PipelineOutput.isOutput(stage.key) {
+                compiled.output = try output(stage, isLast: index == count - 1)
             } else {
                 compiled.pipeline.stages += try compile(stage)
             }
@@ -158,7 +166,7 @@ package struct PipelineCompiler {
         case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)
         case "$sortByCount": try sortByCount(stage.value)
-        case "$lookup", "$graphLookup", "$unionWith", "$facet", "$out", "$merge":
+        case "$lookup", "$graphLookup", "$unionWith", "$facet":
             throw CommandError(.notImplemented, "the stage \(stage.key.string) is not implemented yet")
         default:
             throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(stage.key.string)'")

@@ -16,8 +16,22 @@ struct UpdatePipeline {
                 environment.variables.append((name, Value(copying: constant.value)))
             }
         }
-        stages = try PipelineCompiler(in: environment).compile(pipeline).pipeline.stages
+        let compiled = try PipelineCompiler(in: environment).compile(pipeline)
+        guard compiled.documents == nil, compiled.server == nil,
+            compiled.pipeline.stages.allSatisfy(Self.isAllowed)
+        else { throw Self.notAllowed }
+        stages = compiled.pipeline.stages
     }
+
+    private static func isAllowed(_ stage: Stage) -> Bool {
+        switch stage {
+        case .projection, .replaceRoot: true
+        default: false
+        }
+    }
+
+    private static let notAllowed = CommandError(
+        .invalidOptions, "a stage is not allowed to be used within an update")
 
     func apply(to document: RawDocument) throws(CommandError) -> Document {
         var result = Document(copying: document)
@@ -36,8 +50,7 @@ struct UpdatePipeline {
                 var result = document
                 try ReplaceRoot.withRoot(root, of: raw) { result = Document(copying: $0) }
                 return result
-            // The command lets no other stage pass.
-            default: throw CommandError(.invalidOptions, "a stage is not allowed to be used within an update")
+            default: throw Self.notAllowed
             }
         }
     }
