@@ -18,6 +18,8 @@ package enum SchemaSQL {
         Migration(
             version: 6, name: "kinds_of_collections", text: text(PackageResources._006_kinds_of_collections_sql)),
         Migration(version: 7, name: "indexes", text: text(PackageResources._007_indexes_sql)),
+        Migration(
+            version: 8, name: "unfinished_collections", text: text(PackageResources._008_unfinished_collections_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

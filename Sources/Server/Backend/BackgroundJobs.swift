@@ -11,6 +11,7 @@ struct BackgroundJobs: Service {
     static let leaseName = "maintenance"
     static let tick = Duration.seconds(1)
     static let reapPeriod = TimeAmount.seconds(60)
+    static let renewPeriod = TimeAmount.seconds(30)
 
     private let state: ServerState
     private let logger: Logger
@@ -25,15 +26,22 @@ struct BackgroundJobs: Service {
         await cancelWhenGracefulShutdown {
             var keeper = LeaseKeeper(Self.leaseName, holder: holder, engine: engine, logger: logger)
             var nextReaping = NIODeadline.now()
+            var nextRenewal = NIODeadline.now()
             var lastToken: LeaseToken?
             while !Task.isCancelled {
                 await keeper.tick()
+                if NIODeadline.now() >= nextRenewal {
+                    nextRenewal = .now() + Self.renewPeriod
+                    // If PostgreSQL cannot be reached now, nobody else drops them now either.
+                    try? await engine.catalog.renewUnfinished()
+                }
                 // A new holder does not know what the last one has left undone.
                 if let token = keeper.token, token != lastToken || NIODeadline.now() >= nextReaping {
                     lastToken = token
                     nextReaping = .now() + Self.reapPeriod
                     _ = await SessionReaper.run(with: &keeper, counters: engine.metrics.leases, logger: logger)
                     let now = Int64(state.now) * 1_000
+                    _ = await CollectionReaper.run(with: &keeper, logger: logger)
                     _ = await DocumentReaper.run(with: &keeper, engine: engine, now: now, logger: logger)
                 }
                 try? await Task.sleep(for: Self.tick)

@@ -14,6 +14,8 @@ internal import SQL
 package final class Catalog: Sendable {
     private let cache = NIOLockedValueBox<[Namespace: Collection]>([:])
     let pool: DatabasePool<GeneralWorker>
+    /// Those that this server is making.
+    let unfinished = NIOLockedValueBox<Set<Namespace>>([])
     /// Attempts of one change among changes by others.
     private static let optionChangesMax = 20
 

@@ -64,6 +64,7 @@ package struct CollectionSQL: Sendable {
     let insertMany: String
     let update: RecordedSQL
     let delete: RecordedSQL
+    let updateMany: String
     let deleteMany: String
     let presentIDs: String
     let count: String
@@ -88,6 +89,12 @@ package struct CollectionSQL: Sendable {
         // xmin is the transaction that wrote the version which was read: a compare-and-swap without a version column.
         update = RecordedSQL("UPDATE \(table) SET doc = $2 WHERE id = $1 AND xmin = $3", parameters: 3)
         delete = RecordedSQL("DELETE FROM \(table) WHERE id = $1 AND xmin = $2", parameters: 2)
+        // In the order of the keys, as all rows are locked.
+        updateMany = """
+            UPDATE \(table) AS t SET doc = u.doc FROM (SELECT * FROM \
+            unnest($1::bytea[], $2::bytea[], $3::xid[]) AS u (id, doc, version) ORDER BY u.id) AS u \
+            WHERE t.id = u.id AND t.xmin = u.version RETURNING t.id
+            """
         deleteMany = "DELETE FROM \(table) WHERE id = ANY($1)"
         presentIDs = "SELECT id FROM \(table) WHERE id = ANY($1)"
         count = "SELECT count(*) FROM \(table)"

@@ -30,6 +30,8 @@ package struct FindQuery: Sendable {
     package var sortBytesMax = Sorter.memoryBytesMax
     package var showsRecordID = false
     package var returnedKey = ReturnedKey.none
+    /// Rows that were inserted later are left out: what is written into the collection while it is read.
+    package var ridMax: Int64?
 
     /// `returnKey`: the key by which a document was found, in the place of the document.
     package enum ReturnedKey: Sendable {
@@ -73,7 +75,8 @@ package struct FindQuery: Sendable {
     /// The rows to read from `collection`, narrowed by what the filter says about `_id`.
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder(collection))
-        plan.showsRID = showsRecordID || projection?.needsFacts == true
+        plan.ridMax = ridMax
+        plan.showsRID = showsRecordID || ridMax != nil || projection?.needsFacts == true
         if let keys {
             (plan.keys, plan.isExact) = (keys, keys.isExact && bounds == nil)
             return plan
@@ -90,6 +93,12 @@ package struct FindQuery: Sendable {
             guard try filter.matches(document) else { return false }
         } catch { throw .command(error) }
         return bounds?.contain(document) ?? true
+    }
+
+    @inline(__always)
+    func accepts(_ row: borrowing Scanner.Row) throws(StorageError) -> Bool {
+        if let ridMax, row.rid > ridMax { return false }
+        return try accepts(row.document)
     }
 
     /// Whether every row does.

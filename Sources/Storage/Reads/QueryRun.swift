@@ -162,7 +162,7 @@ package struct QueryRun: Sendable {
                 try checkPosition(row)
                 return true
             }
-            guard try query.accepts(row.document) else {
+            guard try query.accepts(row) else {
                 // So that a cursor that waits for more does not see everything again.
                 if collection.isCapped { position = row.position }
                 return true
@@ -194,7 +194,8 @@ package struct QueryRun: Sendable {
         plan.after = position
         plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
         // A row of an index with several keys for a document need not be one of the result.
-        if plan.keys.map({ plan.isExact && !$0.index.facts.isMultikey }) ?? query.matchesEverything {
+        if query.ridMax == nil, plan.keys.map({ plan.isExact && !$0.index.facts.isMultikey }) ?? query.matchesEverything
+        {
             plan.rowLimit = rowsWanted(by: batch).flatMap { wanted in
                 let (sum, overflow) = wanted.addingReportingOverflow(plan.includesPosition ? 1 : 0)
                 return overflow ? nil : sum
@@ -238,7 +239,7 @@ package struct QueryRun: Sendable {
         let query = query
         _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {
             row throws(StorageError) in
-            guard try query.accepts(row.document) else { return true }
+            guard try query.accepts(row) else { return true }
             do throws(CommandError) {
                 try sorter.insert(key: try pattern.key(of: row.document), rid: row.rid, row: row.document)
             } catch { throw .command(error) }

@@ -38,6 +38,8 @@ package struct ScanPlan: Sendable {
     package var points: [ByteBuffer]?
     package var lower: Bound?
     package var upper: Bound?
+    /// The newest row that is wanted.
+    package var ridMax: Int64?
     package var after: Position?
     /// The row at ``after`` comes first, if it is still there.
     package var includesPosition = false
@@ -106,6 +108,7 @@ package struct ScanPlan: Sendable {
         }
         if let lower { add(lower.isInclusive ? "id >=" : "id >", .bytea(lower.key)) }
         if let upper { add(upper.isInclusive ? "id <=" : "id <", .bytea(upper.key)) }
+        if let ridMax { add("rid <=", .int8(ridMax)) }
         switch after {
         case .rid(let rid): add(order.isDescending ? "rid <" : includesPosition ? "rid >=" : "rid >", .int8(rid))
         case .key(let key): add(order.isDescending ? "id <" : "id >", .bytea(key))

@@ -22,6 +22,8 @@ package struct DocumentOperation: Sendable {
     package var hint: IndexHint?
     /// The result need not fulfil what the collection demands.
     package var bypassesValidation = false
+    /// What is inserted on no match, in the place of what the update would make.
+    package var supplied: Document?
 
     package func hinted(_ hint: IndexHint?) -> DocumentOperation {
         var copy = self
@@ -77,6 +79,7 @@ package struct DocumentOperation: Sendable {
     /// The document that an upsert inserts when nothing matches; nil when this is none.
     package func upserted() throws(CommandError) -> Document? {
         guard let upsertID, case .update(let program) = action else { return nil }
+        if let supplied { return supplied }
         return try program.insertedDocument(filter: filter, newID: upsertID)
     }
 
