@@ -103,7 +103,8 @@ struct TimeseriesArgument {
     private var metaField: String?
     private var buckets = TimeseriesBuckets()
 
-    init(_ argument: Argument) throws(CommandError) {
+    /// - Parameter checksNames: whether the fields must be what `create` demands; `$out` takes any.
+    init(_ argument: Argument, checksNames: Bool = true) throws(CommandError) {
         try argument.forEachField(named: "create.timeseries") { option throws(CommandError) in
             switch option.key {
             case "timeField": timeField = try option.ifPresent(Argument.fieldName)
@@ -111,7 +112,7 @@ struct TimeseriesArgument {
             default: guard try buckets.take(option) else { throw option.unknownField() }
             }
         }
-        try checkNames()
+        try checkNames(all: checksNames)
         if buckets.granularity != nil, buckets.rounding != nil {
             throw CommandError(.invalidOptions, "'granularity' and 'bucketRoundingSeconds' exclude each other")
         }
@@ -136,12 +137,12 @@ struct TimeseriesArgument {
         builder.end()
     }
 
-    private func checkNames() throws(CommandError) {
+    private func checkNames(all: Bool) throws(CommandError) {
         guard let timeField else { throw .missingField("create.timeseries.timeField") }
         for name in [timeField, metaField ?? ""] where name.utf8.contains(UInt8(ascii: ".")) {
             throw CommandError(.invalidOptions, "a field of a time series must not contain a dot: '\(name)'")
         }
-        guard metaField != "_id", metaField != timeField else {
+        guard !all || metaField != "_id" && metaField != timeField else {
             throw CommandError(.invalidOptions, "'metaField' cannot be \"_id\" or the same as 'timeField'")
         }
     }

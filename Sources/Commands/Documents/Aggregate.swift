@@ -12,6 +12,7 @@ struct AggregateArguments {
     private(set) var pipeline = Document.empty
     private(set) var explains = false
     private(set) var allowsDiskUse = true
+    private(set) var bypassesValidation = false
     private var hasPipeline = false
     private var hasCursor = false
     private var variables: Document?
@@ -60,7 +61,9 @@ struct AggregateArguments {
         case "collation": collation = try argument.collationChoice()
         case "let": variables = try argument.ifPresent(Argument.document)
         case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
-        case "bypassDocumentValidation", "includeQueryStatsMetrics":
+        case "bypassDocumentValidation":
+            bypassesValidation = try argument.ifPresent(Argument.lenientBool) ?? false
+        case "includeQueryStatsMetrics":
             _ = try argument.ifPresent(Argument.lenientBool)
         case "fromMongos", "needsMerge": try argument.refuseIfSet("aggregate")
         default: throw argument.unknownField()
@@ -68,7 +71,8 @@ struct AggregateArguments {
     }
 
     func compile(_ environment: ExpressionEnvironment) throws(CommandError) -> CompiledPipeline {
-        let compiler = PipelineCompiler(in: try environment.defining(variables))
+        let compiler = PipelineCompiler(
+            in: try environment.defining(variables), writingFrom: namespace.database)
         var compiled = try pipeline.withRaw { raw throws(CommandError) in try compiler.compile(raw) }
         compiled.pipeline = compiled.pipeline.optimized()
         return compiled
@@ -97,7 +101,7 @@ extension CommandTable {
                 over: documents, in: arguments.namespace, through: compiled.pipeline,
                 patience: environment.patience)
             return try await context.engine.mapped { () async throws(StorageError) in
-                try await firstBatch(of: run, arguments, request, context)
+                try await firstBatch(of: run, compiled.output, arguments, request, context)
             }
         }
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
@@ -106,9 +110,13 @@ extension CommandTable {
             try arguments.hint.check(in: collection)
             let settled = try arguments.collation.settled(compiled, in: collection, compile)
             try settled.pipeline.checkGeoNearIndex()
-            let source = try source(of: settled.pipeline, arguments, environment, request, context)
+            var source = try source(of: settled.pipeline, arguments, environment, request, context)
+            if settled.output?.target == collection.namespace {
+                source.query.ridMax = try await context.engine.newestRID(of: collection)
+            }
             return try await firstBatch(
-                of: try await context.documents.run(source, on: collection), arguments, request, context)
+                of: try await context.documents.run(source, on: collection), settled.output, arguments, request,
+                context)
         }
         if let found { return found }
         if case .geoNear? = compiled.pipeline.stages.first {
@@ -118,7 +126,7 @@ extension CommandTable {
             try await firstBatch(
                 of: QueryRun(
                     over: [], in: arguments.namespace, through: compiled.pipeline, patience: environment.patience),
-                arguments, request, context)
+                compiled.output, arguments, request, context)
         }
     }
 
@@ -134,8 +142,10 @@ extension CommandTable {
     }
 
     private static func firstBatch(
-        of run: QueryRun, _ arguments: AggregateArguments, _ request: CommandRequest, _ context: CommandContext
+        of run: QueryRun, _ output: PipelineOutput?, _ arguments: AggregateArguments, _ request: CommandRequest,
+        _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
+        if let output { return try await AggregateOutput(output, arguments, request, context).write(run) }
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
         let (batch, run) = try await context.documents.fill(

@@ -74,6 +74,7 @@ extension CommandTable {
         _ arguments: AggregateArguments, _ compiled: CompiledPipeline, _ inner: CommandRequest,
         _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
+        try await AggregateOutput.check(compiled.output, context)
         var explanation = Explanation(namespace: arguments.namespace, stages: arguments.stages(behind: 0))
         guard arguments.hasCollection, compiled.documents == nil else {
             return reply(explanation, inner.body, context)
@@ -90,7 +91,9 @@ extension CommandTable {
         let source = try AggregateSource(
             of: settled.pipeline, arguments, context.environment(of: inner), inner, context)
         explanation.query = source.query
-        explanation.stages = source.rest.stages.isEmpty ? nil : arguments.stages(behind: arguments.sourceStageCount)
+        explanation.stages =
+            source.rest.stages.isEmpty && settled.output == nil
+            ? nil : arguments.stages(behind: arguments.sourceStageCount)
         return reply(explanation, inner.body, context)
     }
 
