@@ -152,6 +152,8 @@ extension StorageEngine {
             try run.takeSorted(into: &batch, deadline: deadline)
             return (batch, run)
         }
+        var run = run
+        try run.choose()
         do throws(StorageError) {
             return try await fillFromTable(batch, from: run, deadline: deadline)
         } catch {
@@ -159,7 +161,7 @@ extension StorageEngine {
             guard error.isStaleCollection, let present = try await catalog.renumbered(run.collection) else {
                 throw error
             }
-            return try await fillFromTable(batch, from: run.going(on: present), deadline: deadline)
+            return try await fillFromTable(batch, from: try run.going(on: present), deadline: deadline)
         }
     }
 

@@ -41,8 +41,8 @@ package enum AccessPlan: Sendable {
     /// By the table of the documents itself, narrowed by what the filter says of `_id`.
     case collection
     case index(IndexScan)
-    /// `$or`: the documents of all of them, each once.
-    case union([AccessPlan])
+    /// `$or`: the documents of all of these, each once, in no order.
+    case union([IndexScan])
     /// No document can match.
     case nothing
 }

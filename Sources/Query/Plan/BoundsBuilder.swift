@@ -20,7 +20,7 @@ struct BoundsBuilder {
     let fields: [IndexDefinition.Field]
     let facts: IndexFacts
     let order: KeyOrder
-    private let isSparse: Bool
+    let isSparse: Bool
     private let describes: Bool
 
     /// - Parameter describes: whether `explain` asks for the bounds.
@@ -40,17 +40,31 @@ struct BoundsBuilder {
         var provesPresence: Bool
         /// The keys in the sets are not those of what is not there.
         var excludesMissing = false
+
+        /// The part of all keys that is in the bounds, as one guesses.
+        var width: Double {
+            var width = 1.0
+            for set in sets {
+                if set.isEverything { break }
+                width *= set.width
+                if !set.isOfPoints { break }
+            }
+            return width
+        }
     }
 
-    func demands(of conjuncts: [IndexPredicate]) -> Demands {
+    /// - Parameter known: members that all documents of the index meet.
+    func demands(of conjuncts: [IndexPredicate], known: Set<Int> = []) -> Demands {
         var demands = Demands(sets: [], isExact: true, provesPresence: false)
         var chosen: [(path: IndexPath, constraint: FieldConstraint)] = []
-        var exact: Set<Int> = []
+        var exact = known
         for (position, field) in fields.enumerated() {
             let field = IndexedField(
                 path: IndexPath(field.path), isMultikey: facts.isMultikey(field: position), order: order)
             let constraints = conjuncts.enumerated().flatMap { index, predicate in
-                predicate.constraints(on: field).map { (index, $0) }
+                predicate.constraints(on: field).map {
+                    (index, self.fields[position].kind == .hashed ? hashed($0) : $0)
+                }
             }
             if constraints.contains(where: \.1.provesPresence) { demands.provesPresence = true }
             let used = field.isMultikey ? tightest(constraints, field.path, chosen) : constraints
@@ -67,6 +81,19 @@ struct BoundsBuilder {
             demands.isExact = false
         }
         return demands
+    }
+
+    /// Only whole values can be looked for by their hash, and others may have the same.
+    private func hashed(_ constraint: FieldConstraint) -> FieldConstraint {
+        var result = constraint
+        result.isExact = false
+        let points = constraint.set.intervals.compactMap(\.point)
+        guard points.count == constraint.set.intervals.count else {
+            result.set = .everything
+            return result
+        }
+        result.set = IntervalSet(points.map { ValueInterval(hashOf: $0, order.collator) })
+        return result
     }
 
     private func tightest(
@@ -103,5 +130,15 @@ struct BoundsBuilder {
         zip(fields, demands.sets).map { field, set in
             FieldBounds(path: field.path, intervals: set.texts(isDescending: field.kind == .descending))
         }
+    }
+}
+
+extension ValueInterval {
+    fileprivate init(hashOf value: RawValue, _ collator: Collator?) {
+        var encoder = KeyEncoder()
+        encoder.append(value, kind: .hashed, collator: collator)
+        self.init(
+            lower: ValueCut(bytes: encoder.bytes, edge: .value(value), isAfter: false),
+            upper: ValueCut(bytes: encoder.bytes.successor, edge: .value(value), isAfter: true))
     }
 }

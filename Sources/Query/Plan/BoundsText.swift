@@ -28,6 +28,7 @@ extension BoundEdge {
         case .text(let bytes): return Value.string(String(decoding: bytes, as: UTF8.self)).withRaw(ShellText.of)
         case .least(let type): return type.least
         case .greatest(let type): return type.greatest
+        case .negativeInfinity: return "-inf.0"
         }
     }
 }
@@ -38,7 +39,7 @@ extension BSONType {
         case .minKey: "MinKey"
         case .undefined: "undefined"
         case .null: "null"
-        case .double, .int32, .int64, .decimal128: "-inf.0"
+        case .double, .int32, .int64, .decimal128: "nan"
         case .string, .symbol: "\"\""
         case .document: "{}"
         case .array: "[]"

@@ -30,6 +30,7 @@ extension IndexPredicate {
         case .unknown: []
         case .never: [FieldConstraint(set: .nothing, isExact: true, provesPresence: true)]
         case .test(let condition): condition.constraint(on: field).map { [$0] } ?? []
+        case .comparison(let comparison): comparison.constraint(on: field).map { [$0] } ?? []
         case .all(let members): Self.joined(members, field).map { [$0] } ?? []
         case .any(let branches): Self.alternative(branches, field).map { [$0] } ?? []
         case .none(let branches): Self.refused(branches, field)
@@ -93,12 +94,16 @@ extension IndexPredicate.FieldCondition {
 
     /// What is not there has the key of null; within an array that is empty there may be that of undefined.
     private func absence(_ field: IndexedField) -> FieldConstraint? {
+        if field.isMultikey, path.hasNumber { return nil }
         let types: [BSONType] = field.isMultikey ? [.undefined, .null] : [.null]
         guard let set = field.order.points(types.map(RawValue.nothing)) else { return nil }
         return FieldConstraint(set: set, isExact: false, provesPresence: false)
     }
 
     private func plain(_ field: IndexedField) -> FieldConstraint? {
+        // A number is the index of an element in the key, and for the filter a name in the other elements, too, where
+        // it leads to nothing.
+        if field.isMultikey, path.hasNumber, test.matchesMissing { return nil }
         let provesPresence = !test.matchesMissing
         if case .elementPasses(let tests) = test {
             let values = ValueTest.passingAll(tests, field.order)
@@ -176,7 +181,7 @@ extension BoundEdge {
     fileprivate var isGiven: Bool {
         switch self {
         case .value, .text: true
-        case .least, .greatest: false
+        case .least, .greatest, .negativeInfinity: false
         }
     }
 }

@@ -1,31 +1,233 @@
-/// Chooses how the documents of a query are found.
+package import CommandModel
+
+/// What a query asks of a plan.
+package struct PlanRequest: Sendable {
+    package var filter: Filter
+    package var sort: SortPattern?
+    /// Those that are skipped and those that are returned; nil for all.
+    package var matchesNeeded: Int?
+    package var hint: IndexHint?
+
+    package init(
+        _ filter: Filter, sort: SortPattern? = nil, matchesNeeded: Int? = nil, hint: IndexHint? = nil
+    ) {
+        self.filter = filter
+        self.sort = sort
+        self.matchesNeeded = matchesNeeded
+        self.hint = hint
+    }
+}
+
+/// Chooses how the documents of a query are found. Pure: the same question has the same answer.
+///
+/// # The choice
+///
+/// Each index gives at most one scan: the intervals of its keys that the filter needs, walked in the direction that
+/// gives the order asked for if there is one. Branches of an `$or` may each have an index of their own. Scans compare
+/// by the rows they are expected to read, by guesses like PostgreSQL's without a histogram, or by what
+/// ``selectivity`` knows. As in MongoDB a scan with bounds, or one that saves sorting, goes before reading the
+/// whole collection, as long as the caller does not know better.
 package struct IndexPlanner: Sendable {
+    /// Of an index, by its position, the part of its keys that lies in an interval, as PostgreSQL's statistics have
+    /// it; nil where they say nothing.
+    package typealias Selectivity = @Sendable (_ position: Int, _ interval: KeyInterval) -> Double?
+
     /// Indexes that are ready, in the order in which they were made.
     package let candidates: [IndexCandidate]
-
+    /// About how many documents there are.
+    package var rows: Int64
     /// Whether plans tell bounds as `explain` shows them.
-    package let describesBounds: Bool
+    package var describesBounds: Bool
+    package var selectivity: Selectivity?
 
-    package init(_ candidates: [IndexCandidate], describesBounds: Bool = false) {
+    package init(_ candidates: [IndexCandidate], rows: Int64 = 0, describesBounds: Bool = false) {
         self.candidates = candidates
+        self.rows = rows
         self.describesBounds = describesBounds
     }
 
     /// The keys that a filter needs of one index; nil when the index does not hold all documents that match.
     package func bounds(of filter: Filter, in candidate: IndexCandidate) -> IndexBounds? {
         withExtendedLifetime(filter.program) {
-            let builder = BoundsBuilder(candidate, filterCollator: filter.collator, describes: describesBounds)
-            let demands = builder.demands(of: filter.indexPredicates)
-            guard candidate.definition.holdsMatches(of: filter, demands) else { return nil }
-            return builder.bounds(demands)
+            scan(0, candidate, PlannedQuery(PlanRequest(filter)), filter.indexPredicates, isHinted: false)?.bounds
         }
+    }
+
+    /// - Throws: BadValue (2) for a hint of an index that is not there.
+    package func plan(_ request: PlanRequest) throws(CommandError) -> AccessPlan {
+        let conjuncts = request.filter.indexPredicates
+        defer { withExtendedLifetime(request.filter) {} }
+        let query = PlannedQuery(request)
+        if let hint = request.hint { return try hinted(hint, query, conjuncts) }
+        if case .natural(ascending: false)? = request.sort?.order { return .collection }
+        var best = collection(query)
+        for (position, candidate) in candidates.enumerated() {
+            guard let scan = scan(position, candidate, query, conjuncts, isHinted: false) else { continue }
+            if scan.bounds.intervals.isEmpty { return .nothing }
+            if scan.bounds.isFull, !scan.providesSort { continue }
+            best = better(best, PlanChoice(scan, query))
+        }
+        if let union = union(query, conjuncts) { best = better(best, union) }
+        return best.plan
+    }
+
+    /// The first of two that are equally good.
+    private func better(_ left: PlanChoice, _ right: PlanChoice) -> PlanChoice {
+        // What a client made an index for is not overruled by guesses.
+        if left.readsAll, !right.isMeasured || rows < Self.rowsToMeasure { return right }
+        return right.rank < left.rank ? right : left
+    }
+
+    /// From so many documents on a scan of the collection may be better than an index that does not say much.
+    private static let rowsToMeasure = 1_000
+}
+
+// MARK: Scans
+
+/// A request while it is planned.
+struct PlannedQuery {
+    let request: PlanRequest
+    /// The order in which documents shall come; nil for any.
+    let sort: SortPattern?
+
+    init(_ request: PlanRequest) {
+        self.request = request
+        if let sort = request.sort, !sort.fields.isEmpty, sort.near == nil { self.sort = sort } else { sort = nil }
+    }
+
+    var filter: Filter { request.filter }
+}
+
+/// A scan of one index, and what it is expected to cost.
+struct PlannedScan {
+    let position: Int
+    let bounds: IndexBounds
+    let isReversed: Bool
+    let providesSort: Bool
+    /// Keys expected in the bounds.
+    let keys: Double
+    let isMeasured: Bool
+
+    var plan: IndexScan {
+        IndexScan(position: position, bounds: bounds, isReversed: isReversed, providesSort: providesSort)
+    }
+}
+
+extension IndexPlanner {
+    /// - Parameter isHinted: the client takes the documents that the index has, be they all or not.
+    /// - Returns: nil when the index does not hold all documents that match.
+    func scan(
+        _ position: Int, _ candidate: IndexCandidate, _ query: PlannedQuery, _ conjuncts: [IndexPredicate],
+        isHinted: Bool
+    ) -> PlannedScan? {
+        let definition = candidate.definition
+        guard definition.isPlannable, !definition.isHidden else { return nil }
+        let implication = FilterImplication(definition, filterCollator: query.filter.collator)
+        guard isHinted || implication.holdsMatches(of: conjuncts) else { return nil }
+        let builder = BoundsBuilder(
+            candidate, filterCollator: query.filter.collator, describes: describesBounds)
+        let demands = builder.demands(of: conjuncts, known: implication.impliedMembers(of: conjuncts))
+        guard isHinted || !definition.isSparse || demands.provesPresence else { return nil }
+        let bounds = builder.bounds(demands)
+        let direction = query.sort.flatMap { builder.direction(of: $0, candidate, demands) }
+        let (keys, isMeasured) = keys(in: bounds, position, candidate, demands)
+        return PlannedScan(
+            position: position, bounds: bounds, isReversed: direction == .backward, providesSort: direction != nil,
+            keys: keys, isMeasured: isMeasured)
+    }
+
+    private func hinted(
+        _ hint: IndexHint, _ query: PlannedQuery, _ conjuncts: [IndexPredicate]
+    ) throws(CommandError) -> AccessPlan {
+        let position = candidates.firstIndex { !$0.definition.isHidden && hint.means($0.definition) }
+        guard let position else {
+            throw CommandError(
+                .badValue,
+                "error processing query: planner returned error :: caused by :: hint provided does not correspond to "
+                    + "an existing index")
+        }
+        guard let scan = scan(position, candidates[position], query, conjuncts, isHinted: true) else {
+            throw CommandError(
+                .noQueryExecutionPlans,
+                "error processing query: planner returned error :: caused by :: hint provided cannot be used for "
+                    + "this query")
+        }
+        return scan.bounds.intervals.isEmpty ? .nothing : .index(scan.plan)
+    }
+
+    /// How many keys a scan meets.
+    private func keys(
+        in bounds: IndexBounds, _ position: Int, _ candidate: IndexCandidate, _ demands: BoundsBuilder.Demands
+    ) -> (count: Double, isMeasured: Bool) {
+        let entries = Double(max(candidate.entries, 1))
+        if candidate.definition.isUnique, bounds.isOfWholeKeys { return (Double(bounds.intervals.count), true) }
+        if let part = measured(bounds, position) { return (max(part * entries, 1), true) }
+        return (max(demands.width * entries, 1), false)
+    }
+
+    private func measured(_ bounds: IndexBounds, _ position: Int) -> Double? {
+        guard let selectivity, !bounds.intervals.isEmpty else { return nil }
+        var sum = 0.0
+        let sample = bounds.intervals.prefix(Self.intervalsMeasured)
+        for interval in sample {
+            guard let part = selectivity(position, interval) else { return nil }
+            sum += part
+        }
+        return min(sum * Double(bounds.intervals.count) / Double(sample.count), 1)
+    }
+
+    private static let intervalsMeasured = 100
+}
+
+// MARK: Alternatives
+
+extension IndexPlanner {
+    /// As many branches as an `$or` may have to be looked for one by one.
+    private static let branchesMax = 100
+
+    /// The first `$or` whose branches all have bounds in some index, each joined with the rest of the filter.
+    private func union(_ query: PlannedQuery, _ conjuncts: [IndexPredicate]) -> PlanChoice? {
+        for (position, conjunct) in conjuncts.enumerated() {
+            guard case .any(let branches) = conjunct, branches.count <= Self.branchesMax else { continue }
+            var rest = conjuncts
+            rest.remove(at: position)
+            if let choice = union(query, rest, branches) { return choice }
+        }
+        return nil
+    }
+
+    private func union(
+        _ query: PlannedQuery, _ rest: [IndexPredicate], _ branches: [IndexPredicate]
+    ) -> PlanChoice? {
+        var scans: [PlannedScan] = []
+        for branch in branches {
+            let conjuncts = rest + IndexPredicate.conjuncts(of: branch)
+            var best: PlannedScan?
+            for (position, candidate) in candidates.enumerated() {
+                guard let scan = scan(position, candidate, query, conjuncts, isHinted: false), !scan.bounds.isFull
+                else { continue }
+                if best.map({ scan.keys < $0.keys }) ?? true { best = scan }
+            }
+            guard let best else { return nil }
+            if !best.bounds.intervals.isEmpty { scans.append(best) }
+        }
+        return PlanChoice(union: scans, query)
+    }
+
+    private func collection(_ query: PlannedQuery) -> PlanChoice {
+        PlanChoice(collection: Double(max(rows, 1)), query)
     }
 }
 
 extension IndexDefinition {
-    func holdsMatches(of filter: Filter, _ demands: BoundsBuilder.Demands) -> Bool {
-        guard fields.allSatisfy({ $0.kind == .ascending || $0.kind == .descending }) else { return false }
-        if isHidden || partialFilter != nil { return false }
-        return !isSparse || demands.provesPresence
+    /// Kinds whose keys bounds are made for. Text and geometry have rules of their own: they are used for their
+    /// operators only, and their place is here.
+    fileprivate var isPlannable: Bool {
+        fields.allSatisfy { field in
+            switch field.kind {
+            case .ascending, .descending, .hashed: true
+            case .sphere, .plane, .text, .wildcard: false
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ indirect enum IndexPredicate {
     case unknown
     case never
     case test(FieldCondition)
+    case comparison(FieldComparison)
     case all([IndexPredicate])
     case any([IndexPredicate])
     case none([IndexPredicate])
@@ -90,7 +91,8 @@ private struct IndexPredicateBuilder {
                     let path = prefix.appending(group.key)
                     return group.tests.nodes.map { build($0, path) }
                 })
-        case .expression, .schema, .near, .sample: return .unknown
+        case .expression(let expression): return IndexPredicate(expression)
+        case .schema, .near, .sample: return .unknown
         }
     }
 

@@ -1,11 +1,10 @@
 internal import BSON
 
 /// Intervals of the keys of an index while they are made, field by field.
+///
+/// Bounds are no longer than what a stored key has of a long one: such an interval holds a stored key exactly when it
+/// holds the whole one.
 struct KeyIntervals {
-    /// Keys that are longer are stored cut: this much and a digest. Intervals whose bounds are no longer than this hold
-    /// a stored key exactly when they hold the whole one.
-    static let wholeLengthMax = 600
-
     /// Beginnings of keys: each the values of all fields so far.
     private var open: [[UInt8]] = [[]]
     /// Intervals that further fields do not narrow.
@@ -43,7 +42,7 @@ struct KeyIntervals {
         for start in open {
             for interval in set.intervals {
                 let bytes = isDescending ? interval.descending : interval.ascending
-                if interval.isPoint, start.count + bytes.lower.count <= Self.wholeLengthMax {
+                if interval.isPoint, start.count + bytes.lower.count <= IndexKey.wholeLengthMax {
                     longer.append(start + bytes.lower)
                 } else {
                     isOfPoints = false
@@ -56,7 +55,7 @@ struct KeyIntervals {
 
     /// The interval behind `start`, its bounds cut as keys are, to hold no less.
     private mutating func cut(_ start: [UInt8], _ interval: KeyInterval) -> KeyInterval {
-        let room = Self.wholeLengthMax - start.count
+        let room = IndexKey.wholeLengthMax - start.count
         var result = KeyInterval(
             lower: start + interval.lower.prefix(room), upper: start + interval.upper.prefix(room))
         if interval.lower.count > room { isWidened = true }

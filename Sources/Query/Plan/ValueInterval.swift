@@ -24,6 +24,8 @@ enum BoundEdge {
     /// The end of a type that has a least or a greatest value which nobody wrote down.
     case least(BSONType)
     case greatest(BSONType)
+    /// The least number that compares with others.
+    case negativeInfinity
 }
 
 /// Values of one field, from `lower` on and below `upper`.
@@ -54,7 +56,12 @@ struct ValueInterval {
 
     /// All values of the types that compare with each other.
     static func bracket(of type: BSONType) -> ValueInterval {
-        let (first, end) = KeyEncoder.bracket(of: type)
+        var (first, end) = KeyEncoder.bracket(of: type)
+        switch type {
+        // Of one value.
+        case .minKey, .undefined, .null, .maxKey: end = first + 1
+        default: break
+        }
         return ValueInterval(
             lower: ValueCut(bytes: [first], edge: .least(type), isAfter: false),
             upper: ValueCut(bytes: [end], edge: .greatest(type), isAfter: type.hasGreatest))
@@ -65,7 +72,7 @@ struct ValueInterval {
         let all = bracket(of: .double)
         let nan: [UInt8] = Value.double(.nan).withRaw { KeyEncoder.encode($0) }
         return ValueInterval(
-            lower: ValueCut(bytes: nan.successor, edge: .least(.double), isAfter: false), upper: all.upper)
+            lower: ValueCut(bytes: nan.successor, edge: .negativeInfinity, isAfter: false), upper: all.upper)
     }
 }
 
@@ -95,9 +102,12 @@ struct IntervalSet {
         self.intervals = merged
     }
 
-    /// Two values with nothing between stay two: as points they let further fields of an index count.
+    /// Two values with nothing between stay two, since as points they let further fields of an index count; so do two
+    /// types.
     private static func areNeighbours(_ left: ValueInterval, _ right: ValueInterval) -> Bool {
-        left.isPoint && right.isPoint && left.upper <= right.lower
+        guard left.upper <= right.lower else { return false }
+        if case .least = right.lower.edge { return true }
+        return left.isPoint && right.isPoint
     }
 
     var isEmpty: Bool { intervals.isEmpty }

@@ -49,6 +49,11 @@ package struct KeyScan: Sendable {
         return first.map { compare($0, key) == 0 } ?? false
     }
 
+    /// Whether the walk comes by the document.
+    func meets(_ document: RawDocument) throws(CommandError) -> Bool {
+        try index.definition.keys(of: document).keys.contains(where: contains)
+    }
+
     private func contains(_ key: ByteBuffer) -> Bool {
         key.withUnsafeReadableBytes { key in
             intervals.contains { interval in

@@ -22,8 +22,8 @@ package struct FindQuery: Sendable {
     package var hint: IndexHint?
     /// `min` and `max`.
     package var bounds: IDBounds?
-    /// By which keys of a secondary index the documents are found; nil for the table of the documents.
-    package var keys: KeyScan?
+    /// How the documents are found.
+    package internal(set) var access = Access.undecided
     /// Where a sort goes that memory cannot hold; nil when it must not.
     package var spill: (any SpillSpace)?
     /// How much of it a sort holds.
@@ -56,7 +56,7 @@ package struct FindQuery: Sendable {
     /// Whether all matching documents must be seen before the first can be returned. The order of keys is the order of
     /// `_id` under the collation of the collection only.
     package func isBlockingSort(in collection: Collection) -> Bool {
-        if let keys, let order = rowOrder?.order, !order.isNatural { return !keys.providesSort }
+        if let isSorted = accessProvidesSort, let order = rowOrder?.order, !order.isNatural { return !isSorted }
         return switch rowOrder?.order {
         case .fields?: true
         case .id? where !collection.isKeyedByID: true
@@ -77,10 +77,7 @@ package struct FindQuery: Sendable {
         var plan = ScanPlan(collection, order: scanOrder(collection))
         plan.ridMax = ridMax
         plan.showsRID = showsRecordID || ridMax != nil || projection?.needsFacts == true
-        if let keys {
-            (plan.keys, plan.isExact) = (keys, keys.isExact && bounds == nil)
-            return plan
-        }
+        if narrow(&plan) { return plan }
         plan.narrow(by: filter)
         if collection.isKeyedByID, let bounds { plan.narrow(by: bounds) }
         return plan

@@ -6,9 +6,11 @@ package import Query
 
 /// The state of a query between batches: all that a cursor needs to go on, and no connection.
 package struct QueryRun: Sendable {
-    package let query: FindQuery
+    package private(set) var query: FindQuery
     package private(set) var collection: Collection
     private var position: ScanPlan.Position?
+    /// Which of the plans of the query is being read.
+    private var branch = 0
     private var skipRemaining: Int
     /// nil means no limit.
     private var limitRemaining: Int?
@@ -28,7 +30,7 @@ package struct QueryRun: Sendable {
     package init(
         _ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil, collectsKeys: Bool = false
     ) {
-        self.query = query.choosingKeys(in: collection)
+        self.query = query
         self.collection = collection
         self.pipeline = pipeline
         self.collectsKeys = collectsKeys
@@ -51,10 +53,24 @@ package struct QueryRun: Sendable {
         sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
     }
 
+    /// Decides how the documents are found, if nobody has.
+    mutating func choose() throws(StorageError) {
+        query = try query.choosingAccess(in: collection)
+    }
+
     /// The same over the same documents, whose table has another number now.
-    func going(on collection: Collection) -> QueryRun {
+    ///
+    /// - Throws: QueryPlanKilled (175) when the index is gone by which it was reading.
+    func going(on collection: Collection) throws(StorageError) -> QueryRun {
         var run = self
         run.collection = collection
+        run.query.access = .undecided
+        try run.choose()
+        guard sorted != nil || query.canGoOn(by: run.query) else {
+            throw .command(
+                CommandError(
+                    .queryPlanKilled, "the index by which \(collection.namespace) was read is there no more"))
+        }
         return run
     }
 
@@ -71,6 +87,7 @@ package struct QueryRun: Sendable {
         _ batch: inout ReplyBatch, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
         guard !isExhausted, !batch.isFull else { return }
+        try choose()
         query.patience?.renew { deadline.failure }
         guard let pipeline else {
             try fillRows(&batch, on: connection, deadline: deadline)
@@ -99,7 +116,12 @@ package struct QueryRun: Sendable {
             try sort(on: connection, deadline: deadline)
             try takeSortedRows(into: &sink, deadline: deadline)
         } else {
-            try stream(into: &sink, on: connection, deadline: deadline)
+            let branches = query.scanPlans(collection)
+            try stream(branches[branch], into: &sink, on: connection, deadline: deadline)
+            while isDrained, branch + 1 < branches.count, limitRemaining != 0 {
+                (branch, position, isDrained) = (branch + 1, nil, false)
+                try stream(branches[branch], into: &sink, on: connection, deadline: deadline)
+            }
         }
     }
 
@@ -149,9 +171,9 @@ package struct QueryRun: Sendable {
     }
 
     private mutating func stream<Sink: RowSink>(
-        into batch: inout Sink, on connection: Connection, deadline: Deadline
+        _ branch: ScanPlan, into batch: inout Sink, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
-        let plan = nextPlan(for: batch)
+        let plan = nextPlan(branch, for: batch)
         var isDone = false
         var awaitsPosition = plan.includesPosition
         let query = query
@@ -189,13 +211,13 @@ package struct QueryRun: Sendable {
         }
     }
 
-    private func nextPlan<Sink: RowSink>(for batch: Sink) -> ScanPlan {
-        var plan = query.scanPlan(collection)
+    private func nextPlan<Sink: RowSink>(_ branch: ScanPlan, for batch: Sink) -> ScanPlan {
+        var plan = branch
         plan.after = position
         plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
         // A row of an index with several keys for a document need not be one of the result.
-        if query.ridMax == nil, plan.keys.map({ plan.isExact && !$0.index.facts.isMultikey }) ?? query.matchesEverything
-        {
+        let isExact = plan.keys.map { plan.isExact && !$0.index.facts.isMultikey } ?? query.matchesEverything
+        if query.ridMax == nil, plan.earlier.isEmpty, isExact {
             plan.rowLimit = rowsWanted(by: batch).flatMap { wanted in
                 let (sum, overflow) = wanted.addingReportingOverflow(plan.includesPosition ? 1 : 0)
                 return overflow ? nil : sum
@@ -237,13 +259,14 @@ package struct QueryRun: Sendable {
         guard sorted == nil, let pattern = query.rowOrder else { return }
         var sorter = ExternalSorter(limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill)
         let query = query
-        _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: query.scanPlan(collection)) {
-            row throws(StorageError) in
-            guard try query.accepts(row) else { return true }
-            do throws(CommandError) {
-                try sorter.insert(key: try pattern.key(of: row.document), rid: row.rid, row: row.document)
-            } catch { throw .command(error) }
-            return true
+        for plan in query.scanPlans(collection) {
+            _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in
+                guard try query.accepts(row) else { return true }
+                do throws(CommandError) {
+                    try sorter.insert(key: try pattern.key(of: row.document), rid: row.rid, row: row.document)
+                } catch { throw .command(error) }
+                return true
+            }
         }
         do throws(CommandError) { sorted = try sorter.finish() } catch { throw .command(error) }
     }

@@ -34,6 +34,10 @@ package struct ScanPlan: Sendable {
     package var order: Order
     /// The keys of a secondary index by which the rows are found, in whose order they come.
     package var keys: KeyScan?
+    /// The documents that one of these meets are left out.
+    package var earlier: [KeyScan] = []
+    /// Only documents that one of these meets, in the order of the plan; empty for all.
+    var among: [KeyScan] = []
     /// Only these keys.
     package var points: [ByteBuffer]?
     package var lower: Bound?
@@ -95,12 +99,14 @@ package struct ScanPlan: Sendable {
             parameters.append(parameter)
             conditions.append("\(condition) $\(parameters.count)")
         }
-        if let keys {
-            conditions.append(
+        if !among.isEmpty {
+            let alternatives = among.map { keys in
                 keys.condition { parameter in
                     parameters.append(parameter)
                     return "$\(parameters.count)"
-                })
+                }
+            }
+            conditions.append("(" + alternatives.joined(separator: " OR ") + ")")
         }
         if let points {
             parameters.append(.byteaArray(points))

@@ -164,7 +164,7 @@ struct Scanner {
             guard let first = result.bytes(row: row, column: 0) else { continue }
             let third = hasThird ? result.bytes(row: row, column: 2) : nil
             let indexedID = plan.keys == nil ? nil : result.bytes(row: row, column: 3)
-            if let keys = plan.keys, try !isFirst(keys, first, document) { continue }
+            if let keys = plan.keys, try !isFirst(keys, first, document, plan.earlier) { continue }
             let found = Row(document: document, first: first, isByID: isByID, third: third, indexedID: indexedID)
             if try !visit(found) { return false }
         }
@@ -172,9 +172,12 @@ struct Scanner {
     }
 
     private func isFirst(
-        _ keys: KeyScan, _ key: UnsafeRawBufferPointer, _ document: RawDocument
+        _ keys: KeyScan, _ key: UnsafeRawBufferPointer, _ document: RawDocument, _ earlier: [KeyScan]
     ) throws(StorageError) -> Bool {
-        do throws(CommandError) { return try keys.isFirst(key, of: document) } catch { throw .command(error) }
+        do throws(CommandError) {
+            for scan in earlier where try scan.meets(document) { return false }
+            return try keys.isFirst(key, of: document)
+        } catch { throw .command(error) }
     }
 
     /// As many rows as make up ``fetchBytes``, growing at most fourfold at once.

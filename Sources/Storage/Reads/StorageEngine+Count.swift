@@ -10,7 +10,7 @@ extension StorageEngine {
     package func count(
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
-        let query = query.choosingKeys(in: collection)
+        let query = try query.choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.count(query, in: collection, on: connection)
         }
@@ -20,7 +20,7 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
         try query.filter.checkNearIndex(of: collection)
-        let query = query.choosingKeys(in: collection)
+        let query = try query.choosingAccess(in: collection)
         let isForSQL = query.filter.matchesEverything || query.scanPlan(collection).isExact
         let total =
             isForSQL
@@ -43,13 +43,14 @@ extension StorageEngine {
     private static func countByScan(
         _ query: FindQuery, _ collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
-        var plan = query.scanPlan(collection)
-        plan.order = .unordered
         let enough = query.matchesNeeded.map(Int64.init)
         var total: Int64 = 0
-        _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            if try query.accepts(row.document) { total += 1 }
-            return total != enough
+        for var plan in query.scanPlans(collection) where total != enough {
+            plan.order = .unordered
+            _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
+                if try query.accepts(row.document) { total += 1 }
+                return total != enough
+            }
         }
         return total
     }
@@ -58,7 +59,7 @@ extension StorageEngine {
     package func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
-        let query = query.choosingKeys(in: collection)
+        let query = try query.choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.distinct(query, into: collector, in: collection, on: connection)
         }
@@ -69,13 +70,14 @@ extension StorageEngine {
     ) throws(StorageError) -> DistinctCollector {
         try query.filter.checkNearIndex(of: collection)
         var collector = collector
-        let query = query.choosingKeys(in: collection)
-        var plan = query.scanPlan(collection)
-        plan.order = .unordered
-        _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-            guard try query.accepts(row.document) else { return true }
-            do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
-            return true
+        let query = try query.choosingAccess(in: collection)
+        for var plan in query.scanPlans(collection) {
+            plan.order = .unordered
+            _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
+                guard try query.accepts(row.document) else { return true }
+                do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
+                return true
+            }
         }
         return collector
     }

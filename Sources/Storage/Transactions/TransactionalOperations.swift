@@ -62,9 +62,8 @@ struct TransactionalOperations {
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {
-            let chunk = try postgres { () throws(PostgresError) in
-                try ModifyChunk(operation, in: collection, from: from).attempt(on: connection)
-            }
+            let next = try ModifyChunk(operation, in: collection, from: from)
+            let chunk = try postgres { () throws(PostgresError) in try next.attempt(on: connection) }
             if !chunk.newFacts.isEmpty { throw .newFacts(chunk.newFacts) }
             guard chunk.lostKeys.isEmpty else { throw .postgres(.changedSinceSnapshot) }
             tally.matched += chunk.tally.matched

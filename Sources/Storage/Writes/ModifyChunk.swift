@@ -44,9 +44,14 @@ struct ModifyChunk {
 
     private let operation: DocumentOperation
     private let collection: Collection
+    private let access: Access
     private let start: Start
 
-    init(_ operation: DocumentOperation, in collection: Collection, from start: Start) {
+    /// - Throws: what a hint is refused for.
+    init(
+        _ operation: DocumentOperation, in collection: Collection, from start: Start
+    ) throws(StorageError) {
+        access = try operation.query.choosingAccess(in: collection).access
         self.operation = operation
         self.collection = collection
         self.start = start
@@ -85,7 +90,12 @@ struct ModifyChunk {
     private var plan: ScanPlan {
         var plan = ScanPlan(collection, order: .insertion(descending: false))
         plan.narrow(by: operation.filter)
-        plan.keys = operation.query.choosingKeys(in: collection).keys
+        switch access {
+        case .undecided, .collection: break
+        case .keys(let keys): plan.among = [keys]
+        case .union(let scans): plan.among = scans
+        case .nothing: plan.points = []
+        }
         plan.after = start.position
         plan.rowLimit = start.rows
         return plan

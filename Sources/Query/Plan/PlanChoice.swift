@@ -1,0 +1,94 @@
+/// A plan and its expected cost, in documents read one after the other.
+struct PlanChoice {
+    let plan: AccessPlan
+    let cost: Double
+    /// The whole collection, for want of anything better.
+    let readsAll: Bool
+    /// How much is read is known rather than guessed.
+    let isMeasured: Bool
+    /// Decides among equal costs: more fields with one value each first, then what saves sorting.
+    private let equalityFields: Int
+    private let providesSort: Bool
+
+    /// A document by its `_id` against one in the order of the table.
+    private static let fetchCost = 3.0
+    /// To compare once.
+    private static let compareCost = 0.1
+
+    var rank: (Double, Int, Int) { (cost, -equalityFields, providesSort ? 0 : 1) }
+
+    init(_ scan: PlannedScan, _ query: PlannedQuery) {
+        let isSorted = scan.providesSort || query.sort == nil
+        plan = .index(scan.plan)
+        cost =
+            Self.read(scan.keys, of: scan.keys * (scan.bounds.isExact ? 1 : 0.5), isSorted, query) * Self.fetchCost
+            + (isSorted ? 0 : Self.sorting(scan.keys))
+        readsAll = false
+        isMeasured = scan.isMeasured
+        equalityFields = scan.bounds.equalityFields
+        providesSort = scan.providesSort
+    }
+
+    init(union scans: [PlannedScan], _ query: PlannedQuery) {
+        let keys = scans.reduce(0) { $0 + $1.keys }
+        plan =
+            scans.isEmpty
+            ? .nothing
+            : .union(
+                scans.map { scan in
+                    IndexScan(position: scan.position, bounds: scan.bounds, isReversed: false, providesSort: false)
+                })
+        cost = keys * Self.fetchCost + (query.sort == nil ? 0 : Self.sorting(keys))
+        readsAll = false
+        isMeasured = scans.allSatisfy(\.isMeasured)
+        equalityFields = 0
+        providesSort = false
+    }
+
+    /// - Parameter rows: of the collection.
+    init(collection rows: Double, _ query: PlannedQuery) {
+        let sortsByID: Bool
+        if case .id? = query.sort?.order { sortsByID = true } else { sortsByID = false }
+        let isSorted = query.sort == nil || sortsByID
+        let part = query.filter.identity.part
+        let read = Self.read(part.map { $0(rows) } ?? rows, of: rows * 0.1, isSorted, query)
+        plan = .collection
+        cost = read + (isSorted ? 0 : Self.sorting(rows * (query.filter.matchesEverything ? 1 : 0.1)))
+        // The order of keys costs no sort, which is what an index could save.
+        readsAll = part == nil && !(sortsByID && query.filter.matchesEverything)
+        isMeasured = false
+        equalityFields = 0
+        providesSort = sortsByID
+    }
+
+    /// What is read until there is enough.
+    private static func read(_ count: Double, of matches: Double, _ isSorted: Bool, _ query: PlannedQuery) -> Double {
+        guard isSorted, let needed = query.request.matchesNeeded else { return count }
+        return count * min(1, Double(needed) / max(matches, 1))
+    }
+
+    private static func sorting(_ count: Double) -> Double {
+        var steps = 1.0
+        var rest = count
+        while rest > 2 {
+            rest /= 2
+            steps += 1
+        }
+        return count * steps * compareCost
+    }
+}
+
+extension IDConstraint {
+    /// How many of the rows it leaves; nil for all.
+    fileprivate var part: ((Double) -> Double)? {
+        switch shape {
+        case .any: return nil
+        case .points(let values):
+            let count = Double(values.count)
+            return { _ in count }
+        case .range(let lower, let upper):
+            let width = lower != nil && upper != nil ? 0.1 : 0.33
+            return { $0 * width }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+internal import CommandModel
+package import Query
+
+/// How the documents of a query are found: an ``AccessPlan`` with the indexes of one collection.
+package enum Access: Sendable {
+    /// Nobody has looked at the indexes.
+    case undecided
+    /// By the table of the documents.
+    case collection
+    case keys(KeyScan)
+    /// One walk after another; what an earlier one has met is left out by the later ones.
+    case union([KeyScan])
+    /// No document can match.
+    case nothing
+}
+
+extension FindQuery {
+    /// The same query with its choice made.
+    ///
+    /// - Throws: BadValue (2), NoQueryExecutionPlans (291) for a hint that cannot be followed.
+    package func choosingAccess(in collection: Collection) throws(StorageError) -> FindQuery {
+        guard case .undecided = access else { return self }
+        var query = self
+        query.access = .collection
+        guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
+        let indexes = collection.readyIndexes
+        let planner = IndexPlanner(
+            indexes.map { IndexCandidate(definition: $0.definition, facts: $0.facts, entries: 0) })
+        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint)
+        do throws(CommandError) {
+            query.access = Access(try planner.plan(request), of: indexes)
+        } catch { throw .command(error) }
+        return query
+    }
+
+    private func mayUseSecondaryKeys(of collection: Collection) -> Bool {
+        if isTailable || bounds != nil || filter.near != nil || naturalDescending || wantsNaturalOrder { return false }
+        if case .natural? = sort?.order { return false }
+        guard hint == nil, case .points = KeyConstraint(of: filter, in: collection).shape else { return true }
+        return false
+    }
+
+    /// The rows to read, one plan after another.
+    package func scanPlans(_ collection: Collection) -> [ScanPlan] {
+        guard case .union(let scans) = access else { return [scanPlan(collection)] }
+        return scans.indices.map { position in
+            var plan = scanPlan(collection)
+            plan.keys = scans[position]
+            plan.earlier = Array(scans[..<position])
+            return plan
+        }
+    }
+
+    /// Narrows a plan by the choice; false when nothing was chosen.
+    func narrow(_ plan: inout ScanPlan) -> Bool {
+        switch access {
+        case .undecided, .collection: return false
+        case .keys(let keys): (plan.keys, plan.isExact) = (keys, keys.isExact && bounds == nil)
+        case .union: break
+        case .nothing: (plan.points, plan.isExact) = ([], true)
+        }
+        return true
+    }
+
+    /// Whether the documents come in the order asked for because of the choice; nil when it has no say.
+    var accessProvidesSort: Bool? {
+        switch access {
+        case .undecided, .collection: nil
+        case .keys(let keys): keys.providesSort
+        case .union: false
+        case .nothing: true
+        }
+    }
+
+    /// Whether a cursor of this query can go on by another choice for the same query.
+    func canGoOn(by other: FindQuery) -> Bool {
+        switch (access, other.access) {
+        case (.keys(let left), .keys(let right)): left.isSameWalk(as: right)
+        case (.union(let left), .union(let right)):
+            left.count == right.count && zip(left, right).allSatisfy { $0.isSameWalk(as: $1) }
+        case (.undecided, _), (.collection, .collection), (.nothing, _): true
+        default: false
+        }
+    }
+}
+
+extension Access {
+    fileprivate init(_ plan: AccessPlan, of indexes: [SecondaryIndex]) {
+        switch plan {
+        case .collection: self = .collection
+        case .nothing: self = .nothing
+        case .index(let scan): self = .keys(KeyScan(scan, of: indexes))
+        case .union(let branches):
+            self = .union(branches.map { KeyScan($0, of: indexes) })
+        }
+    }
+}
+
+extension KeyScan {
+    fileprivate init(_ scan: IndexScan, of indexes: [SecondaryIndex]) {
+        self.init(
+            indexes[scan.position], scan.bounds.intervals, isReversed: scan.isReversed, isExact: scan.bounds.isExact,
+            providesSort: scan.providesSort)
+    }
+
+    fileprivate func isSameWalk(as other: KeyScan) -> Bool {
+        index.number == other.index.number && isReversed == other.isReversed && providesSort == other.providesSort
+    }
+}
