@@ -7,15 +7,14 @@ package import NIOCore
 /// frame of a reply); the document begins where they end.
 package struct DocumentBuilder {
     package private(set) var buffer: ByteBuffer
-    /// Where each open document's length lies, outermost first.
-    private var open: [Int]
+    /// Where the innermost open document's length lies; negative when none is open. In place of its length each open
+    /// document holds where the one around it lies, so that nesting takes no memory of its own.
+    private var innermost = -1
     private let origin: Int
 
     package init(into buffer: ByteBuffer = ByteBuffer()) {
         self.buffer = buffer
         origin = buffer.writerIndex
-        open = []
-        open.reserveCapacity(4)
         beginLength()
     }
 
@@ -36,19 +35,23 @@ package struct DocumentBuilder {
 
     /// Closes the document and gives the whole buffer, with what stood before it.
     package consuming func finishBuffer() -> ByteBuffer {
-        while !open.isEmpty { end() }
+        while innermost >= 0 { end() }
         return buffer
     }
 
     package mutating func end() {
-        guard let start = open.popLast() else { return }
+        guard innermost >= 0 else { return }
+        let start = innermost
+        innermost = buffer.getInteger(at: start, as: Int32.self).map(Int.init) ?? -1
         buffer.writeInteger(UInt8(0))
         buffer.setInteger(Int32(truncatingIfNeeded: buffer.writerIndex - start), at: start, endianness: .little)
     }
 
+    // A buffer holds less than 2 GB: a frame, or a batch.
     private mutating func beginLength() {
-        open.append(buffer.writerIndex)
-        buffer.writeInteger(Int32(0), endianness: .little)
+        let start = buffer.writerIndex
+        buffer.writeInteger(Int32(truncatingIfNeeded: innermost))
+        innermost = start
     }
 }
 
@@ -72,6 +75,13 @@ extension DocumentBuilder {
 
     package mutating func append(_ element: RawElement) {
         append(element.key, element.value)
+    }
+
+    /// As ``append(_:)``, for an element as an iteration over a document gave it: type, name and value lie there one
+    /// after the other and are copied at once.
+    package mutating func append(copying element: RawElement) {
+        buffer.writeBytes(
+            UnsafeRawBufferPointer(start: element.key.start - 1, count: element.key.count + 2 + element.value.count))
     }
 
     package mutating func append(_ key: RawKey, _ value: Value) {

@@ -23,7 +23,7 @@ extension DocumentBuilder {
         _ document: RawDocument?, setting path: ArenaList<RawKey>, to value: RawValue??, depth: Int = 0
     ) {
         guard case .some(let new) = value, depth < path.count else {
-            for element in document ?? .none { append(element) }
+            for element in document ?? .none { append(copying: element) }
             return
         }
         let key = path[depth]
@@ -31,7 +31,7 @@ extension DocumentBuilder {
         var isDone = false
         for element in document ?? .none {
             guard !isDone, element.key == key else {
-                append(element)
+                append(copying: element)
                 continue
             }
             isDone = true
@@ -42,7 +42,7 @@ extension DocumentBuilder {
                 append(element.value.document, setting: path, to: value, depth: depth + 1)
                 end()
             } else {
-                append(element)
+                append(copying: element)
             }
         }
         guard !isDone, let new else { return }

@@ -68,11 +68,11 @@ final class GroupRun: StageRun {
     private let group: Group
     private let run: Evaluator
     private let limits: StageLimits
-    private var table = GroupTable()
+    @exclusivity(unchecked) private var table = GroupTable()
     private var overflow: ExternalSorter?
     private var arrivals: Int64 = 0
     private var rest: SortedRecords?
-    private var key = KeyEncoder()
+    @exclusivity(unchecked) private var key = KeyEncoder()
     /// The next group of the table to give.
     private var position = 0
 

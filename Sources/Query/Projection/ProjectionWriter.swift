@@ -25,11 +25,11 @@ struct ProjectionWriter {
         var written = WrittenFields(fields.list.count)
         for element in document ?? .none {
             if let showsID, element.key == "_id" {
-                if showsID { builder.append(element) }
+                if showsID { builder.append(copying: element) }
             } else if let index = fields.index(of: element.key) {
                 if try write(element, fields.list[index].action, into: &builder) { written.insert(index) }
             } else if mode != .inclusion {
-                builder.append(element)
+                builder.append(copying: element)
             }
         }
         guard fields.adds || mode == .inclusion else { return }
@@ -43,7 +43,7 @@ struct ProjectionWriter {
         _ element: RawElement, _ action: ProjectionAction, into builder: inout DocumentBuilder
     ) throws(CommandError) -> Bool {
         switch action {
-        case .include: builder.append(element)
+        case .include: builder.append(copying: element)
         case .exclude: return true
         case .slice(let skip, let count): writeSlice(element, skip, count, into: &builder)
         case .positional: try writePositional(element, into: &builder)
@@ -77,7 +77,7 @@ struct ProjectionWriter {
         } else if mode == .inclusion {
             return !fields.adds
         } else {
-            builder.append(element)
+            builder.append(copying: element)
         }
         return true
     }
