@@ -18,6 +18,23 @@ package struct DocumentBuilder {
         beginLength()
     }
 
+    /// Begins a document behind what is in a buffer, which is empty until ``finish(into:)`` gives it back.
+    ///
+    /// For many documents in one buffer: whoever hands over a copy of it shares its bytes, and the first change of one
+    /// of the two copies them all.
+    package init(taking other: inout ByteBuffer) {
+        buffer = ByteBuffer()
+        origin = other.writerIndex
+        swap(&buffer, &other)
+        beginLength()
+    }
+
+    /// Closes the document and gives the buffer back that was taken.
+    package mutating func finish(into other: inout ByteBuffer) {
+        while innermost >= 0 { end() }
+        swap(&buffer, &other)
+    }
+
     package init(reserving bytes: Int) {
         self.init(into: ByteBufferAllocator().buffer(capacity: bytes))
     }

@@ -32,15 +32,12 @@ package struct Batch: Sendable {
 
     /// Appends the document that `write` makes.
     package mutating func append<E: Error>(_ write: (inout DocumentBuilder) throws(E) -> Void) throws(E) {
-        var taken = ByteBuffer()
-        swap(&taken, &buffer)
-        var builder = DocumentBuilder(into: taken)
-        taken = ByteBuffer()
-        let result: Result<Void, E>
-        do throws(E) { result = .success(try write(&builder)) } catch { result = .failure(error) }
-        buffer = builder.finishBuffer()
-        ends.append(buffer.writerIndex)
-        try result.get()
+        var builder = DocumentBuilder(taking: &buffer)
+        defer {
+            builder.finish(into: &buffer)
+            ends.append(buffer.writerIndex)
+        }
+        try write(&builder)
     }
 
     package mutating func removeAll() {
