@@ -6,14 +6,12 @@ internal import Synchronization
 
 /// The part of a pipeline that a query can do while it reads its collection, and the rest.
 struct AggregateSource: Sendable {
-    var query = FindQuery(filter: .everything)
+    var query: FindQuery
     var rest: Pipeline
 
     init(of pipeline: Pipeline) {
         rest = pipeline
-        takeFilter()
-        takeSort()
-        takeWindow()
+        query = FindQuery(absorbing: &rest)
     }
 
     /// The query with what the command says beside the pipeline.
@@ -29,30 +27,6 @@ struct AggregateSource: Sendable {
         query.deadline = context.deadline(of: request)
         arguments.hint.apply(to: &query)
         if case .id = arguments.hint, query.sort == nil { query.sort = try arguments.hint.order() }
-    }
-
-    private mutating func takeFilter() {
-        guard case .match(let filter)? = rest.stages.first else { return }
-        query.filter = filter
-        rest.stages.removeFirst()
-    }
-
-    private mutating func takeSort() {
-        guard case .sort(let pattern, _)? = rest.stages.first else { return }
-        query.sort = pattern
-        rest.stages.removeFirst()
-    }
-
-    private mutating func takeWindow() {
-        var window = Window()
-        var count = 0
-        for stage in rest.stages {
-            guard window.take(stage) else { break }
-            count += 1
-        }
-        query.skip = Int(clamping: window.skip)
-        query.limit = window.limit.map { Int(clamping: $0) }
-        rest.stages.removeFirst(count)
     }
 
     /// Where the pipeline does no more than to count: what the count becomes.

@@ -119,8 +119,13 @@ struct Explanation: Sendable {
         builder.append("pool", string: isSingle ? "readers" : pool.rawValue)
         builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
         builder.append("estimatedRows", int64: engine.estimates[collection])
-        let sql = isSingle ? collection.sql.pointRead : query.scanPlan(collection).sql
+        let sql = isSingle ? collection.sql.pointRead : query.firstPlan(collection).sql
         builder.append("sql", string: sql)
+        if let fields = query.narrowing?.paths {
+            builder.beginArray("fields")
+            for (index, path) in fields.enumerated() { builder.append(index: index, string: path) }
+            builder.end()
+        }
         builder.end()
     }
 

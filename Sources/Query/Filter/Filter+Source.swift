@@ -23,26 +23,4 @@ extension Filter {
         }
         return try? Filter(compiling: both, environment: environment)
     }
-
-    /// Whether the filter decides by fields alone, all of which fulfil `predicate`: it is given the name before the
-    /// first dot of each path.
-    func readsOnly(fields predicate: (RawKey) -> Bool) -> Bool {
-        withExtendedLifetime(program) { Self.reads(program.source, only: predicate) }
-    }
-
-    /// The compiler has bounded how deep it nests.
-    private static func reads(_ filter: RawDocument, only predicate: (RawKey) -> Bool) -> Bool {
-        filter.allSatisfy { field in
-            switch field.key {
-            case "$and", "$or", "$nor":
-                (field.value.array ?? .none).allSatisfy { branch in
-                    reads(branch.value.document ?? .none, only: predicate)
-                }
-            case "$comment": true
-            // `$expr`, `$jsonSchema` and `$sampleRate` see the whole document.
-            case _ where field.key.startsWithDollar: false
-            default: field.key.components.first.map(predicate) ?? false
-            }
-        }
-    }
 }

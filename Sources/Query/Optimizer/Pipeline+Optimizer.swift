@@ -2,23 +2,30 @@ internal import BSON
 
 // # The optimizer
 //
-// Rewrites a pipeline into one that gives the same documents in the same order for less work. It looks at compiled
-// stages only, and knows few rules:
+// Rewrites a pipeline into one that gives the same documents for less work. It looks at compiled stages only, and knows
+// few rules:
 //
-// - A `$match` moves ahead of stages that neither make nor change what it reads; neighbours become one filter.
-// - `$limit` and `$skip` move ahead of stages that turn one document into one; neighbours become at most one of each.
-// - A `$sort` is told how many documents are wanted of it, when a `$limit` follows (behind a `$skip`, perhaps).
+// - A `$match` moves ahead of stages that neither make nor change what it reads; where a field has only been given
+//   another name, or is what documents are grouped by, it asks for the field behind that. If but a part of its
+//   conditions can move, it is split. Neighbours become one filter.
+// - `$limit` and `$skip` move ahead of stages that turn one document into one; neighbours become at most one of each. A
+//   `$limit` is repeated before an `$unwind` that drops no document.
+// - A `$sort` moves ahead of a projection that leaves its fields, is told how many documents are wanted of it, and goes
+//   away before a `$group` of everything that only counts and adds. (Else it decides in which order groups come, which
+//   of the equal values 1 and 1.0 stands for a group, and the like.)
 //
 // What thus stands at the front is left to the query that reads the collection. A stage may meet fewer documents than
 // the client wrote, and so a document in which an expression would have failed may be gone before; the documents that
-// come out are the same.
+// come out are the same. No stage meets more of them: an `$expr` that can fail stays behind what guards it.
 //
-// Rejected: conjunctions split so that a part moves, and renamed fields followed through `$project`. Both widen what
-// moves, and each is a rule to prove for cases that clients can write in the better order themselves.
+// Rejected: neighbouring sorts made one (the second keeps the order of the first among equals), fields followed through
+// paths with dots (an array on the way changes what they mean).
 extension Pipeline {
     package func optimized() -> Pipeline {
         var result = Pipeline()
         for stage in stages { result.take(stage) }
+        result.dropSorts()
+        result.limitUnwinds()
         result.limitSorts()
         return result
     }
@@ -27,28 +34,46 @@ extension Pipeline {
     private mutating func take(_ stage: Stage) {
         switch stage {
         case .match(let filter):
-            if !filter.matchesEverything { take(filter) }
-        case .limit, .skip: takeWindow(stage)
+            if !filter.matchesEverything { place(filter, before: stages.count) }
+        case .limit, .skip: place(window: stage, before: stages.count)
+        case .sort(let pattern, nil): place(pattern)
+        case .projection(let projection):
+            if !projection.isIdentity { stages.append(stage) }
         default: stages.append(stage)
         }
     }
 
-    private mutating func take(_ filter: Filter) {
-        var index = stages.count
+    /// Filters pass each other: what stands first is asked first all the same, if they end up side by side.
+    private mutating func place(_ filter: Filter, before end: Int) {
+        var (index, filter) = (end, filter)
         while index > 0 {
-            if case .match(let earlier) = stages[index - 1] {
-                guard let both = earlier.and(filter) else { break }
-                stages[index - 1] = .match(both)
-                return
+            if case .match = stages[index - 1] {
+                index -= 1
+                guard !filter.mustStay else { break }
+            } else if let moved = stages[index - 1].letting(filter) {
+                (index, filter) = (index - 1, moved)
+            } else if let parts = filter.split(where: { stages[index - 1].letting($0) != nil }) {
+                insert(parts.rest, at: index)
+                return place(parts.moving, before: index)
+            } else {
+                break
             }
-            guard stages[index - 1].lets(filter) else { break }
-            index -= 1
         }
-        stages.insert(.match(filter), at: index)
+        insert(filter, at: index)
     }
 
-    private mutating func takeWindow(_ stage: Stage) {
-        var index = stages.count
+    private mutating func insert(_ filter: Filter, at index: Int) {
+        if index < stages.count, case .match(let earlier) = stages[index], let both = earlier.and(filter) {
+            stages[index] = .match(both)
+        } else if index < stages.count, case .match = stages[index] {
+            stages.insert(.match(filter), at: index + 1)
+        } else {
+            stages.insert(.match(filter), at: index)
+        }
+    }
+
+    private mutating func place(window stage: Stage, before end: Int) {
+        var index = end
         while index > 0, stages[index - 1].isOneToOne { index -= 1 }
         var window = Window()
         var first = index
@@ -61,14 +86,48 @@ extension Pipeline {
         stages.replaceSubrange(first..<index, with: window.stages)
     }
 
+    private mutating func place(_ pattern: SortPattern) {
+        var needs = FieldNeeds.shape
+        needs.read(pattern)
+        var index = stages.count
+        while index > 0, case .projection(let projection) = stages[index - 1],
+            needs.names({ projection.origin(of: $0) == $0 })
+        {
+            index -= 1
+        }
+        stages.insert(.sort(pattern, limit: nil), at: index)
+    }
+
+    private mutating func dropSorts() {
+        for index in stages.indices.reversed() {
+            guard case .sort(_, nil) = stages[index] else { continue }
+            let next = stages[(index + 1)...].first { !$0.keepsOrder }
+            guard case .group(let group)? = next, group.isFreeOfOrder else { continue }
+            stages.remove(at: index)
+        }
+    }
+
+    private mutating func limitUnwinds() {
+        for index in stages.indices.reversed() {
+            guard case .unwind(let unwind) = stages[index], unwind.preservesEmpty else { continue }
+            guard let wanted = window(behind: index).seen else { continue }
+            place(window: .limit(Int64(wanted)), before: index)
+        }
+    }
+
     private mutating func limitSorts() {
         for index in stages.indices {
             guard case .sort(let pattern, nil) = stages[index] else { continue }
-            var window = Window()
-            for next in stages[(index + 1)...].prefix(while: \.isWindow) { window.take(next) }
+            let window = window(behind: index)
             guard let limit = window.limit, limit > 0, let wanted = window.seen else { continue }
             stages[index] = .sort(pattern, limit: wanted)
         }
+    }
+
+    private func window(behind index: Int) -> Window {
+        var window = Window()
+        for next in stages[(index + 1)...].prefix(while: \.isWindow) { window.take(next) }
+        return window
     }
 }
 
@@ -108,19 +167,17 @@ package struct Window: Sendable, Equatable {
 }
 
 extension Stage {
-    /// Whether a filter may be asked before the stage as well as behind it.
-    fileprivate func lets(_ filter: Filter) -> Bool {
+    fileprivate var isOneToOne: Bool {
         switch self {
-        case .sort(_, nil): true
-        case .projection(let projection): filter.readsOnly { projection.keeps($0) }
-        case .unwind(let unwind): filter.readsOnly { unwind.keeps($0) }
+        case .projection, .replaceRoot: true
         default: false
         }
     }
 
-    fileprivate var isOneToOne: Bool {
+    /// Whether documents come out in the order in which they came in, and all that matters is which ones come.
+    fileprivate var keepsOrder: Bool {
         switch self {
-        case .projection, .replaceRoot: true
+        case .match, .projection, .replaceRoot, .unwind, .redact: true
         default: false
         }
     }
@@ -133,24 +190,17 @@ extension Stage {
     }
 }
 
-extension Projection {
-    /// Whether a field comes out as it went in, with all that is in it.
-    fileprivate func keeps(_ name: RawKey) -> Bool {
-        withExtendedLifetime(program) {
-            if let index = program.fields.index(of: name) {
-                if case .include = program.fields.list[index].action { return true }
-                return false
-            }
-            if program.mode == .addition { return true }
-            return name == "_id" ? program.showsID : program.mode == .exclusion
-        }
-    }
-}
-
-extension Unwind {
-    fileprivate func keeps(_ name: RawKey) -> Bool {
+extension Group {
+    /// Whether it gives the same for the same documents in any order.
+    fileprivate var isFreeOfOrder: Bool {
         withExtendedLifetime(self) {
-            path[0] != name && (indexPath.isEmpty || indexPath[0] != name)
+            id.isConstant
+                && fields.nodes.allSatisfy { field in
+                    switch field.accumulator.operation {
+                    case .sum, .average, .count: true
+                    default: false
+                    }
+                }
         }
     }
 }

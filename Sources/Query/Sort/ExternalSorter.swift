@@ -26,11 +26,15 @@ package struct ExternalSorter {
     /// - Parameters:
     ///   - limit: how many records come out, skipped ones included; nil for all.
     ///   - space: nil when nothing may be written: then more than `bytesMax` is an error.
-    package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, space: (any SpillSpace)?) {
+    ///   - narrowing: what is kept of each row; nil for all of it.
+    package init(
+        limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, space: (any SpillSpace)?,
+        keeping narrowing: Narrowing? = nil
+    ) {
         self.limit = limit ?? .max
         self.bytesMax = bytesMax
         self.space = space
-        sorter = Sorter(limit: limit, bytesMax: bytesMax)
+        sorter = Sorter(limit: limit, bytesMax: bytesMax, keeping: narrowing)
     }
 
     /// Whether anything was written to a file.

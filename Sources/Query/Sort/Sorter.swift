@@ -1,6 +1,12 @@
 package import BSON
 package import CommandModel
 
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
 /// Sorts rows in memory, and with a limit keeps only the first ones.
 ///
 /// Rows with equal keys come out by `rid`, so that a cursor may resume after `(key, rid)`; where rows have no `rid`,
@@ -26,15 +32,19 @@ package struct Sorter {
 
     private let limit: Int
     private let bytesMax: Int
+    private let narrowing: Narrowing?
     /// A heap with the last row on top once `limit` rows are there; before, in order of arrival.
     private var entries: [Entry] = []
     /// Held now, about.
     private(set) var byteCount = 0
 
-    /// - Parameter limit: how many rows come out, skipped ones included; nil for all.
-    package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax) {
+    /// - Parameters:
+    ///   - limit: how many rows come out, skipped ones included; nil for all.
+    ///   - narrowing: what is kept of each; nil for all of it.
+    package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, keeping narrowing: Narrowing? = nil) {
         self.limit = limit ?? .max
         self.bytesMax = bytesMax
+        self.narrowing = narrowing
     }
 
     package mutating func insert(key: [UInt8], rid: Int64, row: RawDocument) throws(CommandError) {
@@ -51,9 +61,9 @@ package struct Sorter {
         guard limit > 0 else { return }
         if entries.count == limit {
             guard Self.precedes(key, rid, entries[0]) else { return }
-            replaceTop(Entry(key: key, rid: rid, row: Document(copying: row)))
+            replaceTop(Entry(key: key, rid: rid, row: copy(row)))
         } else {
-            append(Entry(key: key, rid: rid, row: Document(copying: row)))
+            append(Entry(key: key, rid: rid, row: copy(row)))
         }
     }
 
@@ -65,6 +75,8 @@ package struct Sorter {
         result.sort { Self.precedes($0.key, $0.rid, $1) }
         return result
     }
+
+    private func copy(_ row: RawDocument) -> Document { narrowing?.narrowed(row) ?? Document(copying: row) }
 
     private mutating func append(_ entry: Entry) {
         byteCount += entry.byteCount
@@ -97,7 +109,13 @@ package struct Sorter {
     }
 
     static func precedes(_ key: [UInt8], _ rid: Int64, _ otherKey: [UInt8], _ otherRID: Int64) -> Bool {
-        if key == otherKey { return rid < otherRID }
-        return key.lexicographicallyPrecedes(otherKey)
+        let order = key.withUnsafeBytes { bytes in
+            otherKey.withUnsafeBytes { otherBytes -> Int in
+                guard let start = bytes.baseAddress, let otherStart = otherBytes.baseAddress else { return 0 }
+                return Int(memcmp(start, otherStart, min(bytes.count, otherBytes.count)))
+            }
+        }
+        if order != 0 { return order < 0 }
+        return key.count == otherKey.count ? rid < otherRID : key.count < otherKey.count
     }
 }

@@ -40,6 +40,8 @@ package struct FindQuery: Sendable {
         /// No index was used: an empty document.
         case nothing
     }
+    /// What is left of each document for the pipeline behind the query; nil for all of it.
+    package var narrowing: Narrowing?
     /// A cursor that waits for more where others end.
     package var isTailable = false
 
@@ -81,6 +83,27 @@ package struct FindQuery: Sendable {
         plan.narrow(by: filter)
         if collection.isKeyedByID, let bounds { plan.narrow(by: bounds) }
         return plan
+    }
+
+    /// The same as it is read first: what SQL does of a query.
+    package func firstPlan(_ collection: Collection) -> ScanPlan {
+        var plan = scanPlan(collection)
+        if !isBlockingSort(in: collection) { bound(&plan, skip: skip, wanted: limit ?? .max) }
+        return plan
+    }
+
+    /// Lets PostgreSQL skip and stop by itself where every row of a plan counts.
+    ///
+    /// - Parameter wanted: how many rows, beside those to skip.
+    func bound(_ plan: inout ScanPlan, skip: Int, wanted: Int) {
+        // A row of an index with several keys for a document need not be one of the result.
+        let isEveryRow = plan.keys.map { plan.isExact && !$0.index.facts.isMultikey }
+        guard ridMax == nil, isEveryRow ?? (matchesEverything || plan.isExactInOrder && bounds == nil) else { return }
+        let skipsBySQL = skip > 0 && plan.after == nil && plan.keys == nil && !isTailable
+        if skipsBySQL { plan.offset = skip }
+        let (rows, isMany) = wanted.addingReportingOverflow(skipsBySQL ? 0 : skip)
+        guard !isMany, rows < .max else { return }
+        plan.rowLimit = rows + (plan.includesPosition ? 1 : 0)
     }
 
     /// Whether a row belongs to the result.

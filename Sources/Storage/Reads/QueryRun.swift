@@ -96,7 +96,10 @@ package struct QueryRun: Sendable {
         }
         let stages = stages ?? PipelineRun(pipeline, query.stageLimits)
         self.stages = stages
+        // What is sorted is narrowed before.
+        let narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
         isExhausted = try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
+            sink.narrowing = narrowing
             try fillRows(&sink, on: connection, deadline: deadline)
             return isDrained
         }
@@ -176,6 +179,7 @@ package struct QueryRun: Sendable {
         let plan = nextPlan(branch, for: batch)
         var isDone = false
         var awaitsPosition = plan.includesPosition
+        var isSkippedBySQL = plan.offset != nil
         let query = query
         let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
             row throws(StorageError) in
@@ -189,10 +193,11 @@ package struct QueryRun: Sendable {
                 if collection.isCapped { position = row.position }
                 return true
             }
-            if skipRemaining > 0 {
+            if skipRemaining > 0, !isSkippedBySQL {
                 skipRemaining -= 1
             } else {
                 guard try append(row, to: &batch) else { return false }
+                if isSkippedBySQL { (skipRemaining, isSkippedBySQL) = (0, false) }
                 countReturned()
                 if collectsKeys, let id = row.id { keys.append(id) }
                 isDone = limitRemaining == 0
@@ -215,14 +220,7 @@ package struct QueryRun: Sendable {
         var plan = branch
         plan.after = position
         plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
-        // A row of an index with several keys for a document need not be one of the result.
-        let isExact = plan.keys.map { plan.isExact && !$0.index.facts.isMultikey } ?? query.matchesEverything
-        if query.ridMax == nil, plan.earlier.isEmpty, isExact {
-            plan.rowLimit = rowsWanted(by: batch).flatMap { wanted in
-                let (sum, overflow) = wanted.addingReportingOverflow(plan.includesPosition ? 1 : 0)
-                return overflow ? nil : sum
-            }
-        }
+        query.bound(&plan, skip: skipRemaining, wanted: min(batch.remaining, limitRemaining ?? .max))
         return plan
     }
 
@@ -257,7 +255,8 @@ package struct QueryRun: Sendable {
 
     private mutating func sort(on connection: Connection, deadline: Deadline) throws(StorageError) {
         guard sorted == nil, let pattern = query.rowOrder else { return }
-        var sorter = ExternalSorter(limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill)
+        var sorter = ExternalSorter(
+            limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill, keeping: query.narrowing)
         let query = query
         for plan in query.scanPlans(collection) {
             _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in

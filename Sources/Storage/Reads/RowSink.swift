@@ -24,6 +24,8 @@ struct BatchSink: RowSink {
     /// Takes full batches out of the sink's way; without it the sink is full when its batch is.
     var drain: ((borrowing Batch) throws(CommandError) -> Bool)?
     private var isDone = false
+    /// What goes into the batch of each row; nil for all of it.
+    var narrowing: Narrowing?
 
     var isFull: Bool { isDone || drain == nil && batch.isFull }
     // How many rows a pipeline takes is not known.
@@ -31,7 +33,7 @@ struct BatchSink: RowSink {
     var needsFacts: Bool { false }
 
     mutating func append(_ document: RawDocument) throws(CommandError) -> Bool {
-        batch.append(document)
+        if let narrowing { batch.append(document, narrowedBy: narrowing) } else { batch.append(document) }
         if batch.isFull { try flush() }
         return true
     }

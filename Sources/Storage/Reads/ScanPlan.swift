@@ -51,6 +51,8 @@ package struct ScanPlan: Sendable {
     package internal(set) var isExact = false
     /// Set when every row counts, so that PostgreSQL may stop by itself.
     package var rowLimit: Int?
+    /// Set when every row counts, so that PostgreSQL may pass over the first ones by itself.
+    package var offset: Int?
     /// The `rid` is wanted also where it is not the order.
     package var showsRID = false
 
@@ -63,6 +65,10 @@ package struct ScanPlan: Sendable {
         self.lower = lower
         self.upper = upper
     }
+
+    /// Whether PostgreSQL finds the first matching rows without a look at others: those of a range, in its order. (For
+    /// some keys in another order it might go through all rows in that order.)
+    package var isExactInOrder: Bool { isExact && points == nil && keys == nil && order.isByID }
 
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
     /// document, `rid`, `id`.
@@ -88,7 +94,7 @@ package struct ScanPlan: Sendable {
     package var countStatement: Statement {
         if let keys { return keys.countStatement }
         var plan = self
-        (plan.order, plan.rowLimit) = (.unordered, nil)
+        (plan.order, plan.rowLimit, plan.offset) = (.unordered, nil, nil)
         return plan.select("count(*)")
     }
 
@@ -130,6 +136,10 @@ package struct ScanPlan: Sendable {
         if let rowLimit {
             parameters.append(.int8(Int64(rowLimit)))
             text += " LIMIT $\(parameters.count)"
+        }
+        if let offset {
+            parameters.append(.int8(Int64(offset)))
+            text += " OFFSET $\(parameters.count)"
         }
         return Statement(text, parameters)
     }
