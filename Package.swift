@@ -124,6 +124,10 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "MatcherBenchmark", dependencies: ["Query", "BSON", "CommandModel"], path: "Benchmarks/matcher",
+            swiftSettings: settings),
+
         // Tests mirror the targets; what needs PostgreSQL starts its own.
         .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: settings),
         .testTarget(name: "BSONTests", dependencies: ["BSON", nioCore], swiftSettings: settings),
