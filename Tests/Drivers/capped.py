@@ -11,7 +11,6 @@ between an insert and its arrival at a waiting cursor is reported, for the same 
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from bson import Int64
 from pymongo import CursorType, MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from servers import Martlet, PostgreSQL, ServerError, postgresql_tool, temporary_directory, wait_until
+from servers import ServerError, database, postgresql_tool, servers_on, wait_until
 
 POSITION_LOST = 136
 CURSOR_KILLED = 237
@@ -246,12 +245,7 @@ def check_ends(database):
 
 
 def run(binary, seconds):
-    directory = temporary_directory()
-    postgresql = PostgreSQL(directory)
-    servers = []
-    try:
-        postgresql.start()
-        servers = [Martlet(binary, directory, postgresql.url).start() for _ in range(2)]
+    with database() as (postgresql, directory), servers_on(postgresql, directory, binary, 2) as servers:
         collections = [MongoClient(server.uri)["capped_test"]["c"] for server in servers]
         unfinished = OpenTransaction(postgresql)
         followed = follow_everything(collections, seconds)
@@ -259,15 +253,8 @@ def run(binary, seconds):
         unfinished.end()
         same, other = measure_delays(collections)
         check_ends(collections[0].database)
-        for server in servers:
-            server.stop()
-        print(f"ok - capped: {followed} documents followed by 4 cursors, {lost} of 4 lost their place in the small "
-              f"collection; median delay {same * 1000:.1f} ms on the same server, {other * 1000:.1f} ms on the other")
-    finally:
-        for server in servers:
-            server.clean_up()
-        postgresql.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
+    print(f"ok - capped: {followed} documents followed by 4 cursors, {lost} of 4 lost their place in the small "
+          f"collection; median delay {same * 1000:.1f} ms on the same server, {other * 1000:.1f} ms on the other")
 
 
 def main():

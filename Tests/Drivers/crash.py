@@ -4,18 +4,16 @@
 """
 
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from servers import Martlet, PostgreSQL, ServerError, temporary_directory, wait_until
+from servers import Martlet, PostgreSQL, ServerError, directory_with, wait_until
 
 WRITERS = 8
 DATABASE = "crash"
@@ -83,19 +81,6 @@ def can_write(uri):
             return client[DATABASE].probe.insert_one({}).acknowledged
     except PyMongoError:
         return False
-
-
-@contextmanager
-def directory_with(make_servers):
-    """A temporary directory and servers in it that do not outlive the test."""
-    directory = temporary_directory()
-    servers = make_servers(directory)
-    try:
-        yield servers
-    finally:
-        for server in servers:
-            server.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_killed_server(binary):

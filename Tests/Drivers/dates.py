@@ -6,7 +6,6 @@ What Python has no word for (bins, boundaries of weeks) is written out here in t
 copies of the time zone database agree on are taken.
 """
 
-import argparse
 import calendar
 import random
 import sys
@@ -14,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from pymongo import MongoClient
+
+from arguments import of_rounds
 
 ZONES = ["UTC", "America/New_York", "America/St_Johns", "Europe/London", "Europe/Berlin", "Asia/Kolkata",
          "Asia/Kathmandu", "Asia/Tokyo", "Australia/Sydney", "Australia/Lord_Howe", "Pacific/Auckland",
@@ -132,11 +133,7 @@ PROJECTION = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("address")
-    parser.add_argument("--seed", type=int, default=random.randrange(2 ** 32))
-    parser.add_argument("--rounds", type=int, default=3000)
-    arguments = parser.parse_args()
+    arguments = of_rounds(__doc__, 3000)
     generator = random.Random(arguments.seed)
     cases = [random_case(generator) for _ in range(arguments.rounds)]
     client = MongoClient(arguments.address, tz_aware=True)

@@ -13,7 +13,6 @@ import argparse
 import collections
 import os
 import random
-import shutil
 import socket
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from fuzzing.commands import MAX_TIME_MS, Commands, continued
-from servers import Martlet, ServerError, temporary_directory
+from servers import ServerError, lone_server
 from wire import Connection, body_section, op_msg
 
 COMMANDS = 150  # of a round
@@ -233,17 +232,12 @@ def main():
     parser.add_argument("--replay", metavar="FILE")
     parser.add_argument("--keep-going", action="store_true", help="start the server again after a failure")
     arguments = parser.parse_args()
-    directory = temporary_directory()
-    server = Martlet(arguments.server, directory)
     try:
-        server.start()
-        return replay(server, arguments.replay) if arguments.replay else fuzz(server, arguments)
+        with lone_server(arguments.server) as server:
+            return replay(server, arguments.replay) if arguments.replay else fuzz(server, arguments)
     except (Failure, ServerError) as error:
         print(f"fuzz (seed {arguments.seed}): {error}")
         return 1
-    finally:
-        server.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

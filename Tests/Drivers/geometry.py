@@ -7,12 +7,13 @@ lines of the shortest ways between points, so that plane geometry answers. What 
 decides is left out. Polygons are stars around a center: they never cross themselves.
 """
 
-import argparse
 import math
 import random
 import sys
 
 from pymongo import MongoClient
+
+from arguments import of_rounds
 
 EARTH_RADIUS = 6378100.0
 # Nearer to a border than this (radians, or units of the projection) nothing is claimed.
@@ -285,11 +286,7 @@ def compare_on_plane(comparison, maker, center, reach):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("address")
-    parser.add_argument("--seed", type=int, default=random.randrange(10 ** 9))
-    parser.add_argument("--rounds", type=int, default=12)
-    arguments = parser.parse_args()
+    arguments = of_rounds(__doc__, 12)
     client = MongoClient(arguments.address)
     collection = client.geometry.places
     compared = matched = 0

@@ -10,7 +10,6 @@ checker on PostgreSQL's own levels instead: READ COMMITTED must show anomalies.
 
 import argparse
 import random
-import shutil
 import sys
 import threading
 import time
@@ -25,7 +24,7 @@ from isolation.martlet import MartletStore
 from isolation.postgresql import Connection, PostgreSQLStore, SQLError
 from isolation.runner import Run, StoreError
 from isolation.selftest import problems
-from servers import Martlet, PostgreSQL, ServerError, temporary_directory
+from servers import ServerError, database, servers_on
 
 LEVELS = ("snapshot", "serializable")
 REFERENCE = {"READ COMMITTED": None, "REPEATABLE READ": "snapshot", "SERIALIZABLE": "serializable"}
@@ -52,32 +51,6 @@ class Disturber(threading.Thread):
             connection.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
                              "AND backend_type = 'client backend' ORDER BY random() LIMIT 1")
         connection.close()
-
-
-@contextmanager
-def database():
-    directory = temporary_directory()
-    postgresql = PostgreSQL(directory)
-    try:
-        postgresql.start()
-        yield postgresql, directory
-    finally:
-        postgresql.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def servers_on(postgresql, directory, binary, count):
-    servers = [Martlet(binary, directory, postgresql.url) for _ in range(count)]
-    try:
-        for server in servers:
-            server.start()
-        yield servers
-        for server in servers:
-            server.stop()
-    finally:
-        for server in servers:
-            server.clean_up()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ that had lost it.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import urllib.request
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from servers import (Martlet, PostgreSQL, ServerError, free_port, postgresql_tool, temporary_directory, wait_until)
+from servers import Martlet, ServerError, cleaning_up, database, free_port, postgresql_tool, wait_until
 
 EXPIRED = 100_000
 TAKEOVER_SECONDS = 60
@@ -166,21 +165,12 @@ def run(postgresql, first, second):
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: lease.py MARTLET")
-    directory = temporary_directory()
-    postgresql = PostgreSQL(directory)
-    servers = []
     try:
-        postgresql.start()
-        servers = [Server(sys.argv[1], directory, postgresql.url) for _ in range(2)]
-        run(postgresql, *servers)
-        postgresql.stop()
+        with database() as (postgresql, directory), \
+                cleaning_up([Server(sys.argv[1], directory, postgresql.url) for _ in range(2)]) as servers:
+            run(postgresql, *servers)
     except (ServerError, OSError, PyMongoError) as error:
         sys.exit(f"lease: {error}")
-    finally:
-        for server in servers:
-            server.clean_up()
-        postgresql.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
     print("ok - lease")
 
 

@@ -10,7 +10,6 @@ narrow as can be said; anything else fails. A failed round prints its seed, whic
 
 import argparse
 import random
-import shutil
 import sys
 import time
 import warnings
@@ -22,7 +21,7 @@ from pymongo.errors import PyMongoError
 from oracle.differ import compare_filter, compare_update
 from oracle.excuses import EXCUSES
 from oracle.generator import Generator
-from servers import Martlet, ServerError, temporary_directory
+from servers import ServerError, lone_server
 
 DOCUMENTS = 12
 FILTERS = 40
@@ -95,17 +94,12 @@ def main():
         return run(arguments.uri, arguments.seconds, arguments.seed)
     if not arguments.server:
         parser.error("MARTLET or --uri is needed")
-    directory = temporary_directory()
-    server = Martlet(arguments.server, directory)
     try:
-        server.start()
-        return run(server.uri, arguments.seconds, arguments.seed)
+        with lone_server(arguments.server) as server:
+            return run(server.uri, arguments.seconds, arguments.seed)
     except (ServerError, PyMongoError) as error:
         print(error)
         return 1
-    finally:
-        server.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

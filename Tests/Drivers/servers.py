@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 
 READY_SECONDS = 120  # the first start creates a PostgreSQL cluster
 STOP_SECONDS = 60
@@ -194,3 +195,54 @@ def postgresql_tool(name):
     if not found:
         raise ServerError(f"no {name} below /usr/lib/postgresql: is the package postgresql installed?")
     return found[-1]
+
+
+@contextmanager
+def database():
+    """A PostgreSQL that runs, and a directory for the servers on it; nothing is left of either."""
+    directory = temporary_directory()
+    postgresql = PostgreSQL(directory)
+    try:
+        postgresql.start()
+        yield postgresql, directory
+    finally:
+        postgresql.clean_up()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def cleaning_up(servers):
+    try:
+        yield servers
+    finally:
+        for server in servers:
+            server.clean_up()
+
+
+@contextmanager
+def servers_on(postgresql, directory, binary, count):
+    """Servers that run, and must stop in order at the end."""
+    with cleaning_up([Martlet(binary, directory, postgresql.url) for _ in range(count)]) as servers:
+        for server in servers:
+            server.start()
+        yield servers
+        for server in servers:
+            server.stop()
+
+
+@contextmanager
+def directory_with(make_servers):
+    """Servers in a temporary directory, which do not outlive the test."""
+    directory = temporary_directory()
+    try:
+        with cleaning_up(make_servers(directory)) as servers:
+            yield servers
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def lone_server(binary):
+    """A server that runs, with a PostgreSQL of its own."""
+    with directory_with(lambda directory: [Martlet(binary, directory)]) as [server]:
+        yield server.start()

@@ -3,14 +3,13 @@
     Tests/Drivers/validation.py MARTLET
 """
 
-import shutil
 import sys
 import threading
 
 from pymongo import InsertOne, MongoClient, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
-from servers import Martlet, PostgreSQL, ServerError, temporary_directory
+from servers import ServerError, database, servers_on
 
 FAILED = 121
 WRITE_CONFLICT = 112
@@ -182,24 +181,11 @@ def run(servers):
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: validation.py MARTLET")
-    directory = temporary_directory()
-    postgresql = PostgreSQL(directory)
-    servers = [Martlet(sys.argv[1], directory, postgresql.url) for _ in range(2)]
     try:
-        postgresql.start()
-        for server in servers:
-            server.start()
-        run(servers)
-        for server in servers:
-            server.stop()
-        postgresql.stop()
+        with database() as (postgresql, directory), servers_on(postgresql, directory, sys.argv[1], 2) as servers:
+            run(servers)
     except (ServerError, OSError, PyMongoError) as error:
         sys.exit(f"validation: {type(error).__name__}: {error}")
-    finally:
-        for server in servers:
-            server.clean_up()
-        postgresql.clean_up()
-        shutil.rmtree(directory, ignore_errors=True)
     print("ok - validation")
 
 
