@@ -264,6 +264,37 @@ struct DocumentValidatorTests {
         #expect(code == 14)
     }
 
+    @Test("an $expr that loops for too long ends the write, counted for each document anew")
+    func loopingExpression() throws {
+        let loop = #"{"$reduce":{"input":"$a","initialValue":true,"in":{"$map":{"input":"$a","in":1}}}}"#
+        let options = json(#"{"validator":{"$expr":\#(loop)}}"#)
+        let validator = try #require(try options.withRaw { try DocumentValidator(options: $0) })
+        func code(_ count: Int) -> Int32? {
+            let list = (0..<count).map { "\($0)" }.joined(separator: ",")
+            return errorCode { _ = try json(#"{"a":[\#(list)]}"#).withRaw { try validator.admits($0, replacing: nil) } }
+        }
+        #expect(code(800) == nil && code(800) == nil)
+        #expect(code(1030) == 146)
+    }
+
+    @Test(
+        "fields that clients encrypt hold nothing else, whatever the level and the action are",
+        arguments: [
+            ("{}", true), (#"{"a":{"$binary":{"base64":"AQ==","subType":"06"}}}"#, true),
+            (#"{"a":{"$binary":{"base64":"AQ==","subType":"00"}}}"#, false), (#"{"a":null}"#, false),
+            (#"{"o":{"x":1}}"#, true), (#"{"o":{"b":1}}"#, false), (#"{"o":[{"b":1}]}"#, true), (#"{"o":1}"#, true),
+        ])
+    func encryptedFields(document: String, isAdmitted: Bool) throws {
+        let options = json(
+            #"""
+            {"encryptedFields":{"fields":[null,{"path":"a"},{"path":"o.b"}]},"validator":{"z":1},
+            "validationLevel":"off","validationAction":"warn"}
+            """#)
+        let validator = try #require(try options.withRaw { try DocumentValidator(options: $0) })
+        let code = errorCode { _ = try json(document).withRaw { try validator.admits($0, replacing: nil) } }
+        #expect(code == (isAdmitted ? nil : 121))
+    }
+
     @Test("the account names the document")
     func failingDocument() throws {
         let options = json(#"{"validator":{"a":1}}"#)

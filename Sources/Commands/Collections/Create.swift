@@ -10,9 +10,6 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try CreateArguments(request)
         try arguments.checkTogether(now: Int64(context.server.now))
-        if let unsupported = arguments.unsupported {
-            try await refuse(unsupported, arguments, context)
-        }
         let options = arguments.options
         try checkInTransaction(arguments, context)
         let (collection, isNew) = try await context.documents.collectionOrCreate(arguments.namespace, options: options)
@@ -36,16 +33,6 @@ extension CommandTable {
         }
         throw CommandError(
             .operationNotSupportedInTransaction, "Cannot create \(kind) in a multi-document transaction")
-    }
-
-    /// What exists is of another kind, whatever was asked for.
-    private static func refuse(
-        _ option: StaticString, _ arguments: CreateArguments, _ context: CommandContext
-    ) async throws(CommandError) {
-        guard try await context.documents.collection(arguments.namespace) == nil else {
-            throw .namespaceExists(arguments.namespace)
-        }
-        throw CommandError(.notImplemented, "create: the option '\(option)' is not supported yet")
     }
 }
 

@@ -9,15 +9,10 @@ extension CreateArguments {
         try checkCapped()
         try checkTimeseries()
         try checkView()
+        try checkEncrypted()
         try checkExpiry(now: now)
         try checkSystemName()
         try idIndex?.check(against: collator)
-    }
-
-    /// What is asked for and not there yet.
-    var unsupported: StaticString? {
-        if hasEncryptedFields { return "encryptedFields" }
-        return nil
     }
 
     private func checkClustered() throws(CommandError) {
@@ -62,6 +57,17 @@ extension CreateArguments {
         if preImages == true { throw Self.conflict("viewOn", "changeStreamPreAndPostImages") }
         if viewOn == namespace.collection {
             throw CommandError(ErrorCode(5, "GraphContainsCycle"), "View cycle detected: \(namespace)")
+        }
+    }
+
+    private func checkEncrypted() throws(CommandError) {
+        guard encryptedFields != nil else { return }
+        guard viewOn == nil, timeseries == nil else {
+            throw CommandError(
+                ErrorCode(6_346_401), "'encryptedFields' is not allowed with 'viewOn' or 'timeseries'")
+        }
+        guard !isCapped else {
+            throw CommandError(ErrorCode(6_367_301), "'encryptedFields' is not allowed with 'capped'")
         }
     }
 

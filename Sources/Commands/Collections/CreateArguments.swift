@@ -18,7 +18,7 @@ struct CreateArguments {
     var hasValidationLevel = false
     var hasValidationAction = false
     var idIndex: IDIndexArgument?
-    var hasEncryptedFields = false
+    var encryptedFields: EncryptedFieldsArgument?
     /// Of strings that a command says nothing else about, and of the index on `_id`; nil for bytes.
     var collator: Collator?
     var preImages: Bool?
@@ -56,9 +56,7 @@ struct CreateArguments {
         case "viewOn": viewOn = try argument.viewSource()
         case "pipeline": pipeline = try argument.viewPipeline()
         case "idIndex": idIndex = try IDIndexArgument(argument)
-        case "encryptedFields":
-            try argument.checkEncryptedFields()
-            hasEncryptedFields = true
+        case "encryptedFields": encryptedFields = try EncryptedFieldsArgument(argument, of: namespace)
         case "collation": collator = try argument.collator()
         case "changeStreamPreAndPostImages": preImages = try argument.preImagesEnabled()
         case "expireAfterSeconds": expireAfterSeconds = try argument.integer()
@@ -107,6 +105,7 @@ struct CreateArguments {
             timeseries?.write(into: &builder)
             if let expireAfterSeconds { builder.append("expireAfterSeconds", int64: expireAfterSeconds) }
             if let collator { builder.append("collation", document: collator.collation.document) }
+            if let encryptedFields { builder.append("encryptedFields", document: encryptedFields.document) }
         }
     }
 }
@@ -130,16 +129,5 @@ extension Argument {
                 .badValue, "max in a capped collection has to be < 2^31 or not set, actual value '\(max)'")
         }
         return max
-    }
-
-    fileprivate func checkEncryptedFields() throws(CommandError) {
-        var fields: RawDocument?
-        try forEachField(named: "create.encryptedFields") { option throws(CommandError) in
-            if option.key == "fields" { fields = option.isOmitted ? nil : try option.array() }
-        }
-        guard let fields else { throw .missingField("create.encryptedFields.fields") }
-        for field in fields where field.value.type != .null && field.value.document == nil {
-            throw CommandError.wrongType("create.encryptedFields.fields", field.value, expected: "object")
-        }
     }
 }

@@ -8,7 +8,7 @@ struct EvaluatorSettings: Sendable {
     /// How values compare.
     var order = ValueOrder(nil)
     var patience: Patience?
-    /// After how many turns of loops to give up; nil for never.
+    /// After how many turns of loops over one document to give up; nil for never.
     var turnsMax: UInt?
 }
 
@@ -53,6 +53,7 @@ final class Evaluator {
     func begin(_ document: RawDocument) {
         scratch.reset()
         stack.reset()
+        turns = 0
         variables[Self.rootSlot] = RawValue(type: .document, bytes: document.bytes)
     }
 
@@ -93,7 +94,7 @@ extension Evaluator {
         turns &+= 1
         guard turns <= turnsMax else {
             throw CommandError(
-                .exceededMemoryLimit, "an expression without a document loops more than \(turnsMax) times")
+                .exceededMemoryLimit, "an expression loops more than \(turnsMax) times")
         }
         if turns % Self.turnsBetweenChecks == 0, let patience { try patience.check() }
     }

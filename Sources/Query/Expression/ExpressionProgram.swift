@@ -12,10 +12,11 @@ package struct ExpressionEnvironment: Sendable {
     package var collator: Collator?
     /// When the expressions must give up; nil for never.
     package var patience: Patience?
-    /// Of what is computed while a command is read, by a thread that serves other connections, too: after how many
-    /// turns of its loops it is given up.
+    /// After how many turns of its loops over one document an expression is given up that has no ``patience``: it is
+    /// computed while a command is read, by a thread that serves other connections, too, or in a validator, which is
+    /// compiled for all commands and asked while others wait for the same lane.
     var turnsMax: UInt?
-    static let turnsMaxWhileReading: UInt = 1 << 20
+    static let turnsMaxUnwatched: UInt = 1 << 20
     /// Whether the expression is the value of a command's variable, which depends on no document.
     fileprivate(set) var definesVariables = false
     /// The values of the command's `let`, by name.
@@ -124,7 +125,7 @@ final class EvaluatorPool: @unchecked Sendable {
 extension ExpressionEnvironment {
     /// Adds a command's `let`: each value may be an expression, of constants and of the variables before it.
     package mutating func define(_ variables: Document) throws(CommandError) {
-        (definesVariables, turnsMax) = (true, Self.turnsMaxWhileReading)
+        (definesVariables, turnsMax) = (true, Self.turnsMaxUnwatched)
         defer { (definesVariables, turnsMax) = (false, nil) }
         try variables.withRaw { raw throws(CommandError) in
             for variable in raw {

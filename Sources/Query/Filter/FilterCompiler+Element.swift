@@ -1,4 +1,4 @@
-internal import BSON
+package import BSON
 internal import CommandModel
 
 // $type, $mod, $bits…: conditions on what a value is rather than on how it compares.
@@ -114,7 +114,7 @@ extension FilterCompiler {
 
 extension BSONType {
     /// The types that an alias of `$type` names; none for an unknown one.
-    static func named(_ alias: String) -> [BSONType] {
+    package static func named(_ alias: String) -> [BSONType] {
         if alias == "number" { return [.double, .int32, .int64, .decimal128] }
         let all = (UInt8(1)...19).compactMap(BSONType.init(rawValue:)) + [.minKey, .maxKey]
         return all.filter { "\($0.alias)" == alias }

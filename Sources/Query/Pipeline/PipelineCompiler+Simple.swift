@@ -101,7 +101,7 @@ extension PipelineCompiler {
     /// `$documents: [...]`, an expression without a document that must yield an array of documents.
     func documents(_ value: RawValue) throws(CommandError) -> [Document] {
         var environment = environment
-        environment.turnsMax = ExpressionEnvironment.turnsMaxWhileReading
+        environment.turnsMax = ExpressionEnvironment.turnsMaxUnwatched
         let expression = try CompiledExpression(compiling: value, in: environment)
         return try expression.withValue(of: .none) { value throws(CommandError) in
             guard let array = value?.array else {

@@ -7,7 +7,8 @@ package import CommandModel
     internal import Darwin
 #endif
 
-/// What a collection demands of its documents: `validator`, `validationLevel` and `validationAction`, compiled once.
+/// What a collection demands of its documents: `validator`, `validationLevel`, `validationAction` and
+/// `encryptedFields`, compiled once.
 package struct DocumentValidator: Sendable {
     package enum Level: String, Sendable {
         case off, strict
@@ -30,17 +31,21 @@ package struct DocumentValidator: Sendable {
     private let collator: Collator?
     /// The rules name the time: they are compiled for each document anew, with the time of its write.
     private let namesTime: Bool
+    private let encryptedPaths: EncryptedPaths?
 
     /// - Parameters:
     ///   - options: of the collection, as they stand in the catalog.
     ///   - collator: compares strings, but in `$jsonSchema`, which compares their bytes.
     /// - Returns: nil when they demand nothing.
     package init?(options: RawDocument, collator: Collator? = nil) throws(CommandError) {
-        guard let source = options["validator"]?.document, !source.isEmpty else { return nil }
-        level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
+        encryptedPaths = EncryptedPaths(options["encryptedFields"]?.document)
+        let level = options["validationLevel"]?.string.flatMap(Level.init) ?? .strict
         action = options["validationAction"]?.string.flatMap(Action.init) ?? .error
-        guard level != .off else { return nil }
-        filter = try Filter(compiling: source, environment: .anyTime.collated(by: collator))
+        let validator = level == .off ? nil : options["validator"]?.document
+        let source: RawDocument = validator ?? .none
+        guard !source.isEmpty || encryptedPaths != nil else { return nil }
+        filter = try Filter(compiling: source, environment: Self.bounded(.anyTime, collator))
+        self.level = level
         self.collator = collator
         namesTime = Self.namesTime(RawValue(type: .document, bytes: source.bytes))
         self.source = Document(copying: source)
@@ -50,6 +55,7 @@ package struct DocumentValidator: Sendable {
     ///
     /// - Throws: what an `$expr` of the rules refuses.
     package func admits(_ document: RawDocument, replacing current: RawDocument?) throws(CommandError) -> Bool {
+        try encryptedPaths?.check(document)
         let filter = try presentFilter()
         if try filter.matches(document) { return true }
         guard level == .moderate, let current else { return false }
@@ -75,14 +81,22 @@ package struct DocumentValidator: Sendable {
     }
 
     private var environment: ExpressionEnvironment {
-        guard namesTime else { return .none.collated(by: collator) }
+        guard namesTime else { return Self.bounded(.none, collator) }
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let seconds = Int64(time.tv_sec)
-        return ExpressionEnvironment(
+        let now = ExpressionEnvironment(
             now: seconds &* 1000 &+ Int64(time.tv_nsec) / 1_000_000,
-            clusterTime: UInt64(truncatingIfNeeded: seconds) << 32
-        ).collated(by: collator)
+            clusterTime: UInt64(truncatingIfNeeded: seconds) << 32)
+        return Self.bounded(now, collator)
+    }
+
+    private static func bounded(
+        _ environment: ExpressionEnvironment, _ collator: Collator?
+    ) -> ExpressionEnvironment {
+        var environment = environment.collated(by: collator)
+        environment.turnsMax = ExpressionEnvironment.turnsMaxUnwatched
+        return environment
     }
 
     /// Nested as deep as a document may be.
