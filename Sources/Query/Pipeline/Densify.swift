@@ -21,8 +21,10 @@ package final class Densify: @unchecked Sendable {
     let step: Number
     let unit: DateUnit?
     let bounds: Bounds
+    /// How values of the partitions' fields compare; nil for bytewise.
+    let collator: Collator?
 
-    init(compiling value: RawValue) throws(CommandError) {
+    init(compiling value: RawValue, collator: Collator?) throws(CommandError) {
         let arena = ProgramArena()
         var (field, partition, range): (RawKey?, [RawKey], RawDocument?) = (nil, [], nil)
         for option in arena.copy(try Self.object(value, "$densify")) {
@@ -46,6 +48,7 @@ package final class Densify: @unchecked Sendable {
         self.field = arena.list(field.components)
         self.partition = partition.map { arena.list($0.components) }
         self.arena = arena
+        self.collator = collator
     }
 
     private static func range(_ range: RawDocument) throws(CommandError) -> (Number, DateUnit?, Bounds) {

@@ -45,7 +45,9 @@ final class DensifyRun: StageRun {
     /// Partition, place in it, and the length of the first of both, which decides nothing.
     private func key(of document: RawDocument) -> [UInt8] {
         var key = KeyEncoder()
-        for path in densify.partition { key.append(document.value(at: path) ?? .nothing(.null)) }
+        for path in densify.partition {
+            key.append(document.value(at: path) ?? .nothing(.null), collator: densify.collator)
+        }
         let length = UInt32(truncatingIfNeeded: key.bytes.count)
         key.append(document.value(at: densify.field) ?? .nothing(.null))
         withUnsafeBytes(of: length.bigEndian) { key.bytes.append(contentsOf: $0) }
@@ -103,6 +105,16 @@ final class DensifyRun: StageRun {
 
     private func beginPartition(_ row: Sorter.Entry) {
         partitionKey = Self.partitionKey(row)
+        partitionFields = fields(of: row)
+        switch densify.bounds {
+        case .full: begin(at: least)
+        case .partition: begin(at: nil)
+        case .explicit(let lower, _): begin(at: lower)
+        }
+    }
+
+    /// What the documents made for a partition share with `row`.
+    private func fields(of row: Sorter.Entry) -> Document {
         row.row.withRaw { document in
             var fields = Document.empty
             for path in densify.partition {
@@ -111,12 +123,7 @@ final class DensifyRun: StageRun {
                     Document { $0.append(fields, setting: path, to: .some(value)) }
                 }
             }
-            partitionFields = fields
-        }
-        switch densify.bounds {
-        case .full: begin(at: least)
-        case .partition: begin(at: nil)
-        case .explicit(let lower, _): begin(at: lower)
+            return fields
         }
     }
 
@@ -128,6 +135,8 @@ final class DensifyRun: StageRun {
         guard let next, isInRange(next) else { return false }
         let order = next.compare(to: value)
         if order < 0 {
+            // By a collation the documents of a partition may differ: what is missing is made like the one behind it.
+            if densify.collator != nil { partitionFields = fields(of: row) }
             try generate(next, into: &output)
             return true
         }

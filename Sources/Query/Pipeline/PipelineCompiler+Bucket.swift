@@ -77,7 +77,7 @@ private struct BucketSyntax {
             guard let value = try element.value.constant(in: environment) else {
                 throw CommandError(ErrorCode(40191), "The $bucket 'boundaries' field must be an array of constants")
             }
-            if let last = values.last { try Self.check(last, value) }
+            if let last = values.last { try Self.check(last, value, ValueOrder(environment.collator)) }
             values.append(value)
         }
         guard values.count > 1 else {
@@ -86,7 +86,7 @@ private struct BucketSyntax {
         return values
     }
 
-    private static func check(_ lower: Value, _ upper: Value) throws(CommandError) {
+    private static func check(_ lower: Value, _ upper: Value, _ order: ValueOrder) throws(CommandError) {
         try lower.withRaw { lower throws(CommandError) in
             try upper.withRaw { upper throws(CommandError) in
                 guard lower.isComparable(to: upper) else {
@@ -95,7 +95,7 @@ private struct BucketSyntax {
                         "All values in the $bucket 'boundaries' must have the same type: found \(lower.type.alias) "
                             + "and \(upper.type.alias)")
                 }
-                guard lower.compare(to: upper) < 0 else {
+                guard order.compare(lower, upper) < 0 else {
                     throw CommandError(
                         ErrorCode(40194),
                         "The $bucket 'boundaries' must be in ascending order: "
@@ -112,8 +112,9 @@ private struct BucketSyntax {
             throw CommandError(ErrorCode(40195), "The $bucket 'default' field must be a constant")
         }
         guard let first = boundaries.first, let last = boundaries.last else { return value }
+        let order = ValueOrder(environment.collator)
         let isInside = value.withRaw { value in
-            first.withRaw { $0.compare(to: value) <= 0 } && last.withRaw { value.compare(to: $0) < 0 }
+            first.withRaw { order.compare($0, value) <= 0 } && last.withRaw { order.compare(value, $0) < 0 }
         }
         guard !isInside else {
             throw CommandError(

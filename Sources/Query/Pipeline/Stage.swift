@@ -161,7 +161,7 @@ package struct PipelineCompiler {
             [.windowFields(try WindowFields(compiling: stage.value, in: environment, collator))]
         case "$redact": [.redact(try Redact(compiling: stage.value, in: environment))]
         case "$bucketAuto": [.bucketAuto(try BucketAuto(compiling: stage.value, in: environment, collator))]
-        case "$densify": [.densify(try Densify(compiling: stage.value))]
+        case "$densify": [.densify(try Densify(compiling: stage.value, collator: collator))]
         case "$fill": try fillStages(stage.value)
         case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)

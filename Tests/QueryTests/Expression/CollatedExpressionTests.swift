@@ -82,20 +82,28 @@ import Testing
         ] as [(String, String)])
     func groups(_ group: String, expected: String) throws {
         let documents = ["b", "C", "B", "a"].map { json(#"{"s": "\#($0)"}"#) }
-        let compiled = try json(#"{"p": [{"$group": \#(group)}]}"#).withRaw { raw in
-            try PipelineCompiler(in: Self.environment(true)).compile(#require(raw["p"]?.array))
+        var harness = PipelineHarness(environment: try Self.environment(true))
+        let found = try harness.run(#"[{"$group": \#(group)}]"#, over: documents)
+        #expect(found.map(\.text).joined(separator: " ") == expected)
+    }
+
+    @Test("partitions of $densify; what is made is like the document behind it")
+    func partitions() throws {
+        let range = #"{"step": 1, "bounds": "partition"}"#
+        let densify = #"[{"$densify": {"field": "t", "partitionByFields": ["p"], "range": \#(range)}}]"#
+        let documents = [json(#"{"p": "B", "t": 3}"#), json(#"{"p": "b", "t": 1}"#)]
+        func densified(_ isCollated: Bool) throws -> String {
+            var harness = PipelineHarness(environment: try Self.environment(isCollated))
+            return try harness.run(densify, over: documents).map(\.text).joined(separator: " ")
         }
-        let stage = try #require(compiled.pipeline.stages.first).makeRun(StageLimits())
-        var (input, output, position) = (Batch(), Batch(), 0)
-        for document in documents { document.withRaw { input.append($0) } }
-        try stage.process(input, from: &position, into: &output)
-        try stage.finish(into: &output)
-        var found: [String] = []
-        position = 0
-        output.forEach(from: &position) { document in
-            found.append(Document(copying: document).text)
-            return true
-        }
-        #expect(found.joined(separator: " ") == expected)
+        #expect(try densified(true) == #"{"p":"b","t":1} {"p":"B","t":2} {"p":"B","t":3}"#)
+        #expect(try densified(false) == #"{"p":"B","t":3} {"p":"b","t":1}"#)
+    }
+
+    @Test("boundaries of $bucket ascend", arguments: [(true, Int32?.some(40194)), (false, nil)])
+    func boundaries(isCollated: Bool, expected: Int32?) throws {
+        var harness = PipelineHarness(environment: try Self.environment(isCollated))
+        let bucket = #"[{"$bucket": {"groupBy": "$s", "boundaries": ["A", "a"]}}]"#
+        #expect(errorCode { _ = try harness.run(bucket, over: []) } == expected)
     }
 }

@@ -7,11 +7,12 @@ import Testing
 /// Runs stages over documents as Storage does, but without a source: batch by batch, each of a random size.
 struct PipelineHarness {
     var limits = StageLimits()
+    var environment = ExpressionEnvironment.none
     var random = SeededGenerator(seed: 1)
 
     mutating func run(_ pipeline: String, over documents: [Document]) throws -> [Document] {
         let stages = try json(#"{"p":\#(pipeline)}"#).withRaw { raw throws(CommandError) in
-            try PipelineCompiler(in: .none).compile(raw["p"]?.array ?? .none).pipeline.stages
+            try PipelineCompiler(in: environment).compile(raw["p"]?.array ?? .none).pipeline.stages
         }
         var documents = documents
         for stage in stages { documents = try run(stage.makeRun(limits), over: documents) }
