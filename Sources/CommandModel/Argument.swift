@@ -51,7 +51,7 @@ package struct Argument {
     package func lenientBool() throws(CommandError) -> Bool {
         if let bool = value.bool { return bool }
         guard let number = value.number else { throw wrongType(expected: "bool, long, int, decimal, double") }
-        return number.asDouble != 0
+        return !number.isZero
     }
 
     /// Any number as 64 bits: a double is truncated toward zero, a decimal rounded half to even.

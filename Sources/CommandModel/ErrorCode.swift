@@ -61,6 +61,7 @@ extension ErrorCode {
     package static let shutdownInProgress = ErrorCode(91, "ShutdownInProgress")
     package static let operationFailed = ErrorCode(96, "OperationFailed")
     package static let unsatisfiableWriteConcern = ErrorCode(100, "UnsatisfiableWriteConcern")
+    package static let queryFeatureNotAllowed = ErrorCode(224, "QueryFeatureNotAllowed")
     package static let notARetryableWriteCommand = ErrorCode(50768, "NotARetryableWriteCommand")
     package static let writeConflict = ErrorCode(112, "WriteConflict")
     package static let commandNotSupported = ErrorCode(115, "CommandNotSupported")

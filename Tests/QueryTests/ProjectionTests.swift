@@ -75,6 +75,7 @@ struct ProjectionTests {
             (#"{"a..b":1}"#, 15998), (#"{"$a":1}"#, 16410), (#"{"a":0,"b":"$b"}"#, 31310),
             (#"{"a":{"$meta":"textScore"}}"#, 40218), (#"{"a":{"$meta":"x"}}"#, 17308), (#"{"a":{"$meta":1}}"#, 17307),
             (#"{"a":1,"a":{"$meta":"recordId"}}"#, 31250), (#"{"a.$":1,"a":{"$slice":1}}"#, 28667),
+            (#"{"a":{"$elemMatch":{"$jsonSchema":{}}}}"#, 224),
         ])
     func refusal(projection: String, code: Int32) {
         #expect(errorCode { _ = try Projection(compiling: json(projection)) } == code, "\(projection)")
@@ -86,6 +87,10 @@ struct ProjectionTests {
             try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1,2,3]}"#, filter: #"{"a":{"$gt":1}}"#)
                 == json(#"{"_id":1,"a":[2]}"#))
         #expect(errorCode { _ = try project(#"{"a.$":1}"#, #"{"_id":1,"a":[1]}"#, filter: #"{"_id":1}"#) } == 51246)
+        let expression = try Filter(compiling: json(#"{"a":1,"$expr":"$a"}"#), environment: .anyTime)
+        #expect(errorCode { _ = try Projection(compiling: json(#"{"a.$":1}"#), filter: expression) } == 224)
+        let stage = json(#"{"a.$":1}"#)
+        #expect(errorCode { _ = try stage.withRaw { try Projection(compiling: $0, dialect: .stage) } } == 31324)
     }
 
     @Test(

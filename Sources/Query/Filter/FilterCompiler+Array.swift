@@ -55,8 +55,22 @@ extension FilterCompiler {
         if isElementMatch, let condition = member.document?["$elemMatch"] {
             return try elementMatch(condition, depth: depth + 1)
         }
-        guard member.operatorDocument == nil else { throw CommandError(.badValue, "no $ expressions in $all") }
+        if let first = member.operatorDocument?.firstKey, Self.isPathOperator(first) {
+            throw CommandError(.badValue, "no $ expressions in $all")
+        }
         return try member.type == .regex ? regexLiteral(member) : equality(member)
+    }
+
+    /// Any other name with a dollar may be one of a document to be found, such as a stage in the pipeline of a view.
+    private static func isPathOperator(_ name: RawKey) -> Bool {
+        switch name {
+        case "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$type", "$size", "$mod", "$regex",
+            "$options", "$all", "$not", "$elemMatch", "$bitsAllSet", "$bitsAnySet", "$bitsAllClear", "$bitsAnyClear",
+            "$geoWithin", "$within", "$geoIntersects", "$near", "$nearSphere", "$geoNear", "$maxDistance",
+            "$minDistance":
+            true
+        default: false
+        }
     }
 
     private static func isElementMatch(_ value: RawValue) -> Bool {

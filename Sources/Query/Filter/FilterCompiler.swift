@@ -93,7 +93,7 @@ struct FilterCompiler {
             throw CommandError(.badValue, "$expr can only be applied to the top-level document")
         }
         guard let environment else {
-            throw CommandError(ErrorCode(224, "QueryFeatureNotAllowed"), "$expr is not allowed in this context")
+            throw CommandError(.queryFeatureNotAllowed, "$expr is not allowed in this context")
         }
         var compiler = expressions ?? ExpressionCompiler(arena: arena, environment: environment)
         let expression = try compiler.compile(value)

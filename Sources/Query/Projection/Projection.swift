@@ -41,6 +41,11 @@ package struct Projection: Sendable {
         let arena = ProgramArena()
         var compiler = ProjectionCompiler(arena: arena, environment: environment, dialect: dialect)
         try compiler.compile(arena.copy(projection))
+        // An expression looks at documents as a whole: it meets no element of an array.
+        guard !compiler.hasPositional || filter?.program.evaluators == nil else {
+            throw CommandError(
+                .queryFeatureNotAllowed, "$expr is not allowed beside a positional projection")
+        }
         program = ProjectionProgram(compiler, filter)
     }
 

@@ -42,8 +42,13 @@ struct ProjectionCompiler {
         if dialect == .find, let array = try positionalArray(element.key, parents) {
             return try insertPositional(at: array, element)
         }
+        let components = element.key.components
+        if dialect == .stage, components.count > 1, let last = components.last, last == "$" {
+            throw CommandError(
+                ErrorCode(31324), "Cannot use positional projection in aggregation projection stage")
+        }
         try checkFieldPath(element.key)
-        let path = parents + element.key.components
+        let path = parents + components
         let value = element.value
         if value.type.isNumber || value.type == .bool {
             try insert(value.isTruthy ? .include : .exclude, at: path)
@@ -224,6 +229,9 @@ struct ProjectionCompiler {
         }
         guard path.count == 1 else {
             throw CommandError(ErrorCode(31275), "Cannot use $elemMatch projection on a nested field.")
+        }
+        if operand.document?.firstKey.map({ $0 == "$jsonSchema" }) == true {
+            throw CommandError(.queryFeatureNotAllowed, "$jsonSchema is not allowed in this context")
         }
         let filter = try Filter(
             compiling: Document { builder in
