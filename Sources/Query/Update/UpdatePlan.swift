@@ -173,16 +173,17 @@ struct ArrayFilter {
             } else {
                 name = try nestedIdentifier(element.value, depth: depth)
             }
-            guard let name else { continue }
-            guard found == nil || found == name else {
-                throw CommandError(
-                    .failedToParse,
-                    "Error parsing array filter :: caused by :: Expected a single top-level field name, found "
-                        + "'\(found ?? "")' and '\(name)'")
-            }
-            found = name
+            found = try same(found, name)
         }
         return found
+    }
+
+    private static func same(_ found: String?, _ name: String?) throws(CommandError) -> String? {
+        guard let found, let name, found != name else { return name ?? found }
+        throw CommandError(
+            .failedToParse,
+            "Error parsing array filter :: caused by :: Expected a single top-level field name, found "
+                + "'\(found)' and '\(name)'")
     }
 
     private static func nestedIdentifier(_ value: RawValue, depth: Int) throws(CommandError) -> String? {
@@ -190,14 +191,7 @@ struct ArrayFilter {
         var found: String?
         for branch in branches {
             guard let document = branch.value.document else { continue }
-            guard let name = try identifier(document, depth: depth + 1) else { continue }
-            guard found == nil || found == name else {
-                throw CommandError(
-                    .failedToParse,
-                    "Error parsing array filter :: caused by :: Expected a single top-level field name, found "
-                        + "'\(found ?? "")' and '\(name)'")
-            }
-            found = name
+            found = try same(found, try identifier(document, depth: depth + 1))
         }
         return found
     }

@@ -151,10 +151,7 @@ extension UpdateProgram {
     }
 
     private static func checkSize(_ document: RawDocument) throws(CommandError) {
-        guard document.bytes.count <= documentBytesMax else {
-            throw CommandError(
-                ErrorCode(17419), "Resulting document after update is larger than \(documentBytesMax)")
-        }
+        guard document.bytes.count <= documentBytesMax else { throw tooLarge }
         guard !document.isTooDeepToStore else {
             throw CommandError(
                 .overflow, "the document after the update nests deeper than \(RawDocument.storedDepthMax) levels")
@@ -163,6 +160,9 @@ extension UpdateProgram {
 
     /// MongoDB's limit on a stored document.
     static let documentBytesMax = 16 * 1024 * 1024
+
+    static let tooLarge = CommandError(
+        ErrorCode(17419), "Resulting document after update is larger than \(documentBytesMax)")
 }
 
 // Upserts.

@@ -139,6 +139,8 @@ struct UpdateRun {
             )
         }
         for position in count..<index {
+            // Several paths may ask for as much each: what cannot be stored is not written to its end.
+            guard writer.byteCount <= UpdateProgram.documentBytesMax else { throw UpdateProgram.tooLarge }
             withIndexName(position) { writer.append($0, RawValue(type: .null, start: $0.start, count: 0)) }
         }
         return index

@@ -9,6 +9,8 @@ struct UpdateWriter {
     private var buffer = ByteBuffer()
     private var open: [Int] = []
 
+    var byteCount: Int { buffer.writerIndex }
+
     mutating func reserve(_ count: Int) { buffer.reserveCapacity(count) }
 
     mutating func begin() {
