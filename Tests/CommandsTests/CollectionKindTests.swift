@@ -13,15 +13,8 @@ struct CollectionKindTests {
     }
 
     private func code(_ body: () throws -> Void) -> Int32? {
-        do {
-            try body()
-            return nil
-        } catch let error as CommandError {
-            return error.code.number
-        } catch {
-            Issue.record("\(error)")
-            return nil
-        }
+        do { try body() } catch { return (error as? CommandError)?.code.number ?? -1 }
+        return nil
     }
 
     @Test(
@@ -52,6 +45,10 @@ struct CollectionKindTests {
                 #"{"changeStreamPreAndPostImages":{"enabled":true}}"#
             ),
             (#""changeStreamPreAndPostImages": {"enabled": false}"#, "{}"),
+            (
+                #""encryptedFields": {"fields": [null]}, "collation": {"locale": "simple"}"#,
+                #"{"encryptedFields":{"fields":[null]}}"#
+            ),
         ])
     func options(_ arguments: String, kept: String) throws {
         let create = try CreateArguments(TestServer.request(#"{"create": "c", \#(arguments)}"#))
@@ -119,6 +116,22 @@ struct CollectionKindTests {
         let parsed = try FindAndModifyArguments(request)
         let series = try collection(#"{"timeseries": {"timeField": "t", "metaField": "m"}}"#)
         #expect(code { try parsed.check(against: series) } == expected)
+    }
+
+    @Test("findAndModify of one _id does not look at the sort")
+    func uselessSort() throws {
+        func code(_ query: String) throws -> Int32? {
+            let request = try TestServer.request(
+                #"{"findAndModify": "c", "query": \#(query), "remove": true, "sort": {"a": "wrong"}}"#)
+            let server = try TestServer().state
+            let compiled = try FindAndModifyArguments(request).compiled(on: TestEngine.namespace, server, .anyTime)
+            let plain = try collection("{}")
+            return self.code {
+                do throws(StorageError) { _ = try compiled.order(in: plain) } catch { throw CommandError(error) }
+            }
+        }
+        #expect(try code(#"{"_id": 1}"#) == nil)
+        #expect(try code(#"{"_id": 1, "b": 1}"#) == 15_974)
     }
 
     @Test(

@@ -1,6 +1,7 @@
 import BSON
 import CommandModel
 import Query
+import Storage
 import Testing
 
 @testable import Commands
@@ -67,6 +68,46 @@ struct DocumentArgumentTests {
             try UpdateModification.check(argument.updateArgument(), arrayFilters: [], hasConstants: false)
         }
         #expect(found == code)
+    }
+
+    @Test("the command's variables are computed by the collation of each statement", arguments: [true, false])
+    func collatedVariables(isCollated: Bool) throws {
+        let collation = isCollated ? #"{"locale": "en", "strength": 2}"# : #"{"locale": "simple"}"#
+        let variables = try Document(extendedJSON: #"{"same": {"$eq": ["a", "A"]}}"#)
+        let environment = try ExpressionEnvironment.anyTime.defining(variables)
+        let fields = #""q": {"$expr": "$$same"}, "collation": \#(collation)"#
+        var deletion = try DeleteStatement(Document(extendedJSON: #"{\#(fields), "limit": 1}"#))
+        deletion.variables = variables
+        let deleting = try deletion.operation(
+            on: TestEngine.namespace, environment.collated(by: deletion.collation.early))
+        #expect(try deleting.filter.matches(.empty) == isCollated)
+        var update = try UpdateStatement(Document(extendedJSON: #"{\#(fields), "u": {}}"#))
+        update.variables = variables
+        let (updating, _) = try update.operation(
+            on: TestEngine.namespace, TestServer().state, environment.collated(by: update.collation.early))
+        #expect(try updating.filter.matches(.empty) == isCollated)
+    }
+
+    @Test("one statement is explained")
+    func explainedBatch() async throws {
+        let server = try TestServer()
+        for statement in [#""u": {}"#, #""limit": 1"#] {
+            let (name, list) = statement.contains("u") ? ("update", "updates") : ("delete", "deletes")
+            let one = #"{"q": {}, \#(statement)}"#
+            for (batch, code) in [("", 16), ("\(one), \(one)", 16), (one, 10107)] as [(String, Int32)] {
+                let command = #"{"explain": {"\#(name)": "c", "\#(list)": [\#(batch)]}}"#
+                #expect(try await server.failure(command)?.code.number == code)
+            }
+        }
+    }
+
+    @Test("the smallest decimal is true where a number stands for a flag")
+    func lenientBool() throws {
+        var flag = false
+        _ = try refusal(#"{"$numberDecimal": "1E-6176"}"#) { argument throws(CommandError) in
+            flag = try argument.lenientBool()
+        }
+        #expect(flag)
     }
 
     @Test("array filters do not go with a pipeline, constants with nothing else")

@@ -147,11 +147,13 @@ private struct BulkWriteRun {
             case .insert: return
             case .update(var statement):
                 statement.keepsEmptyTimestamps = arguments.keepsEmptyTimestamps
+                statement.variables = arguments.variables
                 context.server.counters.countUpdate()
                 let tally = try await CommandTable.run(
                     statement, number, on: target.namespace, deadline, environment, context)
                 results.addUpdate(tally, at: index)
-            case .delete(let statement):
+            case .delete(var statement):
+                statement.variables = arguments.variables
                 context.server.counters.countDelete()
                 let removed = try await CommandTable.run(
                     statement, number, on: target.namespace, deadline, environment, context)

@@ -11,6 +11,8 @@ struct DeleteStatement {
     var isMulti = false
     var hint = Hint.none
     var collation = CollationChoice.inherited
+    /// `let` of the command.
+    var variables: Document?
 
     init() {}
 
@@ -41,7 +43,8 @@ struct DeleteStatement {
     func operation(
         on namespace: Namespace, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> DocumentOperation {
-        DocumentOperation(
+        let environment = try environment.redefining(variables)
+        return DocumentOperation(
             on: namespace,
             filter: try Filter(compiling: filter, environment: environment, allowsNear: true),
             action: .delete)
@@ -66,7 +69,11 @@ extension CommandTable {
         let namespace = try request.namespace()
         let arguments = try writeStatements("delete", "deletes", request)
         var statements: [DeleteStatement] = []
-        for document in arguments.list { statements.append(try DeleteStatement(document)) }
+        for document in arguments.list {
+            var statement = try DeleteStatement(document)
+            statement.variables = arguments.variables
+            statements.append(statement)
+        }
         if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("limit=0") }
 
         try await context.engine.checkUUID(arguments.uuid, of: namespace)

@@ -19,6 +19,8 @@ extension CommandTable {
             }
         }
         switch inner.name {
+        case "update": return try await explainUpdate(inner, context)
+        case "delete": return try await explainDelete(inner, context)
         case "find": return try await explainFind(inner, request, context)
         case "aggregate":
             let arguments = try AggregateArguments(inner, isExplained: true)
@@ -55,9 +57,7 @@ extension CommandTable {
         let arguments = try FindArguments(inner)
         let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            var query = try arguments.query(environment.collated(by: collator))
-            query.preference = request.shared.routing
-            return query
+            try arguments.query(environment.collated(by: collator), request, context)
         }
         let compiled = try compile(arguments.collation.early)
         let collection = try await explained(arguments.namespace, context)
@@ -113,7 +113,7 @@ extension CommandTable {
         return reply(explanation, inner.body, context)
     }
 
-    private static func explained(
+    static func explained(
         _ namespace: Namespace, _ context: CommandContext
     ) async throws(CommandError) -> Collection? {
         let collection = try await context.engine.mapped { () async throws(StorageError) in
@@ -125,7 +125,7 @@ extension CommandTable {
         return collection
     }
 
-    private static func reply(
+    static func reply(
         _ explanation: Explanation, _ command: Document, _ context: CommandContext
     ) -> CommandReply {
         CommandReply { builder in explanation.write(command, context, into: &builder) }

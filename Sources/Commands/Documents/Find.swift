@@ -135,6 +135,17 @@ struct FindArguments {
         return query
     }
 
+    /// The query with what the command says about where it runs, and what it may take.
+    func query(
+        _ environment: ExpressionEnvironment, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) -> FindQuery {
+        var query = try query(environment)
+        query.preference = request.shared.routing
+        query.spill = allowsDiskUse ? context.engine.spill : nil
+        query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
+        return query
+    }
+
     /// `min` and `max`, which are bounds in the hinted index.
     private func bounds(_ order: ValueOrder) throws(CommandError) -> IDBounds? {
         let given = [min, max].map { $0?.isEmpty == false ? $0 : nil }
@@ -182,11 +193,7 @@ extension CommandTable {
         let arguments = try FindArguments(request)
         let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            var query = try arguments.query(environment.collated(by: collator))
-            query.preference = request.shared.routing
-            query.spill = arguments.allowsDiskUse ? context.engine.spill : nil
-            query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
-            return query
+            try arguments.query(environment.collated(by: collator), request, context)
         }
         let compiled = try compile(arguments.collation.early)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)

@@ -80,6 +80,13 @@ struct FindAndModifyArguments {
         /// Wrong or right, it is looked at only where there is a collection.
         let sort: Result<SortPattern?, CommandError>
         let projection: Projection?
+
+        /// One document has no order: where the filter is its `_id`, the sort is not even looked at.
+        func order(in collection: Collection) throws(StorageError) -> SortPattern? {
+            let constraint = KeyConstraint(of: operation.filter, in: collection)
+            if constraint.isExact, constraint.onlyKey != nil { return nil }
+            do throws(CommandError) { return try sort.get() } catch { throw .command(error) }
+        }
     }
 
     func compiled(
@@ -138,8 +145,7 @@ extension CommandTable {
             let compiled = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                 try arguments.compiled(on: namespace, context.server, environment.collated(by: collator))
             }
-            let sort: SortPattern?
-            do throws(CommandError) { sort = try compiled.sort.get() } catch { throw .command(error) }
+            let sort = try compiled.order(in: collection)
             let tally = try await documents.modifyOne(
                 compiled.operation.hinted(arguments.hint.index), statement: number, in: collection, sort: sort,
                 deadline: deadline)

@@ -18,6 +18,8 @@ struct UpdateStatement {
     var collation = CollationChoice.inherited
     /// `c`.
     var constants: Document?
+    /// `let` of the command.
+    var variables: Document?
     var keepsEmptyTimestamps = false
 
     init() {}
@@ -62,6 +64,7 @@ struct UpdateStatement {
         on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> (DocumentOperation, SortPattern?) {
         guard let update else { throw .missingField("update.updates.u") }
+        let environment = try environment.redefining(variables)
         try UpdateModification.check(update, arrayFilters: arrayFilters, hasConstants: constants != nil)
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
@@ -88,6 +91,7 @@ extension CommandTable {
         for document in arguments.list {
             var statement = try UpdateStatement(document)
             statement.keepsEmptyTimestamps = arguments.keepsEmptyTimestamps
+            statement.variables = arguments.variables
             statements.append(statement)
         }
         if statements.contains(where: \.isMulti) { try context.refuseRetryOfMany("multi=true") }

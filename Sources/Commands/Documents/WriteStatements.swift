@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
 extension CommandTable {
     /// What `insert`, `update` and `delete` have in common.
@@ -57,5 +58,15 @@ extension Argument {
     /// Documents come in the body or beside it, not both.
     fileprivate func duplicateOfSequence() -> CommandError {
         CommandError(.idlDuplicateField, "BSON field '\(name)' is a duplicate field")
+    }
+}
+
+extension ExpressionEnvironment {
+    /// The same with the command's `let` computed by the collation of one of its statements.
+    func redefining(_ variables: Document?) throws(CommandError) -> ExpressionEnvironment {
+        guard let variables, collator != nil else { return self }
+        var environment = self
+        environment.variables = []
+        return try environment.defining(variables)
     }
 }

@@ -72,6 +72,7 @@ extension CommandTable {
         entry("cloneCollectionAsCapped", "copies a collection into a capped one", cloneCollectionAsCapped),
         entry("collMod", "changes the options of a collection", stable: true, collMod),
         entry("collStats", "sizes of a collection", collStats),
+        entry("compact", "gives the room of deleted documents back", compact),
         entry("convertToCapped", "makes a collection a capped one", convertToCapped),
         entry("create", "creates a collection", stable: true, create),
         entry("createIndexes", "creates indexes", stable: true, createIndexes),

@@ -54,6 +54,17 @@ def update(many):
     check("findOneAndUpdate", row["n"], 50)
 
 
+def explain(database):
+    def winning_plan(command):
+        return database.command("explain", command)["queryPlanner"]["winningPlan"]
+
+    for name, statements in (("update", "updates"), ("delete", "deletes")):
+        statement = {"q": {"group": 3}, **({"u": {"$set": {"n": 0}}} if name == "update" else {"limit": 0})}
+        plan = winning_plan({name: "many", statements: [statement]})
+        check(f"explain {name}", (plan["stage"], plan["inputStage"]["stage"]), (name.upper(), "COLLSCAN"))
+    check("nothing is written", database.command("count", "many", query={"group": 3, "n": {"$ne": 0}})["n"], 100)
+
+
 def delete(many):
     check("deleteOne", many.delete_one({"_id": 8}).deleted_count, 1)
     check("deleteMany", many.delete_many({"group": 9}).deleted_count, 100)
@@ -84,6 +95,7 @@ def main():
     insert(database)
     read(database.many)
     update(database.many)
+    explain(database)
     delete(database.many)
     refuse(database)
     check("listDatabases", name in client.list_database_names(), True)
