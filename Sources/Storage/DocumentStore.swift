@@ -45,6 +45,20 @@ package struct DocumentStore: Sendable {
         }
     }
 
+    /// What a name stands for when it is read: a collection, or a view of one.
+    package func resolve(_ namespace: Namespace) async throws(StorageError) -> ResolvedNamespace {
+        try await engine.catalog.resolve(namespace, for: transaction)
+    }
+
+    /// Runs `body`, which reads, and gives its failure in the client's terms.
+    package func mapped<R: Sendable>(
+        _ body: () async throws(StorageError) -> R
+    ) async throws(CommandError) -> R {
+        do throws(StorageError) { return try await body() } catch {
+            throw transaction == nil ? CommandError(error) : CommandError(inTransaction: error)
+        }
+    }
+
     /// The collection, made with `options` when there is none.
     package func collectionOrCreate(
         _ namespace: Namespace, options: Document = .empty

@@ -99,7 +99,7 @@ extension CommandError {
 
 extension StorageError {
     /// The table is gone or has another number: the catalog entry that was used is stale.
-    var isStaleCollection: Bool {
+    package var isStaleCollection: Bool {
         if case .postgres(let error) = self { return error.state == .undefinedTable }
         return false
     }

@@ -32,7 +32,7 @@ package final class StorageEngine: Sendable {
     package let arrivals: Arrivals
 
     /// A collection may be dropped and made again while an operation looks for it; more often than this is no accident.
-    private static let staleRetriesMax = 5
+    package static let staleRetriesMax = 5
 
     package init(
         readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
@@ -168,7 +168,11 @@ extension StorageEngine {
     private func fillFromTable(
         _ batch: ReplyBatch, from run: QueryRun, deadline: Deadline
     ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
-        let (query, collection) = (run.nextQuery(for: batch), run.collection)
+        let collection = run.collection
+        var query = run.nextQuery(for: batch)
+        if query.preference == .bySize, run.foreignRows(estimates) >= routing.threshold {
+            query.preference = .secondaryButCurrent
+        }
         return try await reading(query, in: collection, until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)

@@ -70,11 +70,34 @@ struct AggregateArguments {
         }
     }
 
-    func compile(_ environment: ExpressionEnvironment) throws(CommandError) -> CompiledPipeline {
+    var stages: [Document] {
+        pipeline.withRaw { pipeline in
+            pipeline.compactMap { $0.value.document.map(Document.init(copying:)) }
+        }
+    }
+
+    /// - Parameter sources: the other collections that the pipeline names.
+    func compile(
+        _ environment: ExpressionEnvironment, _ sources: PipelineSources
+    ) throws(CommandError) -> CompiledPipeline {
         let compiler = PipelineCompiler(
-            in: try environment.defining(variables), writingFrom: namespace.database)
-        var compiled = try pipeline.withRaw { raw throws(CommandError) in try compiler.compile(raw) }
+            in: try environment.defining(variables), views: sources.views, writingFrom: namespace.database)
+        var compiled = try compiler.compile(pipeline)
         compiled.pipeline = compiled.pipeline.optimized()
+        return compiled
+    }
+
+    /// The pipeline behind the stages of the view that it reads.
+    func compile(
+        _ environment: ExpressionEnvironment, on view: ViewTarget
+    ) throws(CommandError) -> CompiledPipeline {
+        let stages = try view.pipeline(environment)
+        var compiled = try PipelineCompiler(
+            in: try environment.collated(by: view.collator).defining(variables), views: view.sources.views,
+            writingFrom: namespace.database
+        ).compile(pipeline)
+        try compiled.pipeline.checkGeoNear(behind: stages)
+        compiled.pipeline = Pipeline(stages.stages + compiled.pipeline.stages).optimized()
         return compiled
     }
 }
@@ -85,59 +108,149 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try AggregateArguments(request)
         let environment = context.environment(of: request)
-        let compile = { (collator: Collator?) throws(CommandError) -> CompiledPipeline in
-            try arguments.compile(environment.collated(by: collator))
-        }
-        let compiled = try compile(arguments.collation.early)
+        let sources = try await sources(of: arguments, context)
+        let early = environment.collated(by: arguments.collation.early)
+        let compiled = try arguments.compile(early, sources)
         try compiled.server?.check(arguments, request)
-        if arguments.explains { return try await explain(arguments, compiled, request, context) }
+        if arguments.explains { return try await explain(arguments, compiled, sources, request, context) }
         var documents = compiled.documents
         if let server = compiled.server {
             let facts = ServerFacts(request: request, context: context, namespace: arguments.namespace)
             documents = try await facts.documents(of: server)
         }
         if let documents {
-            let run = QueryRun(
-                over: documents, in: arguments.namespace, through: compiled.pipeline,
-                patience: environment.patience)
-            return try await context.engine.mapped { () async throws(StorageError) in
-                try await firstBatch(of: run, compiled.output, arguments, request, context)
-            }
+            return try await read(documents, through: compiled, arguments, early, sources, request, context)
         }
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
+        var isRetry = false
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check(in: collection)
-            let settled = try arguments.collation.settled(compiled, in: collection, compile)
-            try settled.pipeline.checkGeoNearIndex()
-            var source = try source(of: settled.pipeline, arguments, environment, request, context)
-            if settled.output?.target == collection.namespace {
+            if collection.view != nil { return try await readView(arguments, environment, request, context) }
+            let present = isRetry ? try await Self.sources(of: arguments, context.documents) : sources
+            var (source, output) = try source(
+                of: arguments, isRetry ? nil : compiled, on: collection, environment, present, request, context)
+            isRetry = true
+            if output?.target == collection.namespace {
                 source.query.ridMax = try await context.engine.newestRID(of: collection)
             }
-            return try await firstBatch(
-                of: try await context.documents.run(source, on: collection), settled.output, arguments, request,
-                context)
+            let (read, written) = (source, output)
+            return try await present.reading(context) { () async throws(StorageError) in
+                try await firstBatch(
+                    of: try await context.documents.run(read, on: collection, reading: present.foreign), written,
+                    arguments, request, context)
+            }
         }
         if let found { return found }
         if case .geoNear? = compiled.pipeline.stages.first {
             throw CommandError(.namespaceNotFound, "$geoNear needs a collection: \(arguments.namespace)")
         }
-        return try await context.engine.mapped { () async throws(StorageError) in
-            try await firstBatch(
-                of: QueryRun(
-                    over: [], in: arguments.namespace, through: compiled.pipeline, patience: environment.patience),
-                compiled.output, arguments, request, context)
+        return try await read([], through: compiled, arguments, early, sources, request, context)
+    }
+
+    /// The other collections that a pipeline names.
+    static func sources(
+        of arguments: AggregateArguments, _ context: CommandContext
+    ) async throws(CommandError) -> PipelineSources {
+        try await context.documents.mapped { () async throws(StorageError) in
+            try await sources(of: arguments, context.documents)
         }
     }
 
-    private static func source(
-        of pipeline: Pipeline, _ arguments: AggregateArguments, _ environment: ExpressionEnvironment,
+    private static func sources(
+        of arguments: AggregateArguments, _ documents: DocumentStore
+    ) async throws(StorageError) -> PipelineSources {
+        try await PipelineSources(of: arguments.stages, in: arguments.namespace.database, documents)
+    }
+
+    /// What a pipeline reads of its collection, and the rest.
+    ///
+    /// - Parameter compiled: by the collation of the command; nil when it was compiled for what is no more.
+    static func source(
+        of arguments: AggregateArguments, _ compiled: CompiledPipeline?, on collection: Collection,
+        _ environment: ExpressionEnvironment, _ sources: PipelineSources, _ request: CommandRequest,
+        _ context: CommandContext
+    ) throws(StorageError) -> (AggregateSource, PipelineOutput?) {
+        try StorageError.of { () throws(CommandError) in
+            let collator = arguments.collation.collator(default: collection.collator)
+            try sources.check(collator)
+            let isSettled = collator?.collation == arguments.collation.early?.collation
+            let settled =
+                if isSettled, let compiled {
+                    compiled
+                } else {
+                    try arguments.compile(environment.collated(by: collator), sources)
+                }
+            try settled.pipeline.checkGeoNearIndex()
+            return (
+                try AggregateSource(of: settled.pipeline, arguments, environment, request, context), settled.output
+            )
+        }
+    }
+
+    /// The same of a view.
+    static func source(
+        of arguments: AggregateArguments, on view: ViewTarget, _ environment: ExpressionEnvironment,
         _ request: CommandRequest, _ context: CommandContext
-    ) throws(StorageError) -> AggregateSource {
-        do throws(CommandError) {
-            return try AggregateSource(of: pipeline, arguments, environment, request, context)
-        } catch {
-            throw .command(error)
+    ) throws(StorageError) -> (AggregateSource, PipelineOutput?) {
+        try StorageError.of { () throws(CommandError) in
+            let compiled = try arguments.compile(environment, on: view)
+            try compiled.pipeline.checkGeoNearIndex()
+            return (
+                try AggregateSource(of: compiled.pipeline, arguments, environment, request, context), compiled.output
+            )
+        }
+    }
+
+    private static func readView(
+        _ arguments: AggregateArguments, _ environment: ExpressionEnvironment, _ request: CommandRequest,
+        _ context: CommandContext
+    ) async throws(StorageError) -> CommandReply {
+        let view = try await ViewTarget(arguments.namespace, with: arguments.stages, arguments.collation, context)
+        return try await view.reading(context) { () async throws(StorageError) in
+            let (source, output) = try source(of: arguments, on: view, environment, request, context)
+            return try await firstBatch(of: try await view.run(source, context), output, arguments, request, context)
+        }
+    }
+
+    /// Runs a pipeline over documents that are known, or over none: again when one of the other collections was not
+    /// what the catalog had kept.
+    private static func read(
+        _ documents: [Document], through compiled: CompiledPipeline, _ arguments: AggregateArguments,
+        _ environment: ExpressionEnvironment, _ sources: PipelineSources, _ request: CommandRequest,
+        _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        try sources.check(environment.collator)
+        var (compiled, sources) = (compiled, sources)
+        return try await context.documents.mapped { () async throws(StorageError) in
+            for _ in 1..<StorageEngine.staleRetriesMax {
+                do throws(StorageError) {
+                    return try await firstBatch(
+                        over: documents, through: compiled, arguments, environment, sources, request, context)
+                } catch {
+                    guard error.isStaleCollection, context.documents.transaction == nil else { throw error }
+                }
+                sources = try await Self.sources(of: arguments, context.documents)
+                let present = sources
+                compiled = try StorageError.of { () throws(CommandError) in
+                    try arguments.compile(environment, present)
+                }
+            }
+            return try await firstBatch(
+                over: documents, through: compiled, arguments, environment, sources, request, context)
+        }
+    }
+
+    private static func firstBatch(
+        over documents: [Document], through compiled: CompiledPipeline, _ arguments: AggregateArguments,
+        _ environment: ExpressionEnvironment, _ sources: PipelineSources, _ request: CommandRequest,
+        _ context: CommandContext
+    ) async throws(StorageError) -> CommandReply {
+        try await sources.reading(context) { () async throws(StorageError) in
+            let run = QueryRun(
+                over: documents, in: arguments.namespace, through: compiled.pipeline, reading: sources.foreign,
+                patience: environment.patience)
+            return try await firstBatch(of: run, compiled.output, arguments, request, context)
         }
     }
 

@@ -38,12 +38,19 @@ struct AggregateSource: Sendable {
 
 extension DocumentStore {
     /// What a pipeline yields on a collection. Where it only counts, the storage engine does that, by SQL if it can.
-    func run(_ source: AggregateSource, on collection: Collection) async throws(StorageError) -> QueryRun {
+    ///
+    /// - Parameter foreign: the other collections that the pipeline reads.
+    func run(
+        _ source: AggregateSource, on collection: Collection, reading foreign: ForeignCollections
+    ) async throws(StorageError) -> QueryRun {
         guard let counting = source.counting else {
-            return QueryRun(source.query, on: collection, through: source.rest.stages.isEmpty ? nil : source.rest)
+            return QueryRun(
+                source.query, on: collection, through: source.rest.stages.isEmpty ? nil : source.rest, reading: foreign)
         }
         let documents = counting.documents(count: try await count(source.query, in: collection))
         let rest = Pipeline(Array(source.rest.stages.dropFirst()))
-        return QueryRun(over: documents, in: collection.namespace, through: rest.stages.isEmpty ? nil : rest)
+        return QueryRun(
+            over: documents, in: collection.namespace, through: rest.stages.isEmpty ? nil : rest, reading: foreign,
+            patience: source.query.patience)
     }
 }

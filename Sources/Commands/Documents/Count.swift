@@ -17,6 +17,7 @@ extension CommandTable {
         let count =
             try await documents.withCollection(namespace) { collection async throws(StorageError) -> Int64 in
                 try arguments.hint.check(in: collection)
+                if collection.view != nil { return try await countInView(namespace, arguments, request, context) }
                 let query = try arguments.collation.settled(early, in: collection) { collator throws(CommandError) in
                     try arguments.query(collator, request, context)
                 }
@@ -28,6 +29,18 @@ extension CommandTable {
             } else {
                 builder.append("n", int64: count)
             }
+        }
+    }
+
+    private static func countInView(
+        _ namespace: Namespace, _ arguments: CountArguments, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(StorageError) -> Int64 {
+        let view = try await ViewTarget(namespace, arguments.collation, context)
+        return try await view.reading(context) { () async throws(StorageError) in
+            let query = try StorageError.of { () throws(CommandError) in
+                try arguments.query(view.collator, request, context)
+            }
+            return try await view.count(query, context.environment(of: request), context)
         }
     }
 }

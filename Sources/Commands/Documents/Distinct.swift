@@ -44,6 +44,15 @@ extension CommandTable {
         let found =
             try await documents.withCollection(namespace) { collection async throws(StorageError) in
                 try usedHint.check(in: collection)
+                if collection.view != nil {
+                    let view = try await ViewTarget(namespace, usedCollation, context)
+                    return try await view.reading(context) { () async throws(StorageError) in
+                        let (query, collector) = try StorageError.of { () throws(CommandError) in
+                            try compile(view.collator)
+                        }
+                        return try await view.distinct(query, into: collector, context.environment(of: request), context)
+                    }
+                }
                 let (query, collector) = try usedCollation.settled(early, in: collection, compile)
                 return try await documents.distinct(query, into: collector, in: collection)
             } ?? early.1

@@ -25,7 +25,8 @@ extension CommandTable {
         case "aggregate":
             let arguments = try AggregateArguments(inner, isExplained: true)
             let environment = context.environment(of: inner).collated(by: arguments.collation.early)
-            return try await explain(arguments, arguments.compile(environment), inner, context)
+            let sources = try await sources(of: arguments, context)
+            return try await explain(arguments, arguments.compile(environment, sources), sources, inner, context)
         case "count": return try await explain(filter: "query", of: inner, "COUNT", context)
         case "distinct": return try await explain(filter: "query", of: inner, nil, context)
         case "findAndModify", "findandmodify":
@@ -57,10 +58,21 @@ extension CommandTable {
         let arguments = try FindArguments(inner)
         let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            try arguments.query(environment.collated(by: collator), request, context)
+            try arguments.query(environment.collated(by: collator), .find, request, context)
         }
         let compiled = try compile(arguments.collation.early)
         let collection = try await explained(arguments.namespace, context)
+        if collection?.view != nil {
+            let view = try await viewTarget(arguments.namespace, arguments.collation, context)
+            let query = try arguments.query(environment.collated(by: view.collator), .stage)
+            let source = try await context.engine.mapped { () async throws(StorageError) in
+                let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
+                return try view.source(stages, like: query, environment, context)
+            }
+            return reply(
+                Explanation(of: source, on: view, arguments.namespace, view.stages + inner.queryStages),
+                inner.body, context)
+        }
         var explanation = Explanation(namespace: arguments.namespace, collection: collection)
         explanation.query = try await context.engine.mapped { () async throws(StorageError) in
             guard let collection else { return compiled }
@@ -71,29 +83,36 @@ extension CommandTable {
 
     /// Explains an aggregation: one that a query can do altogether in the way of a `find`.
     static func explain(
-        _ arguments: AggregateArguments, _ compiled: CompiledPipeline, _ inner: CommandRequest,
-        _ context: CommandContext
+        _ arguments: AggregateArguments, _ compiled: CompiledPipeline, _ sources: PipelineSources,
+        _ inner: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         try await AggregateOutput.check(compiled.output, context)
-        var explanation = Explanation(namespace: arguments.namespace, stages: arguments.stages(behind: 0))
+        var explanation = Explanation(namespace: arguments.namespace, stages: arguments.stages)
         guard arguments.hasCollection, compiled.documents == nil else {
             return reply(explanation, inner.body, context)
         }
-        let collection = try await explained(arguments.namespace, context)
-        explanation.collection = collection
-        let settled = try await context.engine.mapped { () async throws(StorageError) in
-            guard let collection else { return compiled }
-            try arguments.hint.check(in: collection)
-            return try arguments.collation.settled(compiled, in: collection) { collator throws(CommandError) in
-                try arguments.compile(context.environment(of: inner).collated(by: collator))
+        let environment = context.environment(of: inner)
+        explanation.collection = try await explained(arguments.namespace, context)
+        let source: AggregateSource
+        if explanation.collection?.view != nil {
+            let view = try await viewTarget(arguments.namespace, with: arguments.stages, arguments.collation, context)
+            source = try await context.engine.mapped { () async throws(StorageError) in
+                try Self.source(of: arguments, on: view, environment, inner, context).0
             }
+            explanation = Explanation(of: source, on: view, arguments.namespace, view.stages + arguments.stages)
+            return reply(explanation, inner.body, context)
+        } else if let collection = explanation.collection {
+            try await context.engine.mapped { () async throws(StorageError) in try arguments.hint.check(in: collection) }
+            source = try await context.engine.mapped { () async throws(StorageError) in
+                try Self.source(of: arguments, compiled, on: collection, environment, sources, inner, context).0
+            }
+        } else {
+            source = try AggregateSource(of: compiled.pipeline, arguments, environment, inner, context)
         }
-        let source = try AggregateSource(
-            of: settled.pipeline, arguments, context.environment(of: inner), inner, context)
         explanation.query = source.query
         explanation.stages =
-            source.rest.stages.isEmpty && settled.output == nil
-            ? nil : arguments.stages(behind: arguments.sourceStageCount)
+            source.rest.stages.isEmpty && compiled.output == nil
+            ? nil : Array(arguments.stages.dropFirst(arguments.stages.sourceStageCount))
         return reply(explanation, inner.body, context)
     }
 
@@ -104,6 +123,9 @@ extension CommandTable {
         let namespace = try inner.namespace()
         let collection = try await explained(namespace, context)
         let filter = inner.body.withRaw { $0[name]?.document.map(Document.init(copying:)) }
+        if collection?.view != nil {
+            throw CommandError(.notImplemented, "explain of \(inner.name) on a view is not supported yet")
+        }
         let environment = context.environment(of: inner).collated(by: collection?.collator)
         var explanation = Explanation(namespace: namespace, collection: collection, action: action)
         explanation.query = FindQuery(
@@ -116,13 +138,17 @@ extension CommandTable {
     static func explained(
         _ namespace: Namespace, _ context: CommandContext
     ) async throws(CommandError) -> Collection? {
-        let collection = try await context.engine.mapped { () async throws(StorageError) in
+        try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(namespace)
         }
-        if let collection, collection.view != nil {
-            throw CommandError(.notImplemented, "explain: views are not supported yet")
+    }
+
+    private static func viewTarget(
+        _ namespace: Namespace, with stages: [Document] = [], _ collation: CollationChoice, _ context: CommandContext
+    ) async throws(CommandError) -> ViewTarget {
+        try await context.engine.mapped { () async throws(StorageError) in
+            try await ViewTarget(namespace, with: stages, collation, context)
         }
-        return collection
     }
 
     static func reply(
@@ -132,19 +158,37 @@ extension CommandTable {
     }
 }
 
-extension AggregateArguments {
-    /// The pipeline as the client wrote it, from a stage on.
-    fileprivate func stages(behind count: Int) -> [Document] {
-        pipeline.withRaw { pipeline in
-            pipeline.dropFirst(count).compactMap { $0.value.document.map(Document.init(copying:)) }
+extension Explanation {
+    /// Of a view, as far as a query does what stands behind it.
+    fileprivate init(of source: AggregateSource, on view: ViewTarget, _ namespace: Namespace, _ stages: [Document]) {
+        self.init(namespace: view.collection?.namespace ?? namespace)
+        query = source.query
+        collection = view.collection
+        self.stages = source.rest.stages.isEmpty ? nil : Array(stages.dropFirst(stages.sourceStageCount))
+    }
+}
+
+extension CommandRequest {
+    /// A `find` as the stages of a pipeline.
+    fileprivate var queryStages: [Document] {
+        body.withRaw { body in
+            let names: [(field: StaticString, stage: StaticString)] = [
+                ("filter", "$match"), ("sort", "$sort"), ("skip", "$skip"), ("limit", "$limit"),
+                ("projection", "$project"),
+            ]
+            return names.compactMap { name in
+                body[name.field].map { value in Document { $0.append(name.stage, value) } }
+            }
         }
     }
+}
 
+extension [Document] {
     /// How many stages at the front the query does, as they were written.
     fileprivate var sourceStageCount: Int {
         var rank = 0
         var count = 0
-        for stage in stages(behind: 0) {
+        for stage in self {
             let next: Int? =
                 switch stage.withRaw({ $0.firstElement?.key.string }) {
                 case "$match" where rank == 0: 0

@@ -111,7 +111,10 @@ struct FindArguments {
             CommandError(.badValue, "error processing query: tailable cursor requested on non capped collection"))
     }
 
-    func query(_ environment: ExpressionEnvironment) throws(CommandError) -> FindQuery {
+    /// - Parameter dialect: that of a stage where the query becomes one of a pipeline.
+    func query(
+        _ environment: ExpressionEnvironment, _ dialect: Projection.Dialect = .find
+    ) throws(CommandError) -> FindQuery {
         let environment = try environment.defining(variables)
         let collator = environment.collator
         var query = FindQuery(filter: .everything)
@@ -121,7 +124,7 @@ struct FindArguments {
         }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
-                compiling: projection, filter: query.filter, environment: environment)
+                compiling: projection, filter: query.filter, environment: environment, dialect: dialect)
         }
         if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort, collator: collator) }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
@@ -137,9 +140,10 @@ struct FindArguments {
 
     /// The query with what the command says about where it runs, and what it may take.
     func query(
-        _ environment: ExpressionEnvironment, _ request: CommandRequest, _ context: CommandContext
+        _ environment: ExpressionEnvironment, _ dialect: Projection.Dialect = .find, _ request: CommandRequest,
+        _ context: CommandContext
     ) throws(CommandError) -> FindQuery {
-        var query = try query(environment)
+        var query = try query(environment, dialect)
         query.preference = request.shared.routing
         query.spill = allowsDiskUse ? context.engine.spill : nil
         query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
@@ -192,9 +196,10 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try FindArguments(request)
         let environment = context.environment(of: request)
-        let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            try arguments.query(environment.collated(by: collator), request, context)
+        let compileAs = { (collator: Collator?, dialect: Projection.Dialect) throws(CommandError) -> FindQuery in
+            try arguments.query(environment.collated(by: collator), dialect, request, context)
         }
+        let compile = { (collator: Collator?) throws(CommandError) in try compileAs(collator, .find) }
         let compiled = try compile(arguments.collation.early)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         guard !arguments.isTailable || context.documents.transaction == nil else {
@@ -211,6 +216,11 @@ extension CommandTable {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check(in: collection)
             try arguments.checkTailable(collection)
+            if collection.view != nil {
+                return try await findInView(arguments, environment, request, context) {
+                    collator throws(CommandError) in try compileAs(collator, .stage)
+                }
+            }
             let query = try arguments.collation.settled(compiled, in: collection, compile)
             if let key = query.singleKey(in: collection) {
                 return try await findOne(key, query, in: collection, arguments, context)
@@ -218,6 +228,19 @@ extension CommandTable {
             return try await firstBatch(of: query, in: collection, arguments, request, context)
         }
         return found ?? cursorReply(.first, arguments.namespace, id: 0, snapshot: context.snapshotTime) { _ in }
+    }
+
+    private static func findInView(
+        _ arguments: FindArguments, _ environment: ExpressionEnvironment, _ request: CommandRequest,
+        _ context: CommandContext, _ compile: (Collator?) throws(CommandError) -> FindQuery
+    ) async throws(StorageError) -> CommandReply {
+        let view = try await ViewTarget(arguments.namespace, arguments.collation, context)
+        return try await view.reading(context) { () async throws(StorageError) in
+            let query = try StorageError.of { () throws(CommandError) in try compile(view.collator) }
+            let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
+            let source = try view.source(stages, like: query, environment, context)
+            return try await firstBatch(of: try await view.run(source, context), arguments, request, context)
+        }
     }
 
     /// The filter names one `_id`: the read shares a statement with others that are on their way.
@@ -243,11 +266,21 @@ extension CommandTable {
         of query: FindQuery, in collection: Collection, _ arguments: FindArguments, _ request: CommandRequest,
         _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
+        try await firstBatch(of: QueryRun(query, on: collection), arguments, request, context, showing: query)
+    }
+
+    /// - Parameter query: what is shown of the documents; nil for all.
+    private static func firstBatch(
+        of run: QueryRun, _ arguments: FindArguments, _ request: CommandRequest, _ context: CommandContext,
+        showing query: FindQuery? = nil
+    ) async throws(StorageError) -> CommandReply {
         var reply = CommandReply()
         beginCursorReply(&reply.builder, .first)
         let (batch, run) = try await context.documents.fill(
-            ReplyBatch(into: reply.builder, documentsMax: arguments.batchSize, showing: query),
-            from: QueryRun(query, on: collection), deadline: context.deadline(of: request))
+            ReplyBatch(
+                into: reply.builder, documentsMax: arguments.batchSize,
+                showing: query ?? FindQuery(filter: .everything)),
+            from: run, deadline: context.deadline(of: request))
         var id: Int64 = 0
         if !run.isExhausted, !arguments.isSingleBatch {
             id = try open(run, arguments, request, context)

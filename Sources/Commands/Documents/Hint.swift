@@ -22,7 +22,8 @@ enum Hint: Sendable {
 
     /// Only where there is a collection can an index be missing.
     func check(in collection: Collection) throws(StorageError) {
-        guard case .index(let hint) = self else { return }
+        // That of a view is one of the collection that it shows.
+        guard case .index(let hint) = self, collection.view == nil else { return }
         let isThere = collection.readyIndexes.contains { !$0.definition.isHidden && hint.means($0.definition) }
         if !isThere { throw .command(Self.notFound) }
     }

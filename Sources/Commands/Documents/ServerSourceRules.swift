@@ -50,9 +50,14 @@ extension ServerSource {
 
 extension Pipeline {
     /// There are no geographic indexes yet, which could say where the geometries stand.
-    func checkGeoNearIndex() throws(StorageError) {
+    func checkGeoNearIndex() throws(CommandError) {
         guard case .geoNear(let near)? = stages.first, !near.namesField else { return }
-        throw .command(
-            CommandError(.indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'"))
+        throw CommandError(.indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'")
+    }
+
+    /// The same of the pipeline of a command on a view, which stands behind that of the view.
+    func checkGeoNear(behind view: Pipeline) throws(CommandError) {
+        guard case .geoNear? = stages.first, !view.stages.isEmpty else { return }
+        throw CommandError(ErrorCode(40603), "$geoNear is only valid as the first stage in a pipeline")
     }
 }

@@ -22,11 +22,25 @@ package struct ExpressionEnvironment: Sendable {
     /// The values of the command's `let`, by name.
     package var variables: [(name: String, value: Value)]
 
+    /// Variables that may be named and have no value.
+    private(set) var absentVariables: [String] = []
+
     package init(now: Int64?, clusterTime: UInt64? = nil, variables: [(name: String, value: Value)] = []) {
         self.now = now
         self.clusterTime = clusterTime
         self.variables = variables
     }
+
+    /// Gives a variable a value, in the place of the one that it had.
+    ///
+    /// - Parameter value: nil for none, which is not null.
+    mutating func bind(_ name: String, _ value: Value?) {
+        variables.removeAll { $0.name == name }
+        absentVariables.removeAll { $0 == name }
+        if let value { variables.append((name, value)) } else { absentVariables.append(name) }
+    }
+
+    mutating func removeVariables() { (variables, absentVariables) = ([], []) }
 
     /// For what cannot hold expressions, or only in places where time and variables are refused.
     package static let none = ExpressionEnvironment(now: nil)

@@ -35,6 +35,7 @@ struct VariableScope {
         bindings.append(("NOW", now ?? Self.unavailable("NOW", ErrorCode(51144))))
         bindings.append(("CLUSTER_TIME", clusterTime ?? Self.unavailable("CLUSTER_TIME", noTime)))
         for (name, value) in environment.variables { bindings.append((name, constant(value))) }
+        for name in environment.absentVariables { bindings.append((name, .nothing)) }
         guard environment.definesVariables else { return }
         for name in ["ROOT", "CURRENT"] { bindings.append((name, .refused(Self.noDocument))) }
         for name in ["NOW", "CLUSTER_TIME", "USER_ROLES"] {

@@ -45,7 +45,7 @@ extension Stage {
             needs = .shape
             buckets.addNeeds(to: &needs)
         case .densify(let densify): densify.addNeeds(to: &needs)
-        case .redact, .geoNear: needs = .whole
+        case .redact, .geoNear, .lookup, .unionWith, .graphLookup, .facet: needs = .whole
         }
         return needs
     }

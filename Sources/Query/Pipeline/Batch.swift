@@ -61,6 +61,14 @@ package struct Batch: Sendable {
         }
     }
 
+    /// Calls `body` with one document.
+    package func withDocument<R, E: Error>(_ index: Int, _ body: (RawDocument) throws(E) -> R) throws(E) -> R {
+        let range = (index == 0 ? 0 : ends[index - 1])..<ends[index]
+        return try withReadable(buffer) { bytes throws(E) in
+            try body(RawDocument(unchecked: UnsafeRawBufferPointer(rebasing: bytes[range])))
+        }
+    }
+
     package var documents: [Document] {
         var (position, documents) = (0, [Document]())
         forEach(from: &position) { document in

@@ -20,6 +20,10 @@ package enum Stage: Sendable {
     case bucketAuto(BucketAuto)
     case densify(Densify)
     case geoNear(GeoNear)
+    case lookup(Lookup)
+    case unionWith(UnionWith)
+    case graphLookup(GraphLookup)
+    case facet(Facet)
 
     package func makeRun(_ limits: StageLimits) -> any StageRun {
         switch self {
@@ -37,6 +41,10 @@ package enum Stage: Sendable {
         case .redact(let redact): RedactRun(redact)
         case .windowFields(let fields): WindowFieldsRun(fields, limits)
         case .geoNear(let near): GeoNearRun(near, limits)
+        case .lookup(let lookup): LookupRun(lookup, limits)
+        case .unionWith(let union): UnionWithRun(union, limits)
+        case .graphLookup(let graph): GraphLookupRun(graph, limits)
+        case .facet(let facet): FacetRun(facet, limits)
         }
     }
 }
@@ -70,13 +78,23 @@ package struct CompiledPipeline: Sendable {
 }
 
 /// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
-package struct PipelineCompiler {
-    let environment: ExpressionEnvironment
+package struct PipelineCompiler: Sendable {
+    var environment: ExpressionEnvironment
+    /// What the names of views stand for.
+    let views: [String: ForeignSource]
     /// Of a command whose pipeline may end with `$out` or `$merge`; nil for all others.
-    let outputDatabase: String?
+    var outputDatabase: String?
+    /// Pipelines around this one.
+    var nesting = 0
+    var parent = Parent.command
+    var budget = PipelineBudget()
 
-    package init(in environment: ExpressionEnvironment, writingFrom outputDatabase: String? = nil) {
+    package init(
+        in environment: ExpressionEnvironment, views: [String: ForeignSource] = [:],
+        writingFrom outputDatabase: String? = nil
+    ) {
         self.environment = environment
+        self.views = views
         self.outputDatabase = outputDatabase
     }
 
@@ -97,6 +115,7 @@ package struct PipelineCompiler {
         var index = 0
         for element in pipeline {
             let stage = try Self.specification(element.value)
+            try checkPlace(stage.key)
             guard index == 0 || !Self.isSource(stage.key) else { throw CommandError.notFirst(stage.key.string) }
             try UnsupportedSource.check(stage, isFirst: index == 0)
             if let server = try ServerSource(compiling: stage) {
@@ -166,8 +185,10 @@ package struct PipelineCompiler {
         case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)
         case "$sortByCount": try sortByCount(stage.value)
-        case "$lookup", "$graphLookup", "$unionWith", "$facet":
-            throw CommandError(.notImplemented, "the stage \(stage.key.string) is not implemented yet")
+        case "$lookup": [.lookup(try Lookup(compiling: stage.value, self))]
+        case "$unionWith": [.unionWith(try UnionWith(compiling: stage.value, self))]
+        case "$graphLookup": [.graphLookup(try GraphLookup(compiling: stage.value, self))]
+        case "$facet": [.facet(try Facet(compiling: stage.value, self))]
         default:
             throw CommandError(ErrorCode(40324), "Unrecognized pipeline stage name: '\(stage.key.string)'")
         }

@@ -7,6 +7,10 @@ package struct StageLimits: Sendable {
     package var memoryBytesMax = Sorter.memoryBytesMax
     /// Where to go with more; nil when nothing may be written (`allowDiskUse: false`).
     package var spill: (any SpillSpace)?
+    /// Brings the documents of other collections.
+    package var reader: (any CollectionReader)?
+    /// Ends what would take too long without a look at a clock.
+    package var patience: Patience?
 
     package init() {}
 }
@@ -29,10 +33,14 @@ package protocol StageRun: AnyObject {
 
     /// Whether no further document can change anything: the stages before need not run on.
     var isSatisfied: Bool { get }
+
+    /// Whether it reads other collections, which it cannot while rows come in on the same connection.
+    var readsCollections: Bool { get }
 }
 
 extension StageRun {
     package func finish(into output: inout Batch) throws(CommandError) {}
     package var isBlocking: Bool { false }
     package var isSatisfied: Bool { false }
+    package var readsCollections: Bool { false }
 }

@@ -27,10 +27,11 @@ package struct Projection: Sendable {
     ///   - filter: the query's, for the positional `$`.
     ///   - environment: for computed fields; how strings compare there and in `$elemMatch`.
     package init(
-        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none
+        compiling projection: Document, filter: Filter? = nil, environment: ExpressionEnvironment = .none,
+        dialect: Dialect = .find
     ) throws(CommandError) {
         self = try projection.withRaw { raw throws(CommandError) in
-            try Projection(compiling: raw, filter: filter, environment: environment)
+            try Projection(compiling: raw, filter: filter, environment: environment, dialect: dialect)
         }
     }
 

@@ -5,12 +5,17 @@ internal import Postgres
 // Collections that are more than a table of documents.
 extension Catalog {
     /// What a namespace stands for when it is read: follows views down to a collection.
-    package func resolve(_ namespace: Namespace) async throws(StorageError) -> ResolvedNamespace {
+    ///
+    /// - Parameter transaction: whose own collections are known to nobody else yet.
+    package func resolve(
+        _ namespace: Namespace, for transaction: OpenTransaction? = nil
+    ) async throws(StorageError) -> ResolvedNamespace {
         var current = namespace
         var pipeline: [Document] = []
         var collation: Document?
         for depth in 0...ViewGraph.depthMax {
-            let collection = try await collection(current)
+            let own = transaction?.ownCollection(current)
+            let collection = if let own { Optional(own) } else { try await collection(current) }
             guard let view = collection?.view else {
                 return ResolvedNamespace(
                     namespace: current, collection: collection, pipeline: pipeline, collation: collation,

@@ -28,8 +28,6 @@ extension Collection {
 
     private func refusal(of use: CollectionUse, inTransaction: Bool) -> CommandError? {
         switch (kind, use) {
-        case (.view, .reading):
-            return CommandError(.notImplemented, "\(namespace) is a view: reading from views is not supported yet")
         case (.view, .writing), (.view, .maintaining):
             return .notSupportedOnView(namespace)
         case (.capped, .writing) where inTransaction:

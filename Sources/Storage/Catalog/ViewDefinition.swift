@@ -16,8 +16,13 @@ package struct ViewDefinition: Sendable {
 
     /// The collections that it reads, those of its stages included.
     var sources: Set<String> {
-        var sources: Set<String> = [source]
-        for stage in pipeline { stage.withRaw { Self.collectSources(of: $0, into: &sources) } }
+        Self.sources(of: pipeline).union([source])
+    }
+
+    /// The collections that stages name.
+    package static func sources(of stages: [Document]) -> Set<String> {
+        var sources: Set<String> = []
+        for stage in stages { stage.withRaw { Self.collectSources(of: $0, into: &sources) } }
         return sources
     }
 

@@ -207,6 +207,7 @@ extension FindQuery {
         var limits = StageLimits()
         limits.memoryBytesMax = sortBytesMax
         limits.spill = spill
+        limits.patience = patience
         return limits
     }
 }

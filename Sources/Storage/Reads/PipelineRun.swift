@@ -22,6 +22,8 @@ final class PipelineRun: @unchecked Sendable {
 
     private var levels: [Level]
     private let firstBlocking: Int?
+    /// Whether rows may stream into the first blocking stage: no stage on the way needs the connection.
+    private let mayPush: Bool
     private var isSourceDrained = false
     /// Results that did not fit into the reply.
     private var ready = Batch()
@@ -32,7 +34,9 @@ final class PipelineRun: @unchecked Sendable {
     init(_ pipeline: Pipeline, _ limits: StageLimits) {
         let runs = pipeline.stages.map { $0.makeRun(limits) }
         levels = runs.map { Level(stage: $0) }
-        firstBlocking = runs.firstIndex { $0.isBlocking }
+        let firstBlocking = runs.firstIndex { $0.isBlocking }
+        self.firstBlocking = firstBlocking
+        mayPush = firstBlocking.map { blocking in !runs[...blocking].contains { $0.readsCollections } } ?? false
     }
 
     /// Fills a reply.
@@ -50,6 +54,11 @@ final class PipelineRun: @unchecked Sendable {
             failure = error
             throw error
         }
+    }
+
+    /// The next results; nil at the end.
+    func next(deadline: Deadline, _ source: Source) throws(StorageError) -> Batch? {
+        try pull(levels.count - 1, deadline, source)
     }
 
     /// - Returns: whether all that was ready has gone into the reply.
@@ -72,7 +81,7 @@ final class PipelineRun: @unchecked Sendable {
     /// The next documents that come out of a stage (of the source, for -1); nil when there are none.
     private func pull(_ index: Int, _ deadline: Deadline, _ source: Source) throws(StorageError) -> Batch? {
         guard index >= 0 else { return try pullSource(source) }
-        if index == firstBlocking, !levels[index].hasAllInput { try pushSource(to: index, deadline, source) }
+        if mayPush, index == firstBlocking, !levels[index].hasAllInput { try pushSource(to: index, deadline, source) }
         var output = Batch()
         while true {
             try process(index, into: &output)

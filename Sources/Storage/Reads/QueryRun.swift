@@ -26,10 +26,23 @@ package struct QueryRun: Sendable {
     /// The keys of the rows returned, where they cannot be found out from the documents and somebody asks for them.
     private(set) var keys: [ByteBuffer] = []
     private let collectsKeys: Bool
+    /// Reads other collections for the pipeline's stages.
+    private let reader: PipelineReader?
 
+    /// - Parameter foreign: the other collections that the pipeline reads.
     package init(
-        _ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil, collectsKeys: Bool = false
+        _ query: FindQuery, on collection: Collection, through pipeline: Pipeline? = nil,
+        reading foreign: ForeignCollections? = nil, collectsKeys: Bool = false
     ) {
+        let reader = foreign.map { PipelineReader($0, for: query) }
+        self.init(query, on: collection, through: pipeline, reader: reader, collectsKeys: collectsKeys)
+    }
+
+    init(
+        _ query: FindQuery, on collection: Collection, through pipeline: Pipeline?, reader: PipelineReader?,
+        collectsKeys: Bool = false
+    ) {
+        self.reader = reader
         self.query = query
         self.collection = collection
         self.pipeline = pipeline
@@ -41,10 +54,19 @@ package struct QueryRun: Sendable {
     /// Reads documents that are all known already, as those of a catalog list.
     package init(
         over documents: [Document], in namespace: Namespace, through pipeline: Pipeline? = nil,
-        patience: Patience? = nil
+        reading foreign: ForeignCollections? = nil, patience: Patience? = nil
     ) {
         var query = FindQuery(filter: .everything)
         query.patience = patience
+        let reader = foreign.map { PipelineReader($0, for: query) }
+        self.init(over: documents, in: namespace, through: pipeline, reader: reader, query)
+    }
+
+    init(
+        over documents: [Document], in namespace: Namespace, through pipeline: Pipeline?, reader: PipelineReader?,
+        _ query: FindQuery = FindQuery(filter: .everything)
+    ) {
+        self.reader = reader
         self.query = query
         self.pipeline = pipeline
         collection = Collection(namespace: namespace, number: 0, uuid: [], options: .empty)
@@ -94,15 +116,43 @@ package struct QueryRun: Sendable {
             isExhausted = isDrained
             return
         }
-        let stages = stages ?? PipelineRun(pipeline, query.stageLimits)
-        self.stages = stages
+        let stages = makeStages(pipeline)
         // What is sorted is narrowed before.
         let narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
-        isExhausted = try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
+        func fillThrough() throws(StorageError) -> Bool {
+            try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
+                sink.narrowing = narrowing
+                try fillRows(&sink, on: connection, deadline: deadline)
+                return isDrained
+            }
+        }
+        isExhausted =
+            if let reader {
+                try reader.reading(on: connection, deadline) { () throws(StorageError) in try fillThrough() }
+            } else {
+                try fillThrough()
+            }
+    }
+
+    /// The next documents for a stage that reads this collection beside its own; nil at the end.
+    mutating func nextBatch(on connection: Connection, deadline: Deadline) throws(StorageError) -> Batch? {
+        try choose()
+        let stages = makeStages(pipeline ?? Pipeline())
+        let narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
+        return try stages.next(deadline: deadline) { sink throws(StorageError) in
             sink.narrowing = narrowing
             try fillRows(&sink, on: connection, deadline: deadline)
             return isDrained
         }
+    }
+
+    private mutating func makeStages(_ pipeline: Pipeline) -> PipelineRun {
+        if let stages { return stages }
+        var limits = query.stageLimits
+        limits.reader = reader
+        let made = PipelineRun(pipeline, limits)
+        stages = made
+        return made
     }
 
     /// The next rows of the query.
@@ -126,6 +176,12 @@ package struct QueryRun: Sendable {
                 try stream(branches[branch], into: &sink, on: connection, deadline: deadline)
             }
         }
+    }
+
+    /// How many rows of other collections the pipeline may read by scans.
+    func foreignRows(_ estimates: RowEstimates) -> Int64 {
+        guard let reader, let pipeline else { return 0 }
+        return reader.rowsScanned(by: pipeline, estimates)
     }
 
     /// Whether documents that come later may belong to the result.
