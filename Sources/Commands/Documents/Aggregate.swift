@@ -111,6 +111,7 @@ extension CommandTable {
         let sources = try await sources(of: arguments, context)
         let early = environment.collated(by: arguments.collation.early)
         let compiled = try arguments.compile(early, sources)
+        try arguments.checkSource(compiled)
         try compiled.server?.check(arguments, request)
         if arguments.explains { return try await explain(arguments, compiled, sources, request, context) }
         var documents = compiled.documents

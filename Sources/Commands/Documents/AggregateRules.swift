@@ -1,5 +1,6 @@
 internal import BSON
 internal import CommandModel
+internal import Query
 
 // What a pipeline may contain depends on what it reads and how it was asked for. That is told by the names of its
 // stages, before they are compiled.
@@ -21,13 +22,20 @@ extension AggregateArguments {
         if hasCollection, bringsDocuments {
             throw CommandError(.invalidNamespace, "\(first ?? "") can only be run with {aggregate: 1}")
         }
-        // One that there is not is refused by the compiler, by its name.
+        // One that there is not is refused by the compiler, by its name, and a $facet by what is in it.
         let isKnown = first.map(Self.readers.contains) ?? true
-        if !hasCollection, !bringsDocuments, isKnown {
-            throw CommandError(
-                .invalidNamespace,
-                "{aggregate: 1} is not valid for a pipeline that begins with '\(first ?? "nothing")'")
-        }
+        if !hasCollection, !bringsDocuments, isKnown, first != "$facet" { throw noCollection }
+    }
+
+    private var noCollection: CommandError {
+        CommandError(
+            .invalidNamespace,
+            "{aggregate: 1} is not valid for a pipeline that begins with '\(stageNames.first ?? "nothing")'")
+    }
+
+    /// Whether there is anything to read, once it is known that the stages are in order.
+    func checkSource(_ compiled: CompiledPipeline) throws(CommandError) {
+        guard hasCollection || compiled.documents != nil || compiled.server != nil else { throw noCollection }
     }
 
     private func checkStableAPI() throws(CommandError) {

@@ -50,7 +50,8 @@ extension CommandTable {
                         let (query, collector) = try StorageError.of { () throws(CommandError) in
                             try compile(view.collator)
                         }
-                        return try await view.distinct(query, into: collector, context.environment(of: request), context)
+                        return try await view.distinct(
+                            query, into: collector, context.environment(of: request), context)
                     }
                 }
                 let (query, collector) = try usedCollation.settled(early, in: collection, compile)

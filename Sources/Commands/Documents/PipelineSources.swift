@@ -19,10 +19,13 @@ struct PipelineSources {
         foreign = ForeignCollections(database: database)
         var (open, seen) = (ViewDefinition.sources(of: stages), Set<String>())
         while let name = open.popFirst() {
-            guard seen.insert(name).inserted, !name.isEmpty else { continue }
+            // What is no name is refused by the compiler.
+            guard seen.insert(name).inserted, (try? Namespace.validated(database: database, collection: name)) != nil
+            else { continue }
             guard seen.count <= Self.namesMax else {
                 throw .command(
-                    CommandError(.badValue, "a pipeline may name \(Self.namesMax) collections, those of views included"))
+                    CommandError(.badValue, "a pipeline may name \(Self.namesMax) collections, those of views included")
+                )
             }
             let resolved = try await documents.resolve(Namespace(database: database, collection: name))
             if resolved.isView {

@@ -25,10 +25,13 @@ package final class Facet: @unchecked Sendable {
     }
 
     private static func check(_ field: RawElement) throws(CommandError) {
-        try checkFieldPath(field.key)
-        guard !field.key.containsDot else {
-            throw CommandError(.failedToParse, "FieldPath field names may not contain '.'.")
+        guard field.key.count > 0 else {
+            throw CommandError(ErrorCode(15998), "FieldPath field names may not be empty strings.")
         }
+        guard !field.key.containsDot else {
+            throw CommandError(ErrorCode(16412), "FieldPath field names may not contain '.'.")
+        }
+        try PipelineCompiler.checkPath(field.key)
         guard let stages = field.value.array else {
             throw CommandError(
                 ErrorCode(40170),

@@ -103,7 +103,7 @@ private struct GraphLookupArguments {
             return
         }
         let arena = ProgramArena()
-        try checkFieldPath(arena.copy(text))
+        try PipelineCompiler.checkPath(arena.copy(text))
         switch key {
         case "as": asField = text
         case "connectFromField": fromField = text

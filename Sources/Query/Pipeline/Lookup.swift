@@ -30,11 +30,11 @@ package final class Lookup: @unchecked Sendable {
         let arguments = try LookupArguments(document)
         let inner = try compiler.nested(in: .lookup)
         pipeline = SubPipeline(arguments.from.map(compiler.source), document["pipeline"]?.array, inner)
-        try arguments.check(pipeline)
+        try arguments.check()
         join = try arguments.join(compiler.collator)
         let arena = ProgramArena()
         let path = arena.copy(arguments.asPath)
-        try checkFieldPath(path)
+        try PipelineCompiler.checkPath(path)
         asPath = arena.list(path.components)
         collection = pipeline.bringsDocuments ? nil : pipeline.source?.collection
         source = collection == nil ? Pipeline() : try pipeline.compileSource()
@@ -87,6 +87,14 @@ private struct LookupArguments {
 
     init(_ document: RawDocument) throws(CommandError) {
         from = try Self.collection(document["from"])
+        let first = document["pipeline"]?.array?.firstElement?.value.document?.firstKey
+        guard from != nil || first.map({ $0 == "$documents" }) == true else {
+            throw CommandError(
+                .failedToParse, "must specify 'pipeline' with $documents as its first stage when 'from' is empty")
+        }
+        guard from == nil || first.map({ $0 == "$documents" }) != true else {
+            throw CommandError(.invalidNamespace, "$documents reads no collection, and 'from' names one")
+        }
         var seen: Set<String> = []
         var path: String?
         for field in document {
@@ -96,11 +104,14 @@ private struct LookupArguments {
             let argument = Argument(command: "$lookup", key: field.key, value: field.value)
             switch field.key {
             case "from": break
-            case "localField": local = try argument.ifPresent(Argument.string)
-            case "foreignField": foreign = try argument.ifPresent(Argument.string)
+            // An empty name is as good as none.
+            case "localField": local = try argument.ifPresent(Argument.string).flatMap { $0.isEmpty ? nil : $0 }
+            case "foreignField": foreign = try argument.ifPresent(Argument.string).flatMap { $0.isEmpty ? nil : $0 }
             case "as": path = try argument.ifPresent(Argument.string)
             case "let": variables = try argument.ifPresent(Argument.document)
-            case "pipeline": hasPipeline = try argument.ifPresent(Argument.array) != nil
+            case "pipeline":
+                _ = try argument.array()
+                hasPipeline = true
             default: throw argument.unknownField()
             }
         }
@@ -111,6 +122,7 @@ private struct LookupArguments {
     /// The name of the other collection; nil when there is none.
     private static func collection(_ value: RawValue?) throws(CommandError) -> String? {
         guard let value else { return nil }
+        if let document = value.document { try checkForeignDatabase(document) }
         guard let name = value.string else {
             throw CommandError(
                 .failedToParse, "$lookup argument 'from' must be a string, is type \(value.type.alias)")
@@ -119,12 +131,19 @@ private struct LookupArguments {
         return name
     }
 
-    /// Whether the fields go together.
-    func check(_ pipeline: SubPipeline) throws(CommandError) {
-        guard from != nil || pipeline.bringsDocuments else {
-            throw CommandError(
-                .failedToParse, "must specify 'pipeline' with $documents as its first stage when 'from' is empty")
+    private static func checkForeignDatabase(_ document: RawDocument) throws(CommandError) {
+        for field in document {
+            let argument = Argument(command: "$lookup.from", key: field.key, value: field.value)
+            switch field.key {
+            case "db", "coll": _ = try argument.string()
+            default: throw argument.unknownField()
+            }
         }
+        throw CommandError(.failedToParse, "$lookup reads from collections of its own database only")
+    }
+
+    /// Whether the fields go together.
+    func check() throws(CommandError) {
         guard (local == nil) == (foreign == nil) else {
             throw CommandError(
                 .failedToParse, "$lookup requires both or neither of 'localField' and 'foreignField' to be specified")
@@ -141,12 +160,19 @@ private struct LookupArguments {
     func join(_ collator: Collator?) throws(CommandError) -> ForeignJoin? {
         guard let local, let foreign else { return nil }
         let arena = ProgramArena()
-        for path in [local, foreign] { try checkFieldPath(arena.copy(path)) }
+        for path in [local, foreign] { try PipelineCompiler.checkPath(arena.copy(path)) }
         return try ForeignJoin(local: local, foreign: foreign, collator)
     }
 }
 
 extension PipelineCompiler {
+    static func checkPath(_ path: RawKey) throws(CommandError) {
+        try checkFieldPath(path)
+        guard !path.bytes.contains(0) else {
+            throw CommandError(ErrorCode(16411), "FieldPath field names may not contain '\\0'.")
+        }
+    }
+
     static func checkCollection(_ name: String) throws(CommandError) {
         _ = try Namespace.validated(database: "database", collection: name.hasPrefix("$") ? "a" + name : name)
     }

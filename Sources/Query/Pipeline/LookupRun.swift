@@ -98,7 +98,9 @@ extension LookupRun {
 
     /// Whether what belongs to a batch is found without reading all others.
     private func readsByKeys(_ join: ForeignJoin) -> Bool {
-        guard let name = lookup.collection, lookup.source.stages.isEmpty, let reader = limits.reader else { return false }
+        guard let name = lookup.collection, lookup.source.stages.isEmpty, let reader = limits.reader else {
+            return false
+        }
         return reader.findsByKeys(in: name, at: join.foreignPath, join.collator)
     }
 

@@ -87,6 +87,8 @@ package struct PipelineCompiler: Sendable {
     /// Pipelines around this one.
     var nesting = 0
     var parent = Parent.command
+    /// Whether one of them is that of a `$facet`.
+    var isInFacet = false
     var budget = PipelineBudget()
 
     package init(

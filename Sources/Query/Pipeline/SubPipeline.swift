@@ -112,6 +112,7 @@ extension PipelineCompiler {
     func nested(in parent: Parent) throws(CommandError) -> PipelineCompiler {
         try budget.take()
         var inner = self
+        inner.isInFacet = isInFacet || parent == .facet
         inner.parent = parent
         inner.outputDatabase = nil
         inner.nesting += 1
@@ -143,11 +144,13 @@ extension PipelineCompiler {
         let name = stage.string
         switch parent {
         case .command: break
-        case .facet:
-            guard Self.notInFacets.contains(name) else { return }
+        case .facet where name == "$listSessions":
+            throw CommandError(.invalidNamespace, "$listSessions must be run against config.system.sessions")
+        case .facet: break
+        case .lookup, .unionWith: try checkForeign(name)
+        }
+        if isInFacet, Self.notInFacets.contains(name) {
             throw CommandError(ErrorCode(40600), "\(name) is not allowed to be used within a $facet stage")
-        case .lookup, .unionWith:
-            try checkForeign(name)
         }
     }
 
@@ -171,6 +174,7 @@ extension PipelineCompiler {
         "$facet", "$out", "$merge", "$geoNear", "$collStats", "$indexStats", "$planCacheStats", "$changeStream",
         "$currentOp", "$listSessions", "$listLocalSessions", "$documents", "$search", "$searchMeta", "$vectorSearch",
         "$listClusterCatalog", "$listSearchIndexes", "$listSampledQueries", "$querySettings", "$queryStats",
+        "$listCatalog", "$searchBeta",
         "$changeStreamSplitLargeEvent", "$rankFusion", "$scoreFusion",
     ]
 }
