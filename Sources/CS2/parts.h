@@ -50,6 +50,20 @@ bool circle_contains(const S2Point &center, double radius, const Part &part);
 double distance(const Part &part, const S2Point &point);
 double angle(const S2Point &point, const S2Point &other);
 
+/// Runs what may throw; `fallback` is the answer when it does.
+template <typename Result, typename Body>
+Result guarded(Result fallback, Body body) noexcept {
+    try {
+        return body();
+    } catch (...) {
+        return fallback;
+    }
+}
+
 }  // namespace cs2
+
+struct cs2_shape {
+    std::vector<cs2::Part> parts;
+};
 
 #endif

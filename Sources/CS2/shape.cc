@@ -6,24 +6,11 @@
 
 #include "parts.h"
 
+using cs2::guarded;
 using cs2::Kind;
 using cs2::Part;
 
-struct cs2_shape {
-    std::vector<Part> parts;
-};
-
 namespace {
-
-/// Runs what may throw; `fallback` is the answer when it does.
-template <typename Result, typename Body>
-Result guarded(Result fallback, Body body) noexcept {
-    try {
-        return body();
-    } catch (...) {
-        return fallback;
-    }
-}
 
 Part point_part(double longitude, double latitude) {
     Part part;

@@ -58,6 +58,20 @@ double cs2_shape_distance(const cs2_shape *shape, double longitude, double latit
 
 double cs2_distance(double longitude, double latitude, double other_longitude, double other_latitude);
 
+/// Cells of S2 that together cover a built shape and everything up to `margin` around it: about `cells_max` of them, no
+/// finer than `finest_level` but where a point is one. Returns how many were written, at least one; when there are more
+/// than `capacity` (of at least 6), or no memory, those that cover the whole sphere.
+size_t cs2_shape_covering(
+    const cs2_shape *shape, size_t cells_max, int finest_level, double margin, uint64_t *ids, size_t capacity);
+
+/// The same of a circle.
+size_t cs2_circle_covering(
+    double longitude, double latitude, double radius, size_t cells_max, int finest_level, uint64_t *ids,
+    size_t capacity);
+
+/// The smallest cell around a point; 0, which is none, for coordinates that are none.
+uint64_t cs2_point_cell(double longitude, double latitude);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,8 +15,8 @@ enum FlatRegion: Sendable {
 }
 
 struct FlatBox: Sendable {
-    private var low: GeoPosition
-    private var high: GeoPosition
+    private(set) var low: GeoPosition
+    private(set) var high: GeoPosition
 
     /// Between any two opposite corners.
     init(_ corner: GeoPosition, _ opposite: GeoPosition) {
@@ -38,7 +38,7 @@ struct FlatBox: Sendable {
 /// edges only those with the inside to their right, so that polygons side by side share no point there.
 struct FlatPolygon: Sendable {
     private let corners: [GeoPosition]
-    private let bounds: FlatBox
+    let bounds: FlatBox
 
     /// Nil for less than three corners.
     init?(_ corners: [GeoPosition]) {

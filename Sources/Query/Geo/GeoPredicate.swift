@@ -12,7 +12,7 @@ final class GeoPredicate: Sendable {
         case crossing(SphereShape)
     }
 
-    private let region: Region
+    let region: Region
 
     init(_ region: Region) {
         self.region = region

@@ -27,10 +27,10 @@ package final class NearCondition: Sendable {
     package let indexKinds: IndexKinds
     private let isGeoJSON: Bool
     private let steps: [SortStep]
-    private let center: GeoPosition
+    let center: GeoPosition
     /// The center as a shape, on the sphere.
-    private let sphereCenter: SphereShape?
-    private let range: (least: Double, most: Double)
+    let sphereCenter: SphereShape?
+    let range: (least: Double, most: Double)
 
     /// - Parameters:
     ///   - range: in what a client gives, both ends included; empty when the second is less than the first.

@@ -9,7 +9,7 @@ final class SphereShape: @unchecked Sendable {
     /// The cost of a polygon grows with the square of the number of its holes: about a second at this number.
     static let ringsMax = 4_000
 
-    private let shape: OpaquePointer
+    let shape: OpaquePointer
     private(set) var partCount = 0
 
     init() throws(GeometryFault) {
@@ -48,8 +48,8 @@ final class SphereShape: @unchecked Sendable {
     func build() -> Bool { cs2_shape_build(shape, nil, 0) }
 
     /// - Throws: the reason why the shape is not valid.
-    func buildOrExplain() throws(GeometryFault) {
-        guard partCount <= Self.queryPartsMax else { throw .malformed("Geometry has too many parts") }
+    func buildOrExplain(partsMax: Int = queryPartsMax) throws(GeometryFault) {
+        guard partCount <= partsMax else { throw .malformed("Geometry has too many parts") }
         let reason: String? = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             buffer.initialize(repeating: 0)
             guard !cs2_shape_build(shape, buffer.baseAddress, buffer.count) else { return nil }

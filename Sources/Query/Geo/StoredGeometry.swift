@@ -9,26 +9,33 @@ enum StoredGeometry {
 
     /// Nil for what is no geometry on the sphere.
     init?(onSphere value: RawValue) {
+        do throws(GeometryFault) { try self.init(readingOnSphere: value) } catch { return nil }
+    }
+
+    init(readingOnSphere value: RawValue) throws(GeometryFault) {
         guard let document = value.document else {
-            guard value.type == .array, let position = GeoPosition(value), position.isOnSphere else { return nil }
-            self = .position(position)
+            guard value.type == .array else { throw .malformed("geo element must be an array or object") }
+            self = .position(try Self.pair(value))
             return
         }
         let fields = GeoJSONFields(document)
         guard let type = GeoJSONType(fields.type) else {
-            guard let position = GeoPosition(value), position.isOnSphere else { return nil }
-            self = .position(position)
+            self = .position(try Self.pair(value))
             return
         }
-        do throws(GeometryFault) {
-            // The strict winding order is for queries; what is stored has none.
-            guard try GeoJSONSystem(fields.crs) == .sphere else { return nil }
-            if type == .point {
-                self = .position(try GeoJSONReader.position(fields.coordinates))
-            } else {
-                self = .shape(try GeoJSONReader.shape(of: fields, type))
-            }
-        } catch { return nil }
+        // The strict winding order is for queries; what is stored has none.
+        guard try GeoJSONSystem(fields.crs) == .sphere else { throw .malformed("unknown CRS of a stored geometry") }
+        if type == .point {
+            self = .position(try GeoJSONReader.position(fields.coordinates))
+        } else {
+            self = .shape(try GeoJSONReader.shape(of: fields, type))
+        }
+    }
+
+    private static func pair(_ value: RawValue) throws(GeometryFault) -> GeoPosition {
+        guard let position = GeoPosition(value) else { throw .malformed("Point must only contain numeric elements") }
+        guard position.isOnSphere else { throw .offSphere(position) }
+        return position
     }
 }
 

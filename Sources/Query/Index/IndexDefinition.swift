@@ -6,9 +6,9 @@ package import CommandModel
 /// # Keys
 ///
 /// A secondary index is a table of keys. A document has none, one or many keys in it (``keys(of:)``); each is a byte
-/// string whose order is the index's order, so that equality and ranges of a query are byte ranges (``KeyInterval``) and
-/// a sort by the index is `ORDER BY key`. See `BSON/KeyEncoding.swift` for how a value becomes bytes; the fields of a
-/// compound index are simply concatenated.
+/// string whose order is the index's order, so that equality and ranges of a query are byte ranges (``KeyInterval``)
+/// and a sort by the index is `ORDER BY key`. See `BSON/KeyEncoding.swift` for how a value becomes bytes; the fields of
+/// a compound index are simply concatenated.
 package struct IndexDefinition: Sendable {
     package struct Field: Sendable, Equatable {
         package enum Kind: Sendable, Equatable {
@@ -20,8 +20,8 @@ package struct IndexDefinition: Sendable {
             /// `2d`.
             case plane
             case text
-            /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields. The values are
-            /// ascending, whatever the pattern says.
+            /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields. The values
+            /// are ascending, whatever the pattern says.
             case wildcard
         }
 
@@ -84,6 +84,19 @@ package struct IndexDefinition: Sendable {
         partialFilter = try raw["partialFilterExpression"]?.document.map { filter throws(CommandError) in
             try Filter(compiling: filter, collator: collator)
         }
+    }
+
+    /// One field of an index as an index by itself that holds every document.
+    init(_ whole: IndexDefinition, only position: Int) {
+        name = whole.name
+        specification = whole.specification
+        keyPattern = whole.keyPattern
+        fields = [whole.fields[position]]
+        (isUnique, isSparse, isHidden) = (false, false, whole.isHidden)
+        expireAfterSeconds = nil
+        partialFilter = nil
+        collator = whole.collator
+        wildcardScope = nil
     }
 
     private static func fields(of pattern: RawDocument) throws(CommandError) -> [Field] {

@@ -35,6 +35,7 @@ package struct IndexKeyMaker {
     let fieldCount: Int
     private let isHashed: Bool
     private let isSupported: Bool
+    private let isGeo: Bool
     private let wildcardField: Int?
 
     /// Encoded values: those of the outermost frame, then of the frames inside it.
@@ -54,12 +55,17 @@ package struct IndexKeyMaker {
         self.definition = definition
         fieldCount = definition.fields.count
         isHashed = definition.fields.contains { $0.kind == .hashed }
-        isSupported = definition.fields.allSatisfy { ![.text, .sphere, .plane].contains($0.kind) }
+        isSupported = definition.fields.allSatisfy { $0.kind != .text }
+        isGeo = definition.fields.contains { $0.kind == .sphere || $0.kind == .plane }
         wildcardField = definition.fields.firstIndex { $0.kind == .wildcard }
     }
 
     package mutating func keys(of document: RawDocument) throws(CommandError) -> IndexKeys {
         guard try definition.partialFilter?.matches(document) ?? true else { return IndexKeys() }
+        if isGeo, isSupported {
+            var maker = GeoKeyMaker(definition)
+            return try maker.keys(of: document)
+        }
         try makeKeys(of: document)
         if keys.count > 1 {
             sortKeys()
@@ -235,8 +241,8 @@ extension IndexKeyMaker {
         for other in array where other.value.document?[steps[depth]] != nil {
             throw CommandError(
                 ErrorCode(16746),
-                "Ambiguous field name found in array (do not use numeric field names in embedded elements in an array), "
-                    + "field: '\(definition.fields[field].name(at: depth + 1))' for array: "
+                "Ambiguous field name found in array (do not use numeric field names in embedded elements in an "
+                    + "array), field: '\(definition.fields[field].name(at: depth + 1))' for array: "
                     + ShellText.of(RawValue(type: .array, bytes: array.bytes)))
         }
         slots[frame + field].value = element
@@ -272,8 +278,11 @@ extension IndexKeyMaker {
 
     private func checkCount() throws(CommandError) {
         guard keys.count > Self.keysMax else { return }
-        throw CommandError(
-            .cannotBuildIndexKeys, "a document has more than \(Self.keysMax) keys in index '\(definition.name)'")
+        throw Self.tooManyKeys(definition)
+    }
+
+    static func tooManyKeys(_ definition: IndexDefinition) -> CommandError {
+        CommandError(.cannotBuildIndexKeys, "a document has more than \(keysMax) keys in index '\(definition.name)'")
     }
 
     func checkWork() throws(CommandError) {

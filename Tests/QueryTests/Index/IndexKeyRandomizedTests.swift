@@ -45,17 +45,23 @@ struct IndexKeyRandomizedTests {
 
         init(_ name: String, _ operand: RawValue, _ isDescending: Bool, _ collator: Collator?) {
             let point = ValueOrder(collator).key(of: operand)
-            let bracket = KeyEncoder.bracket(of: operand.type)
-            let (lower, upper): ([UInt8], [UInt8]) =
+            var bracket = KeyEncoder.bracket(of: operand.type)
+            // The ends of the order compare with everything.
+            if operand.type == .minKey { bracket.end = 0xFF }
+            // No key begins another one, so a byte more than the point is behind it and before the next one.
+            let turned = point.map { ~$0 }
+            let (before, after) = isDescending ? (turned + [0xFF], turned) : (point, point + [0xFF])
+            let (first, end): ([UInt8], [UInt8]) =
+                isDescending ? ([~bracket.first + 1], [~bracket.end + 1]) : ([bracket.first], [bracket.end])
+            let (least, most) =
                 switch name {
-                case "$eq": (point, point + [0xFF])
-                case "$gt": (point + [0], [bracket.end])
-                case "$gte": (point, [bracket.end])
-                case "$lt": ([bracket.first], point)
-                default: ([bracket.first], point + [0xFF])
+                case "$eq": (before, after)
+                case "$gt": (after, end)
+                case "$gte": (before, end)
+                case "$lt": (first, before)
+                default: (first, after)
                 }
-            self.lower = isDescending ? upper.map { ~$0 } : lower
-            self.upper = isDescending ? lower.map { ~$0 } + [0xFF] : upper
+            (lower, upper) = isDescending ? (most, least) : (least, most)
         }
 
         func contains(_ key: ByteBuffer) -> Bool {
@@ -134,8 +140,8 @@ struct IndexKeyRandomizedTests {
             let (path, document) = (random.namedPath(), json(random.document(depth: 3)))
             let name = random.pick(["$eq", "$gt", "$gte", "$lt", "$lte", "$exists"])
             let operand = name == "$exists" ? "true" : random.scalar()
-            // The absence of the path meets what null does.
-            guard scope.covers(path), operand != "null" else { continue }
+            // The absence of the path meets what null does, and lies above the least value.
+            guard scope.covers(path), operand != "null", !operand.contains("minKey") else { continue }
             let filter = try Filter(compiling: json(#"{"\#(path)":{"\#(name)":\#(operand)}}"#))
             guard try filter.matches(document) else { continue }
             met += 1

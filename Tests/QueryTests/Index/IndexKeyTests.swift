@@ -99,10 +99,14 @@ struct IndexKeyTests {
     @Test("more keys than a document may have are refused, equal ones counted once")
     func keysMax() throws {
         let definition = try index(#"{"a":1,"b":1}"#)
-        func array(_ count: Int, _ value: (Int) -> Int) -> String {
-            "{\"a\":[\((0..<count).map { "\(value($0))" }.joined(separator: ","))]}"
+        func array(_ count: Int, _ value: (Int) -> Int) -> Document {
+            Document { builder in
+                builder.beginArray("a")
+                for index in 0..<count { builder.append(index: index, .int64(Int64(value(index)))) }
+                builder.end()
+            }
         }
-        #expect(try definition.made(of: array(250_000) { $0 % 7 }).keys.count == 7)
+        #expect(try definition.made(of: array(200_001) { $0 % 7 }).keys.count == 7)
         #expect(errorCode { _ = try definition.made(of: array(100_001) { $0 }) } == 201)
         #expect(try definition.made(of: array(100_000) { $0 }).keys.count == 100_000)
     }
@@ -155,8 +159,8 @@ struct IndexKeyGoldenTests {
         (#"{"key":{"a":-1,"b":1}}"#, #"{}"#, ["ef10"]),
         (#"{"key":{"a":1}}"#, #"{"a":[]}"#, ["0c"]),
         (#"{"key":{"a":1,"b":1}}"#, #"{"a":[2,1],"b":true}"#, ["2e0279", "2e0479"]),
-        (#"{"key":{"a":"hashed"}}"#, #"{"a":1}"#, ["358f2fa7faf1c1ea4a"]),
-        (#"{"key":{"a":"hashed","b":1}}"#, #"{"b":1}"#, [""]),
+        (#"{"key":{"a":"hashed"}}"#, #"{"a":1}"#, ["35a3d32306d53427ec"]),
+        (#"{"key":{"a":"hashed","b":1}}"#, #"{"b":1}"#, ["3540eabc04150371ee2e02"]),
     ]
 
     @Test("the bytes of keys do not change", arguments: golden)
@@ -167,9 +171,10 @@ struct IndexKeyGoldenTests {
 
     @Test("so do those of long ones")
     func cut() throws {
+        let digest = "57f06fd188a595a14937baba45a6735f1aa56e7f1ff57751a3280eebb3c6df29"
         let definition = try index(#"{"a":1,"b":1}"#)
         let made = try definition.made(of: #"{"a":"\#(String(repeating: "x", count: 700))","b":1}"#).keys
-        #expect(made.first.map { $0.getSlice(at: 600, length: 32)?.withUnsafeReadableBytes(hexEncoded) } == "")
+        #expect(made.first.map { $0.getSlice(at: 600, length: 32)?.withUnsafeReadableBytes(hexEncoded) } == digest)
     }
 }
 
