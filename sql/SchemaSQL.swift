@@ -20,6 +20,9 @@ package enum SchemaSQL {
         Migration(version: 7, name: "indexes", text: text(PackageResources._007_indexes_sql)),
         Migration(
             version: 8, name: "unfinished_collections", text: text(PackageResources._008_unfinished_collections_sql)),
+        Migration(
+            version: 9, name: "prepared_unique_indexes",
+            text: text(PackageResources._009_prepared_unique_indexes_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

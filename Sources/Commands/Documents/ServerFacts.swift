@@ -42,17 +42,26 @@ struct ServerFacts {
         return nil
     }
 
-    /// How often each index was used is not counted, so that it is not told.
+    /// How often documents were found by the index that comes with a collection is not counted, so that it is not told.
     private func indexes() async throws(CommandError) -> [Document] {
         guard let collection = try await source("$indexStats") else { return [] }
-        return collection.listedIndexes.map { index in
-            Document { builder in
-                index.withRaw { raw in
-                    for field in raw where field.key == "name" || field.key == "key" { builder.append(field) }
-                }
-                builder.append("host", string: host)
-                builder.append("spec", document: index)
+        let own = collection.ownIndex.map { [statistics(of: $0, nil)] } ?? []
+        return own + collection.secondaryIndexes.map { statistics(of: $0.definition.specification, $0.usage) }
+    }
+
+    private func statistics(of index: Document, _ usage: IndexUsage?) -> Document {
+        Document { builder in
+            index.withRaw { raw in
+                for field in raw where field.key == "name" || field.key == "key" { builder.append(field) }
             }
+            builder.append("host", string: host)
+            if let usage {
+                builder.beginDocument("accesses")
+                builder.append("ops", int64: usage.count)
+                builder.append("since", date: usage.since)
+                builder.end()
+            }
+            builder.append("spec", document: index)
         }
     }
 

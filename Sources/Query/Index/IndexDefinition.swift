@@ -46,6 +46,8 @@ package struct IndexDefinition: Sendable {
     package let keyPattern: Document
     package let fields: [Field]
     package let isUnique: Bool
+    /// It may become unique: what is not unique yet may stay, and nothing more may come.
+    package let preparesUnique: Bool
     package let isSparse: Bool
     package let isHidden: Bool
     package let expireAfterSeconds: Double?
@@ -74,6 +76,7 @@ package struct IndexDefinition: Sendable {
             WildcardScope(path: $0.path, projection: raw["wildcardProjection"]?.document)
         }
         isUnique = raw["unique"]?.bool ?? false
+        preparesUnique = raw["prepareUnique"]?.bool ?? false
         isSparse = raw["sparse"]?.bool ?? false
         isHidden = raw["hidden"]?.bool ?? false
         expireAfterSeconds = raw["expireAfterSeconds"]?.number?.asDouble

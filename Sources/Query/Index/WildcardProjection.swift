@@ -12,8 +12,8 @@ enum WildcardProjection {
             else {
                 throw CommandError(
                     ErrorCode(51271),
-                    "Bad projection specification, cannot use computed fields when parsing a spec in kBanComputedFields "
-                        + "mode: \(element.key.string.prefix(100))")
+                    "Bad projection specification, cannot use computed fields when parsing a spec in "
+                        + "kBanComputedFields mode: \(element.key.string.prefix(100))")
             }
             try checkValues(inner, depth: depth + 1)
         }
@@ -32,8 +32,8 @@ enum WildcardProjection {
                 guard !ends.contains(parent) else {
                     throw CommandError(
                         ErrorCode(31249),
-                        "Path collision at \(path.prefix(100)) remaining portion \(path[dot...].dropFirst().prefix(100))"
-                    )
+                        "Path collision at \(path.prefix(100)) remaining portion "
+                            + "\(path[dot...].dropFirst().prefix(100))")
                 }
                 parents.insert(parent)
             }

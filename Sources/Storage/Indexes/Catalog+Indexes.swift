@@ -74,18 +74,44 @@ extension CatalogSQL {
             case .create(let definition):
                 created.append(try create(definition, on: number, on: connection))
             case .drop(let index):
+                IndexUsage.forget(index)
                 _ = try execute("SELECT martlet.drop_index($1)", [.int8(index)], on: connection)
             case .respecify(let index, let specification):
-                _ = try execute(
-                    "UPDATE martlet.indexes SET specification = $2 WHERE number = $1",
-                    [.int8(index), .bytea(specification.buffer)], on: connection)
+                try respecify(index, specification, in: collection, on: connection)
             }
         }
         if !created.isEmpty {
             let build = IndexBuild(of: created, for: collection, table: "martlet.documents_\(number)")
             try build.run(knowsAllFacts: knowsAllFacts, on: connection)
+            for index in created where index.definition.preparesUnique {
+                try refuseDuplicates(true, in: index.number, on: connection)
+            }
         }
         return (collection, isNew)
+    }
+
+    private static func respecify(
+        _ index: Int64, _ specification: Document, in collection: Collection, on connection: Connection
+    ) throws(StorageError) {
+        _ = try execute(
+            "UPDATE martlet.indexes SET specification = $2 WHERE number = $1",
+            [.int8(index), .bytea(specification.buffer)], on: connection)
+        let definition: IndexDefinition
+        do throws(CommandError) { definition = try IndexDefinition(specification) } catch { throw .command(error) }
+        guard case .success(let indexes) = collection.indexes,
+            let old = indexes.first(where: { $0.number == index })?.definition
+        else { return }
+        if old.isHidden != definition.isHidden { IndexUsage.forget(index) }
+        if old.preparesUnique != definition.preparesUnique {
+            try refuseDuplicates(definition.preparesUnique, in: index, on: connection)
+        }
+    }
+
+    /// Whether the table of keys takes a key that another document has; those that it has already stay.
+    private static func refuseDuplicates(
+        _ refuses: Bool, in index: Int64, on connection: Connection
+    ) throws(StorageError) {
+        _ = try execute("SELECT martlet.refuse_duplicates($1, $2)", [.int8(index), .bool(refuses)], on: connection)
     }
 
     private static func create(

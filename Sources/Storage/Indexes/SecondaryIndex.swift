@@ -12,6 +12,7 @@ package struct SecondaryIndex: Sendable {
     /// Whether it may be read; a writer maintains it before.
     package let isReady: Bool
     package let table: String
+    package let usage: IndexUsage
     /// A document in which these top-level fields are the same has the same keys; nil where that depends on others.
     private let topLevelFields: [[UInt8]]?
 
@@ -21,6 +22,7 @@ package struct SecondaryIndex: Sendable {
         self.facts = facts
         self.isReady = isReady
         table = "martlet.keys_\(number)"
+        usage = .of(number)
         topLevelFields = Self.topLevelFields(of: definition)
     }
 

@@ -17,8 +17,11 @@ package enum Access: Sendable {
 extension FindQuery {
     /// The same query with its choice made.
     ///
+    /// - Parameter counting: whether the choice is a use of the indexes, which are told how often they are used.
     /// - Throws: BadValue (2), NoQueryExecutionPlans (291) for a hint that cannot be followed.
-    package func choosingAccess(in collection: Collection) throws(StorageError) -> FindQuery {
+    package func choosingAccess(
+        in collection: Collection, counting: Bool = true
+    ) throws(StorageError) -> FindQuery {
         guard case .undecided = access else { return self }
         var query = self
         query.access = .collection
@@ -30,6 +33,7 @@ extension FindQuery {
         do throws(CommandError) {
             query.access = Access(try planner.plan(request), of: indexes)
         } catch { throw .command(error) }
+        if counting { query.access.noteUse() }
         return query
     }
 
@@ -85,6 +89,14 @@ extension FindQuery {
 }
 
 extension Access {
+    fileprivate func noteUse() {
+        switch self {
+        case .undecided, .collection, .nothing: return
+        case .keys(let scan): scan.index.usage.note()
+        case .union(let scans): for scan in scans { scan.index.usage.note() }
+        }
+    }
+
     fileprivate init(_ plan: AccessPlan, of indexes: [SecondaryIndex]) {
         switch plan {
         case .collection: self = .collection

@@ -100,7 +100,7 @@ extension StorageEngine {
     /// Where a query would be read from.
     package func pool(for query: FindQuery, in collection: Collection) -> ReadRouting.Pool {
         // A refusal comes from whoever reads.
-        let query = (try? query.choosingAccess(in: collection)) ?? query
+        let query = (try? query.choosingAccess(in: collection, counting: false)) ?? query
         var plan = query.scanPlan(collection)
         if query.filter.matchesEverything, !query.isBlockingSort(in: collection) { plan.rowLimit = query.matchesNeeded }
         let pool = routing.pool(for: plan, rows: estimates[collection], query.preference)

@@ -64,8 +64,8 @@ private enum DroppedIndexes: Sendable {
         guard found.count == 1 else {
             throw CommandError(
                 .ambiguousIndexKeyPattern,
-                "\(found.count) indexes found for key: \(pattern.withRaw { ShellText.of($0) }), identify by name instead. "
-                    + "Conflicting indexes: \(found.map(\.definition.name).joined(separator: ", "))")
+                "\(found.count) indexes found for key: \(pattern.withRaw { ShellText.of($0) }), identify by name "
+                    + "instead. Conflicting indexes: \(found.map(\.definition.name).joined(separator: ", "))")
         }
         return first
     }
