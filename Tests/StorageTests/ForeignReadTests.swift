@@ -87,7 +87,8 @@ extension DatabaseTests {
             let facet = try run(
                 #"""
                 [{"$facet": {"n": [{"$count": "n"}],
-                    "j": [{"$match": {"_id": 3}}, {"$lookup": \#(Self.joins[1])}, {"$project": {"_id": 0, "j._id": 1}}]}}]
+                    "j": [{"$match": {"_id": 3}}, {"$lookup": \#(Self.joins[1])},
+                     {"$project": {"_id": 0, "j._id": 1}}]}}]
                 """#)
             #expect(try await results(facet).map(\.text) == [#"{"n":[{"n":2500}],"j":[{"j":[{"_id":3}]}]}"#])
         }

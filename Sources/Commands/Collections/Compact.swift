@@ -47,8 +47,8 @@ private struct CompactArguments {
         guard isForced || isDryRun else {
             throw CommandError(
                 .illegalOperation,
-                "will not run compact on an active replica set primary as this will slow down other running operations. "
-                    + "use force:true to force")
+                "will not run compact on an active replica set primary as this will slow down other running "
+                    + "operations. use force:true to force")
         }
     }
 }

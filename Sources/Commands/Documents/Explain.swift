@@ -102,7 +102,9 @@ extension CommandTable {
             explanation = Explanation(of: source, on: view, arguments.namespace, view.stages + arguments.stages)
             return reply(explanation, inner.body, context)
         } else if let collection = explanation.collection {
-            try await context.engine.mapped { () async throws(StorageError) in try arguments.hint.check(in: collection) }
+            try await context.engine.mapped { () async throws(StorageError) in
+                try arguments.hint.check(in: collection)
+            }
             source = try await context.engine.mapped { () async throws(StorageError) in
                 try Self.source(of: arguments, compiled, on: collection, environment, sources, inner, context).0
             }

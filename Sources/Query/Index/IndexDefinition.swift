@@ -95,7 +95,7 @@ package struct IndexDefinition: Sendable {
         specification = whole.specification
         keyPattern = whole.keyPattern
         fields = [whole.fields[position]]
-        (isUnique, isSparse, isHidden) = (false, false, whole.isHidden)
+        (isUnique, preparesUnique, isSparse, isHidden) = (false, false, false, whole.isHidden)
         expireAfterSeconds = nil
         partialFilter = nil
         collator = whole.collator

@@ -57,7 +57,10 @@ extension CatalogSQL {
         _ namespace: Namespace, on connection: Connection
     ) throws(StorageError) -> Collection? {
         let result = try execute(
-            "SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections WHERE database = $1 AND name = $2 FOR UPDATE",
+            """
+            SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections \
+            WHERE database = $1 AND name = $2 FOR UPDATE
+            """,
             [.text(namespace.database), .text(namespace.collection)], on: connection)
         return try collection(namespace, in: result, row: 0, columns: (0, 1, 2, 3))
     }

@@ -8,7 +8,10 @@ internal import SQL
 enum CatalogSQL {
     static func find(_ namespace: Namespace, on connection: Connection) throws(StorageError) -> Collection? {
         let result = try execute(
-            "SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections WHERE database = $1 AND name = $2",
+            """
+            SELECT number, uuid, options, martlet.indexes_of(number) FROM martlet.collections \
+            WHERE database = $1 AND name = $2
+            """,
             [.text(namespace.database), .text(namespace.collection)], on: connection)
         guard result.rowCount > 0 else { return nil }
         return try collection(namespace, in: result, row: 0, columns: (0, 1, 2, 3)) { options throws(StorageError) in
