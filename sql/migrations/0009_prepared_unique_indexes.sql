@@ -1,5 +1,5 @@
--- Indexes on their way to become unique (`prepareUnique`): duplicates that they have may stay until somebody has settled
--- them, and no new ones may come. A constraint would refuse the old ones, too, so a trigger looks.
+-- Indexes on their way to become unique (`prepareUnique`): duplicates that they have may stay until somebody has
+-- settled them, and no new ones may come. A constraint would refuse the old ones, too, so a trigger looks.
 --
 -- Two writers of one key wait for each other, and the second sees what the first has committed. Within a transaction of
 -- an old snapshot it does not; then `unique: true` finds the duplicate.

@@ -8,8 +8,8 @@ internal import Synchronization
 
 /// How often queries have found documents by an index, through this server, since it started or the index was made.
 ///
-/// A catalog entry is made anew with every change of its collection, so that what counts lives outside of it. The number
-/// of an index is never used twice.
+/// A catalog entry is made anew with every change of its collection, so that what counts lives outside of it. The
+/// number of an index is never used twice.
 package final class IndexUsage: Sendable {
     private let operations = Atomic<Int64>(0)
     /// Milliseconds since 1970.
