@@ -176,13 +176,13 @@ extension CommandTable {
             let collator = arguments.collation.collator(default: collection.collator)
             try sources.check(collator)
             let isSettled = collator?.collation == arguments.collation.early?.collation
-            let settled =
+            var settled =
                 if isSettled, let compiled {
                     compiled
                 } else {
                     try arguments.compile(environment.collated(by: collator), sources)
                 }
-            try settled.pipeline.checkGeoNearIndex()
+            try settled.pipeline.locateGeoNear(in: collection)
             return (
                 try AggregateSource(of: settled.pipeline, arguments, environment, request, context), settled.output
             )
@@ -195,8 +195,8 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) throws(StorageError) -> (AggregateSource, PipelineOutput?) {
         try StorageError.of { () throws(CommandError) in
-            let compiled = try arguments.compile(environment, on: view)
-            try compiled.pipeline.checkGeoNearIndex()
+            var compiled = try arguments.compile(environment, on: view)
+            try compiled.pipeline.locateGeoNear(in: view.collection)
             return (
                 try AggregateSource(of: compiled.pipeline, arguments, environment, request, context), compiled.output
             )

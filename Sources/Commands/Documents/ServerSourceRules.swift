@@ -49,10 +49,26 @@ extension ServerSource {
 }
 
 extension Pipeline {
-    /// There are no geographic indexes yet, which could say where the geometries stand.
-    func checkGeoNearIndex() throws(CommandError) {
+    /// Tells a `$geoNear` that names no field where the geometries stand: where the collection's only geographic index
+    /// of its kind has them.
+    ///
+    /// - Throws: IndexNotFound (27) when there is none, or more than one.
+    mutating func locateGeoNear(in collection: Collection?) throws(CommandError) {
         guard case .geoNear(let near)? = stages.first, !near.namesField else { return }
-        throw CommandError(.indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'")
+        let fields = collection?.readyIndexes.filter { !$0.definition.isHidden }.flatMap(\.definition.fields) ?? []
+        // A flat index goes before a spherical one.
+        let paths = [IndexDefinition.Field.Kind.plane, .sphere].map { kind in
+            fields.filter { $0.kind == kind }.map(\.path)
+        }
+        guard let candidates = paths.first(where: { !$0.isEmpty }) else {
+            throw CommandError(
+                .indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'")
+        }
+        guard let path = candidates.first, candidates.count == 1 else {
+            throw CommandError(
+                .indexNotFound, "There is more than one geographic index: $geoNear needs the field's name as 'key'")
+        }
+        stages[0] = .geoNear(try near.located(at: path))
     }
 
     /// The same of the pipeline of a command on a view, which stands behind that of the view.

@@ -1,5 +1,5 @@
 internal import BSON
-internal import CommandModel
+package import CommandModel
 
 /// A compiled `$geoNear`: the documents near a point, the nearest first, with their distances.
 ///
@@ -15,13 +15,31 @@ package final class GeoNear: @unchecked Sendable {
     /// Where the geometry that is so far away goes; empty when it is not wanted.
     let locationPath: ArenaList<RawKey>
 
+    private let source: Document
+    private let environment: ExpressionEnvironment
+
     /// Whether the stage says where the geometry stands.
     package var namesField: Bool { near != nil }
+
+    /// The same stage, told where the geometry stands.
+    package func located(at path: String) throws(CommandError) -> GeoNear {
+        let keyed = Document { builder in
+            source.withRaw { raw in
+                for option in raw where !(option.key == "key") { builder.append(option) }
+            }
+            builder.append("key", string: path)
+        }
+        return try keyed.withRaw { raw throws(CommandError) in
+            try GeoNear(compiling: RawValue(type: .document, bytes: raw.bytes), in: environment, environment.collator)
+        }
+    }
 
     init(
         compiling value: RawValue, in environment: ExpressionEnvironment, _ collator: Collator?
     ) throws(CommandError) {
         let arena = ProgramArena()
+        self.environment = environment
+        source = value.container.map(Document.init(copying:)) ?? .empty
         let options = try GeoNearOptions(arena.copy(value), environment)
         near = try options.condition(in: environment)
         query = try Filter(compiling: options.query ?? .none, environment: environment)
