@@ -137,7 +137,7 @@ enum CatalogSQL {
         return Collection(
             namespace: namespace, number: number, uuid: Array(uuid), options: options.options,
             collator: options.collator,
-            indexes: Result { () throws(CommandError) in try SecondaryIndex.list(in: indexes) })
+            indexes: Result { () throws(CommandError) in try SecondaryIndex.list(in: indexes, of: Array(uuid)) })
     }
 
     static func execute(

@@ -74,7 +74,7 @@ extension CatalogSQL {
             case .create(let definition):
                 created.append(try create(definition, on: number, on: connection))
             case .drop(let index):
-                IndexUsage.forget(index)
+                IndexUsage.forget(index, in: collection.uuid)
                 _ = try execute("SELECT martlet.drop_index($1)", [.int8(index)], on: connection)
             case .respecify(let index, let specification):
                 try respecify(index, specification, in: collection, on: connection)
@@ -101,7 +101,7 @@ extension CatalogSQL {
         guard case .success(let indexes) = collection.indexes,
             let old = indexes.first(where: { $0.number == index })?.definition
         else { return }
-        if old.isHidden != definition.isHidden { IndexUsage.forget(index) }
+        if old.isHidden != definition.isHidden { IndexUsage.forget(index, in: collection.uuid) }
         if old.preparesUnique != definition.preparesUnique {
             try refuseDuplicates(definition.preparesUnique, in: index, on: connection)
         }

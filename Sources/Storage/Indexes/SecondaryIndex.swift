@@ -16,13 +16,16 @@ package struct SecondaryIndex: Sendable {
     /// A document in which these top-level fields are the same has the same keys; nil where that depends on others.
     private let topLevelFields: [[UInt8]]?
 
-    init(number: Int64, definition: IndexDefinition, facts: IndexFacts = IndexFacts(), isReady: Bool = true) {
+    init(
+        number: Int64, definition: IndexDefinition, facts: IndexFacts = IndexFacts(), isReady: Bool = true,
+        usage: IndexUsage = IndexUsage()
+    ) {
         self.number = number
         self.definition = definition
         self.facts = facts
         self.isReady = isReady
         table = "martlet.keys_\(number)"
-        usage = .of(number)
+        self.usage = usage
         topLevelFields = Self.topLevelFields(of: definition)
     }
 
@@ -57,7 +60,11 @@ extension SecondaryIndex {
     private static let isReady: Int32 = 2
 
     /// Reads what `martlet.indexes_of` gives.
-    static func list(in column: UnsafeRawBufferPointer) throws(CommandError) -> [SecondaryIndex] {
+    ///
+    /// - Parameter collection: its UUID.
+    static func list(
+        in column: UnsafeRawBufferPointer, of collection: [UInt8]
+    ) throws(CommandError) -> [SecondaryIndex] {
         var buffer = ByteBuffer(bytes: column)
         var indexes: [SecondaryIndex] = []
         while let (number, multikey, flags, length) = buffer.readMultipleIntegers(
@@ -69,7 +76,7 @@ extension SecondaryIndex {
             indexes.append(
                 SecondaryIndex(
                     number: number, definition: try IndexDefinition(Document(unchecked: bytes)), facts: facts,
-                    isReady: flags & isReady != 0))
+                    isReady: flags & isReady != 0, usage: .of(number, in: collection)))
         }
         return indexes
     }
