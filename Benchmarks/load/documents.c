@@ -149,9 +149,54 @@ int scan(client_t *client)
     return done ? client->options->documents : failed("scan", &error);
 }
 
+/* Ten documents of a group, by the index on it. */
+int find_by_group(client_t *client)
+{
+    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER;
+    const bson_t *row;
+    bson_error_t error;
+    int found = 0;
+    BSON_APPEND_INT32(&filter, "group", (int32_t) random_below(client, 1000));
+    BSON_APPEND_INT64(&options, "limit", 10);
+    BSON_APPEND_BOOL(&options, "singleBatch", true);
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(client->documents, &filter, &options, NULL);
+    while (mongoc_cursor_next(cursor, &row)) {
+        found++;
+    }
+    if (!mongoc_cursor_error(cursor, &error) && found == 0) {
+        bson_set_error(&error, 0, 0, "no such group");
+    }
+    mongoc_cursor_destroy(cursor);
+    bson_destroy(&filter);
+    bson_destroy(&options);
+    return found > 0 ? 1 : failed("find", &error);
+}
+
+static void create_indexes(client_t *client, mongoc_collection_t *collection)
+{
+    static const char *const indexes =
+        "[{\"key\": {\"group\": 1}, \"name\": \"group_1\"}, {\"key\": {\"created\": -1}, \"name\": \"created_-1\"},"
+        " {\"key\": {\"name\": 1, \"group\": 1}, \"name\": \"name_1_group_1\"}]";
+    bson_error_t error;
+    if (!client->options->indexed) {
+        return;
+    }
+    char *text = bson_strdup_printf("{\"createIndexes\": \"%s\", \"indexes\": %s}",
+                                    mongoc_collection_get_name(collection), indexes);
+    bson_t *command = bson_new_from_json((const uint8_t *) text, -1, &error);
+    int64_t start = bson_get_monotonic_time();
+    if (!command || !mongoc_collection_command_simple(collection, command, NULL, NULL, &error)) {
+        fail("cannot create the indexes", &error);
+    }
+    printf("indexes=%.2fs ", (bson_get_monotonic_time() - start) / 1e6);
+    bson_destroy(command);
+    bson_free(text);
+}
+
 void prepare_nothing(client_t *client)
 {
     mongoc_collection_drop(client->inserted, NULL);
+    create_indexes(client, client->inserted);
 }
 
 /* Fills the collection unless it holds exactly the documents wanted. */
@@ -161,6 +206,7 @@ void prepare_documents(client_t *client)
     int wanted = client->options->documents;
     prepare_nothing(client);
     if (mongoc_collection_estimated_document_count(client->documents, NULL, NULL, NULL, &error) == wanted) {
+        create_indexes(client, client->documents);
         return;
     }
     mongoc_collection_drop(client->documents, NULL);
@@ -170,6 +216,7 @@ void prepare_documents(client_t *client)
             fail("cannot load the documents", &error);
         }
     }
+    create_indexes(client, client->documents);
 }
 
 void prepare_increments(client_t *client)

@@ -23,6 +23,7 @@ typedef struct {
     int analysts;
     bool analysts_read_secondary;
     bool retry_writes;
+    bool indexed;
     double skew;
     double warm_up;
     double seconds;
@@ -104,6 +105,7 @@ int update_by_key(client_t *client);
 int insert_one(client_t *client);
 int insert_bulk(client_t *client);
 int scan(client_t *client);
+int find_by_group(client_t *client);
 
 /* queue.c */
 void prepare_queue(client_t *client);

@@ -22,6 +22,7 @@ static const workload_t workloads[] = {
     {"zipf", update_by_key, prepare_increments, verify_increments, NULL},
     {"mixed", read_or_update, prepare_increments, verify_increments, NULL},
     {"scan", scan, prepare_documents, NULL, NULL},
+    {"find", find_by_group, prepare_documents, NULL, NULL},
     {"queue", pop, prepare_queue, verify_queue, refill},
     {"transfer", transfer, prepare_transfers, verify_transfers, NULL},
 };
@@ -53,6 +54,7 @@ static void usage(void)
     fprintf(stderr,
             "]\n"
             "    [--clients N] [--seconds S] [--warm-up S] [--documents D] [--size BYTES] [--retry-writes on|off]\n"
+            "    [--indexes on|off]            three secondary indexes on the documents; `find` needs them\n"
             "    [--keys K] [--skew S]         zipf, transfer: documents that are changed, exponent (0: all alike)\n"
             "    [--analysts N] [--analysts-read primary|secondary]   clients that scan beside the others\n"
             "usage: load [--uri U] --command JSON   sends one command to `admin`, prints the reply as JSON\n");
@@ -103,6 +105,7 @@ static void set_option(options_t *options, int name, const char *text)
     case 'a': options->analysts = whole(text, 0, 1000); break;
     case 'r': options->analysts_read_secondary = is_first(text, "secondary", "primary"); break;
     case 'R': options->retry_writes = is_first(text, "on", "off"); break;
+    case 'i': options->indexed = is_first(text, "on", "off"); break;
     default: usage();
     }
 }
@@ -116,7 +119,7 @@ static options_t parse(int count, char **arguments)
         {"size", required_argument, 0, 'b'},     {"documents", required_argument, 0, 'd'},
         {"keys", required_argument, 0, 'k'},     {"skew", required_argument, 0, 'z'},
         {"analysts", required_argument, 0, 'a'}, {"analysts-read", required_argument, 0, 'r'},
-        {"retry-writes", required_argument, 0, 'R'},
+        {"retry-writes", required_argument, 0, 'R'}, {"indexes", required_argument, 0, 'i'},
         {0, 0, 0, 0},
     };
     options_t options = {
