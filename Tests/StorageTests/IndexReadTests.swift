@@ -14,6 +14,7 @@ extension DatabaseTests {
         static let indexes = [
             [#"{"key":{"a":1}}"#],
             [#"{"key":{"a":-1,"b":1}}"#, #"{"key":{"b.c":1},"sparse":true}"#],
+            [#"{"key":{"$**":1}}"#],
             [#"{"key":{"b":1,"a":1,"c":-1}}"#, #"{"key":{"c":1},"partialFilterExpression":{"c":{"$gt":1}}}"#],
         ]
 

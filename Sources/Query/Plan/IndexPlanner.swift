@@ -121,9 +121,11 @@ extension IndexPlanner {
         isHinted: Bool
     ) -> PlannedScan? {
         let definition = candidate.definition
-        guard definition.isPlannable, !definition.isHidden else { return nil }
+        guard !definition.isHidden else { return nil }
         let implication = FilterImplication(definition, filterCollator: query.filter.collator)
         guard isHinted || implication.holdsMatches(of: conjuncts) else { return nil }
+        if definition.wildcardScope != nil { return wildcardScan(position, candidate, query, conjuncts) }
+        guard definition.isPlannable else { return nil }
         let builder = BoundsBuilder(
             candidate, filterCollator: query.filter.collator, describes: describesBounds)
         let demands = builder.demands(of: conjuncts, known: implication.impliedMembers(of: conjuncts))

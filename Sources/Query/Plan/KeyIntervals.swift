@@ -15,6 +15,13 @@ struct KeyIntervals {
     private(set) var isOfPoints = true
     private var isFinished = false
 
+    init() {}
+
+    /// - Parameter start: what all the keys begin with.
+    init(behind start: [UInt8]) {
+        open = [start]
+    }
+
     /// Adds the next field.
     mutating func append(_ set: IntervalSet, isDescending: Bool) {
         if isFinished || set.isEverything {

@@ -42,7 +42,7 @@ package struct KeyScan: Sendable {
     /// met several times, and the first time counts. It is told from the document alone, so that a cursor need not
     /// remember what it has seen.
     func isFirst(_ key: UnsafeRawBufferPointer, of document: RawDocument) throws(CommandError) -> Bool {
-        guard index.facts.isMultikey else { return true }
+        guard index.mayRepeatDocuments else { return true }
         let keys = try index.definition.keys(of: document).keys
         let first = isReversed ? keys.last(where: contains) : keys.first(where: contains)
         // A document that has lost this key since is met by another one, or not at all.
@@ -97,7 +97,7 @@ extension KeyScan {
             parameters.append(value)
             return "$\(parameters.count)"
         }
-        let what = index.facts.isMultikey ? "DISTINCT k.id" : "*"
+        let what = index.mayRepeatDocuments ? "DISTINCT k.id" : "*"
         let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         return Statement("SELECT count(\(what)) FROM \(keys)\(filter)", parameters)
     }

@@ -35,6 +35,9 @@ package struct SecondaryIndex: Sendable {
         return definition.fields.map { Array($0.path.utf8.prefix { $0 != UInt8(ascii: ".") }) }
     }
 
+    /// Whether a document may have several keys between two bounds.
+    var mayRepeatDocuments: Bool { facts.isMultikey || definition.wildcardScope != nil }
+
     /// Whether both documents have the same keys, as far as can be seen without making them.
     func hasSameKeys(of old: RawDocument, and new: RawDocument) -> Bool {
         guard let topLevelFields else { return false }

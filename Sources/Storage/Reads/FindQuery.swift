@@ -97,7 +97,7 @@ package struct FindQuery: Sendable {
     /// - Parameter wanted: how many rows, beside those to skip.
     func bound(_ plan: inout ScanPlan, skip: Int, wanted: Int) {
         // A row of an index with several keys for a document need not be one of the result.
-        let isEveryRow = plan.keys.map { plan.isExact && !$0.index.facts.isMultikey }
+        let isEveryRow = plan.keys.map { plan.isExact && !$0.index.mayRepeatDocuments }
         guard ridMax == nil, isEveryRow ?? (matchesEverything || plan.isExactInOrder && bounds == nil) else { return }
         let skipsBySQL = skip > 0 && plan.after == nil && plan.keys == nil && !isTailable
         if skipsBySQL { plan.offset = skip }
