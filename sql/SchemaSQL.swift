@@ -23,6 +23,7 @@ package enum SchemaSQL {
         Migration(
             version: 9, name: "prepared_unique_indexes",
             text: text(PackageResources._009_prepared_unique_indexes_sql)),
+        Migration(version: 10, name: "index_builds", text: text(PackageResources._010_index_builds_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -42,6 +42,11 @@ package struct Deadline: Sendable {
     }
 }
 
+extension Deadline {
+    /// What `currentOp` shows of the operation.
+    func report(_ progress: OperationProgress?) { interruption?.progress = progress }
+}
+
 // Work on a connection.
 extension Deadline {
     /// From now on `work` is cancelled when the operation must end.

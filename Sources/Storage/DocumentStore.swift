@@ -81,6 +81,7 @@ package struct DocumentStore: Sendable {
     ) async throws(CommandError) -> R {
         do throws(StorageError) {
             try collection.check(use, inTransaction: true)
+            try await transaction?.checkIndexes(of: collection)
             return try await body(collection)
         } catch {
             // The transaction is over; the next one finds the collection as it is now.

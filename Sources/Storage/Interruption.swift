@@ -17,7 +17,12 @@ package final class Interruption: Sendable {
 
     /// 0, or the first reason.
     private let flag = Atomic<UInt8>(0)
-    private let works = NIOLockedValueBox<[CancellableWork]>([])
+    private let held = NIOLockedValueBox(Held())
+
+    private struct Held {
+        var works: [CancellableWork] = []
+        var progress: OperationProgress?
+    }
 
     package init() {}
 
@@ -27,19 +32,32 @@ package final class Interruption: Sendable {
     package func interrupt(_ reason: Reason) {
         let (isFirst, _) = flag.compareExchange(expected: 0, desired: reason.rawValue, ordering: .acquiringAndReleasing)
         guard isFirst else { return }
-        for work in works.withLockedValue({ $0 }) { CancelWatch.shared.cancel(work, at: .now()) }
+        for work in held.withLockedValue({ $0.works }) { CancelWatch.shared.cancel(work, at: .now()) }
     }
 
     /// From now on `work` is cancelled with the operation, also when that is over already: of the two that may meet
     /// here, the one that comes second sees the other.
     func adopt(_ work: CancellableWork) {
-        works.withLockedValue { $0.append(work) }
+        held.withLockedValue { $0.works.append(work) }
         if reason != nil { CancelWatch.shared.cancel(work, at: .now()) }
     }
 
     func release(_ work: CancellableWork) {
-        works.withLockedValue { $0.removeAll { $0 === work } }
+        held.withLockedValue { $0.works.removeAll { $0 === work } }
     }
+
+    /// How far the operation is, where it tells.
+    package var progress: OperationProgress? {
+        get { held.withLockedValue { $0.progress } }
+        set { held.withLockedValue { $0.progress = newValue } }
+    }
+}
+
+/// How far a long operation is, for who asks.
+package struct OperationProgress: Sendable, Equatable {
+    package let message: String
+    package let done: Int64
+    package let total: Int64
 }
 
 extension Interruption.Reason {

@@ -43,6 +43,8 @@ extension ServerParameter {
         quiet,
         fact("requireApiVersion") { _ in .bool(false) },
         transactionLifetimeLimitSeconds,
+        ttlMonitorEnabled,
+        ttlMonitorSleepSecs,
     ]
 
     private static let cursorTimeoutMillis = ServerParameter(name: "cursorTimeoutMillis") { server in
@@ -73,6 +75,20 @@ extension ServerParameter {
     } parse: { argument throws(CommandError) in
         let seconds = try argument.parameterInteger(in: 1...TransactionRegistry.lifetimeSecondsMax)
         return { $0.engine.transactions.lifetime = .seconds(seconds) }
+    }
+
+    private static let ttlMonitorEnabled = ServerParameter(name: "ttlMonitorEnabled") {
+        .bool($0.expiry.isEnabled.load(ordering: .relaxed))
+    } parse: { argument throws(CommandError) in
+        let isEnabled = argument.value.isOn
+        return { $0.expiry.isEnabled.store(isEnabled, ordering: .relaxed) }
+    }
+
+    private static let ttlMonitorSleepSecs = ServerParameter(name: "ttlMonitorSleepSecs") {
+        .int32(Int32(clamping: $0.expiry.sleepSeconds.load(ordering: .relaxed)))
+    } parse: { argument throws(CommandError) in
+        let seconds = try argument.parameterInteger(in: 1...Int64(Int32.max))
+        return { $0.expiry.sleepSeconds.store(seconds, ordering: .relaxed) }
     }
 
     private static let quiet = ServerParameter(name: "quiet") { server in

@@ -58,6 +58,13 @@ struct OperationReport {
         builder.append("op", string: kind(of: request.name))
         builder.append("ns", string: namespace(of: request))
         writeCommand(request, truncates, into: &builder)
+        if let progress = operation.interruption.progress {
+            builder.append("msg", string: progress.message)
+            builder.beginDocument("progress")
+            builder.append("done", int64: progress.done)
+            builder.append("total", int64: progress.total)
+            builder.end()
+        }
         if operation.interruption.reason != nil { builder.append("killPending", bool: true) }
         builder.append("waitingForLock", bool: false)
     }

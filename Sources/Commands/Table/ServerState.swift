@@ -21,6 +21,7 @@ package final class ServerState: Sendable {
     package let commands = CommandMetrics(names: CommandTable.standard.all.map(\.name))
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
+    package let expiry = ExpiryMonitor()
     package let log: LogRing
     /// nil unless the server was started with test commands.
     package let failPoints: FailPoints?

@@ -4,6 +4,7 @@ internal import Logging
 internal import NIOCore
 internal import ServiceLifecycle
 internal import Storage
+internal import Synchronization
 
 /// The work that one of the servers on a database does for all of them, under a lease. Apart from ``Maintenance``,
 /// because it waits for PostgreSQL, which `hello` must not.
@@ -12,6 +13,7 @@ struct BackgroundJobs: Service {
     static let tick = Duration.seconds(1)
     static let reapPeriod = TimeAmount.seconds(60)
     static let renewPeriod = TimeAmount.seconds(30)
+    static let reconciliationPeriod = TimeAmount.seconds(10)
 
     private let state: ServerState
     private let logger: Logger
@@ -25,8 +27,11 @@ struct BackgroundJobs: Service {
         let (state, engine, logger, holder) = (state, state.engine, logger, holder)
         await cancelWhenGracefulShutdown {
             var keeper = LeaseKeeper(Self.leaseName, holder: holder, engine: engine, logger: logger)
+            let reconciler = IndexReconciler(engine: engine, logger: logger)
             var nextReaping = NIODeadline.now()
             var nextRenewal = NIODeadline.now()
+            var nextReconciliation = NIODeadline.now()
+            var nextExpiry = NIODeadline.now()
             var lastToken: LeaseToken?
             while !Task.isCancelled {
                 await keeper.tick()
@@ -43,6 +48,17 @@ struct BackgroundJobs: Service {
                     let now = Int64(state.now) * 1_000
                     _ = await CollectionReaper.run(with: &keeper, logger: logger)
                     _ = await DocumentReaper.run(with: &keeper, engine: engine, now: now, logger: logger)
+                }
+                if let token = keeper.token, NIODeadline.now() >= nextReconciliation {
+                    nextReconciliation = .now() + Self.reconciliationPeriod
+                    await reconciler.run(under: token)
+                }
+                let sleep = TimeAmount.seconds(state.expiry.sleepSeconds.load(ordering: .relaxed))
+                nextExpiry = min(nextExpiry, .now() + sleep)
+                if keeper.token != nil, NIODeadline.now() >= nextExpiry {
+                    nextExpiry = .now() + sleep
+                    let now = ClusterClock.wallMilliseconds()
+                    await state.expiry.run(with: &keeper, engine: engine, now: now, logger: logger)
                 }
                 try? await Task.sleep(for: Self.tick)
             }

@@ -35,7 +35,7 @@ extension Catalog {
                 [.int8(collection.number), .int4(Int32(Self.unfinishedSeconds))], on: connection)
             guard !indexes.isEmpty else { return }
             _ = try CatalogSQL.changeIndexes(
-                of: namespace, creating: nil, knowsAllFacts: false, { (_) throws(CommandError) in indexes },
+                of: namespace, creating: nil, mode: .atOnce, { (_) throws(CommandError) in indexes },
                 on: connection)
         }
     }

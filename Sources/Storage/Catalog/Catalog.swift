@@ -4,6 +4,7 @@ internal import NIOConcurrencyHelpers
 package import NIOCore
 package import Postgres
 internal import SQL
+package import Synchronization
 
 /// The collections: PostgreSQL's rows are the truth, this is the cache in front of them.
 ///
@@ -16,6 +17,8 @@ package final class Catalog: Sendable {
     let pool: DatabasePool<GeneralWorker>
     /// Those that this server is making.
     let unfinished = NIOLockedValueBox<Set<Namespace>>([])
+    /// Collections with more documents stay open for writers while indexes are built.
+    package let onlineBuildRowsMin = Atomic<Int>(5_000)
     /// Attempts of one change among changes by others.
     private static let optionChangesMax = 20
 

@@ -108,4 +108,12 @@ extension Collection {
         guard case .success(let indexes) = indexes else { return [] }
         return indexes.filter(\.isReady)
     }
+
+    /// The indexes whose keys writers store: not those that are being built, see ``IndexBuildMachine``.
+    var maintainedIndexes: [SecondaryIndex] {
+        get throws(CommandError) {
+            let indexes = try indexes.get()
+            return indexes.allSatisfy(\.isReady) ? indexes : indexes.filter(\.isReady)
+        }
+    }
 }

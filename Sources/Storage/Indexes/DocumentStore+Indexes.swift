@@ -11,7 +11,8 @@ extension DocumentStore {
     ) async throws(CommandError) -> (before: Collection, isNew: Bool)? {
         guard let transaction else {
             return try await engine.mapped { () async throws(StorageError) in
-                try await engine.catalog.changeIndexes(of: namespace, creating: options, choose)
+                try await engine.catalog.changeIndexes(
+                    of: namespace, creating: options, until: deadline, choose)
             }
         }
         do throws(StorageError) {
@@ -40,7 +41,7 @@ extension OpenTransaction {
                 try Self.check(collection, isOwn: isNew || isKnown, on: connection)
                 // Documents may come in this transaction, which cannot tell others about them before it commits.
                 _ = try CatalogSQL.changeIndexes(
-                    of: namespace, creating: nil, knowsAllFacts: true, choose, on: connection)
+                    of: namespace, creating: nil, mode: .withinTransaction, choose, on: connection)
             }
             if isNew || !changes.isEmpty, let present = try CatalogSQL.find(namespace, on: connection) {
                 self.keep(own: present)

@@ -6,7 +6,7 @@ internal import Query
 internal import SQL
 
 /// Fills the tables of keys of new indexes within the transaction that makes them: nobody writes the collection
-/// meanwhile. The keys come before the constraint, so that PostgreSQL builds its index by sorting.
+/// meanwhile, so this is for collections with few documents. The others have ``IndexBuilder``. The keys come before the constraint, so that PostgreSQL builds its index by sorting.
 struct IndexBuild {
     private static let chunkRowsMax = 2_000
     private static let chunkBytes = 8 * 1024 * 1024
@@ -30,7 +30,7 @@ struct IndexBuild {
             let chunk = try CatalogSQL.execute(
                 "SELECT rid, id, doc FROM \(table) WHERE rid > $1 ORDER BY rid LIMIT $2",
                 [.int8(after ?? .min), .int8(Int64(rows))], on: connection)
-            for statement in try statements(for: chunk, &facts) {
+            for statement in try Self.insertions(of: chunk, into: indexes, of: collection, &facts) {
                 _ = try CatalogSQL.execute(statement.text, statement.parameters, on: connection)
             }
             guard chunk.rowCount == rows, let last = chunk.int8(row: chunk.rowCount - 1, column: 0) else { break }
@@ -39,15 +39,20 @@ struct IndexBuild {
         for (index, facts) in zip(indexes, facts) { try finish(index, facts, on: connection) }
     }
 
-    private static func rows(after chunk: borrowing StatementResult) -> Int {
+    /// How many rows to read after these.
+    static func rows(after chunk: borrowing StatementResult) -> Int {
         var bytes = 0
         let sample = min(chunk.rowCount, 16)
         for row in 0..<sample { bytes += chunk.bytes(row: row, column: 2)?.count ?? 0 }
         return max(1, min(chunkRowsMax, chunkBytes / max(1, bytes / max(1, sample))))
     }
 
-    private func statements(
-        for chunk: borrowing StatementResult, _ facts: inout [IndexFacts]
+    /// What stores the keys of documents, rows of rid, id and document.
+    ///
+    /// - Parameter facts: of the indexes; get those that the documents bring.
+    static func insertions(
+        of chunk: borrowing StatementResult, into indexes: [SecondaryIndex], of collection: Collection,
+        _ facts: inout [IndexFacts]
     ) throws(StorageError) -> [Statement] {
         var changes: [KeyChanges] = []
         var ids: [ByteBuffer] = []
@@ -85,5 +90,5 @@ struct IndexBuild {
 extension Collection {
     /// Whether documents go in other ways than by the writes of clients: the oldest of a capped collection, those
     /// that have expired.
-    fileprivate var losesDocumentsBySQL: Bool { isCapped || isNaturallyOrderedByKey }
+    var losesDocumentsBySQL: Bool { isCapped || isNaturallyOrderedByKey }
 }

@@ -35,7 +35,7 @@ struct KeyChanges: Sendable {
         guard collection.hasIndexes else { return }
         var newFacts: [Int64: IndexFacts] = [:]
         do throws(CommandError) {
-            for index in try collection.indexes.get() {
+            for index in try collection.maintainedIndexes {
                 if let old, let new, index.hasSameKeys(of: old, and: new) { continue }
                 let before = try old.map { document throws(CommandError) in
                     try index.definition.keys(of: document).keys

@@ -9,7 +9,7 @@ package struct SecondaryIndex: Sendable {
     package let number: Int64
     package let definition: IndexDefinition
     package let facts: IndexFacts
-    /// Whether it may be read; a writer maintains it before.
+    /// Whether it may be read, and is maintained by writers.
     package let isReady: Bool
     package let table: String
     package let usage: IndexUsage

@@ -28,6 +28,8 @@ package final class OpenTransaction: Sendable {
     private let wroteSomething = Atomic<Bool>(false)
     /// Made by this transaction, and so unknown to the catalog.
     private let ownCollections = Mutex<[Namespace: Collection]>([:])
+    /// The numbers of collections whose indexes are in the snapshot.
+    let collectionsSeen = Mutex<Set<Int64>>([])
 
     private init(lane: Int, of lanes: TransactionLanes, _ isolation: Isolation, isReadOnly: Bool) {
         self.lane = lane

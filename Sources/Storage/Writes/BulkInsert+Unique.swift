@@ -52,8 +52,7 @@ extension BulkInsert {
 
     /// The documents that cannot be stored beside what is there, and beside those before them.
     private func duplicates(on connection: Connection) throws(PostgresError) -> [Int: CommandError] {
-        guard case .success(let indexes) = collection.indexes else { return [:] }
-        let unique = indexes.filter { $0.definition.isUnique || $0.definition.preparesUnique }
+        let unique = collection.readyIndexes.filter { $0.definition.isUnique || $0.definition.preparesUnique }
         var ids = Set(try present(keys, Statement(collection.sql.presentIDs, [.byteaArray(keys)]), on: connection))
         var taken: [String: Set<ByteBuffer>] = [:]
         for index in unique {

@@ -47,6 +47,18 @@ private struct CreateIndexesArguments: Sendable {
         }
         return try IndexSpecification.missing(wanted, existing: collection.listedIndexes)
     }
+
+    /// What is to be done: to make what is missing, and to wait for what somebody builds already.
+    func changes(of collection: Collection) throws(CommandError) -> [IndexChange] {
+        let missing = try missing(in: collection)
+        let target = collection.indexTarget(ignoringUnknownOptions: ignoresUnknownOptions)
+        var names: Set<String> = []
+        for specification in specifications {
+            names.insert(try IndexSpecification(specification, for: target).definition.name)
+        }
+        let building = collection.secondaryIndexes.filter { !$0.isReady && names.contains($0.definition.name) }
+        return missing.map { .create($0.definition) } + building.map { .await($0.number) }
+    }
 }
 
 extension CommandTable {
@@ -56,7 +68,7 @@ extension CommandTable {
         let arguments = try CreateIndexesArguments(request)
         let changed = try await context.documents.changeIndexes(of: arguments.namespace, creating: .empty) {
             collection throws(CommandError) in
-            try arguments.missing(in: collection).map { .create($0.definition) }
+            try arguments.changes(of: collection)
         }
         guard let (collection, isNew) = changed else {
             throw CommandError(.namespaceNotFound, "ns does not exist: \(arguments.namespace)")
