@@ -55,6 +55,11 @@ package final class NearCondition: Sendable {
         sphereCenter = shape
     }
 
+    /// Whether the geometries stand at the path.
+    func isAbout(_ path: IndexPath) -> Bool {
+        steps.count == path.components.count && zip(steps, path.components).allSatisfy { $0.name.elementsEqual($1) }
+    }
+
     package func matches(_ document: RawDocument) -> Bool {
         nearestInRange(in: document) != nil
     }

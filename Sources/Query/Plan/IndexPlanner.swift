@@ -125,6 +125,9 @@ extension IndexPlanner {
         let implication = FilterImplication(definition, filterCollator: query.filter.collator)
         guard isHinted || implication.holdsMatches(of: conjuncts) else { return nil }
         if definition.wildcardScope != nil { return wildcardScan(position, candidate, query, conjuncts) }
+        if definition.isGeographic {
+            return geographicScan(position, candidate, query, conjuncts, isHinted: isHinted)
+        }
         guard definition.isPlannable else { return nil }
         let builder = BoundsBuilder(
             candidate, filterCollator: query.filter.collator, describes: describesBounds)
@@ -222,8 +225,9 @@ extension IndexPlanner {
 }
 
 extension IndexDefinition {
-    /// Kinds whose keys bounds are made for. Text and geometry have rules of their own: they are used for their
-    /// operators only, and their place is here.
+    fileprivate var isGeographic: Bool { fields.contains { $0.kind == .sphere || $0.kind == .plane } }
+
+    /// Kinds whose keys bounds are made for. Text will have rules of its own, as it is used for its operator only.
     fileprivate var isPlannable: Bool {
         fields.allSatisfy { field in
             switch field.kind {

@@ -38,7 +38,7 @@ extension FindQuery {
     }
 
     private func mayUseSecondaryKeys(of collection: Collection) -> Bool {
-        if isTailable || bounds != nil || filter.near != nil || naturalDescending || wantsNaturalOrder { return false }
+        if isTailable || bounds != nil || naturalDescending || wantsNaturalOrder { return false }
         if case .natural? = sort?.order { return false }
         guard hint == nil, case .points = KeyConstraint(of: filter, in: collection).shape else { return true }
         return false
