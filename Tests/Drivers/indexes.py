@@ -124,9 +124,9 @@ def build_and_die(server, postgresql):
             pass  # it was killed
 
     threading.Thread(target=run, daemon=True).start()
-    wait_until(lambda: rows(postgresql, "SELECT FROM martlet.index_builds WHERE done > 0"), 60, "a build begins")
+    wait_until(lambda: rows(postgresql, "SELECT number FROM martlet.index_builds WHERE done > 0"), 60, "a build begins")
     server.kill()
-    if not rows(postgresql, "SELECT FROM martlet.index_builds"):
+    if not rows(postgresql, "SELECT number FROM martlet.index_builds"):
         raise ServerError("the build was over before the server was killed: take more documents")
 
 
@@ -153,7 +153,7 @@ def run(arguments):
             collection.drop_indexes()
             load = Load(other.uri, arguments.seed + 1, arguments.documents)
             build_and_die(builder, postgresql)
-            wait_until(lambda: not rows(postgresql, "SELECT FROM martlet.index_builds"), TAKEOVER_SECONDS,
+            wait_until(lambda: not rows(postgresql, "SELECT number FROM martlet.index_builds"), TAKEOVER_SECONDS,
                        "the other server ends the build")
             load.stop()
             check(collection, names)
