@@ -24,6 +24,8 @@ package enum SchemaSQL {
             version: 9, name: "prepared_unique_indexes",
             text: text(PackageResources._009_prepared_unique_indexes_sql)),
         Migration(version: 10, name: "index_builds", text: text(PackageResources._010_index_builds_sql)),
+        Migration(version: 11, name: "bson_functions", text: text(PackageResources._011_bson_functions_sql)),
+        Migration(version: 12, name: "sql_views", text: text(PackageResources._012_sql_views_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -47,6 +47,7 @@ struct BackgroundJobs: Service {
                     _ = await SessionReaper.run(with: &keeper, counters: engine.metrics.leases, logger: logger)
                     let now = Int64(state.now) * 1_000
                     _ = await CollectionReaper.run(with: &keeper, logger: logger)
+                    _ = await ViewRefresher.run(with: &keeper, logger: logger)
                     _ = await DocumentReaper.run(with: &keeper, engine: engine, now: now, logger: logger)
                 }
                 if let token = keeper.token, NIODeadline.now() >= nextReconciliation {
