@@ -26,6 +26,9 @@ package struct Deadline: Sendable {
         self.interruption = interruption
     }
 
+    /// The command that must end by then.
+    var request: CommandRequest? { interruption?.request }
+
     package var isNever: Bool { instant == nil && interruption == nil }
 
     package var hasPassed: Bool { failure != nil }

@@ -24,7 +24,12 @@ package final class Interruption: Sendable {
         var progress: OperationProgress?
     }
 
-    package init() {}
+    /// The command that it stops, which what is sent to PostgreSQL names; nil for what has none.
+    let request: CommandRequest?
+
+    package init(of request: CommandRequest? = nil) {
+        self.request = request
+    }
 
     package var reason: Reason? { Reason(rawValue: flag.load(ordering: .acquiring)) }
 

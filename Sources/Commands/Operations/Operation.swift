@@ -10,12 +10,13 @@ package final class Operation: Sendable {
     package let id: Int32
     package let request: CommandRequest
     package let startedAt: NIODeadline
-    package let interruption = Interruption()
+    package let interruption: Interruption
 
     init(id: Int32, request: CommandRequest, startedAt: NIODeadline = .now()) {
         self.id = id
         self.request = request
         self.startedAt = startedAt
+        interruption = Interruption(of: request)
     }
 
     /// Nobody reads the answer any more. What only reads stops; a write goes on, because the client may have counted

@@ -80,7 +80,7 @@ struct Scanner {
     private func selectRows(
         of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
-        connection.enqueue(plan.statement)
+        connection.enqueue(plan.statement.commented(deadline.comment))
         connection.enqueueSync()
         let result = try receive()
         let isComplete = try visitRows(of: result, plan, visit)
@@ -115,8 +115,11 @@ struct Scanner {
     private func enqueueDeclare(_ statement: Statement) -> Int {
         let isInTransaction = connection.isTransactionOpen
         if !isInTransaction { connection.enqueue(Statement("BEGIN READ ONLY")) }
-        connection.enqueue(
-            Statement("DECLARE scan NO SCROLL CURSOR FOR " + statement.text, statement.parameters))
+        var declaration = Statement("DECLARE scan NO SCROLL CURSOR FOR " + statement.text, statement.parameters)
+        let comment = deadline.comment
+        // What is planned at each execution is hardly worth a name.
+        if let comment, comment.isClients { declaration.preparation = .once }
+        connection.enqueue(declaration.commented(comment))
         return isInTransaction ? 1 : 2
     }
 

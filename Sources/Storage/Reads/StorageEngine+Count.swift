@@ -2,6 +2,7 @@ package import BSON
 package import CommandModel
 internal import Postgres
 package import Query
+internal import SQL
 
 extension StorageEngine {
     /// How many documents match, after `skip` and up to `limit`.
@@ -33,7 +34,8 @@ extension StorageEngine {
         _ query: FindQuery, _ collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
         do throws(PostgresError) {
-            let result = try connection.execute(query.scanPlan(collection).countStatement)
+            let result = try connection.execute(
+                query.scanPlan(collection).countStatement.commented(query.deadline.comment))
             return result.int8(row: 0, column: 0) ?? 0
         } catch {
             throw .postgres(error)

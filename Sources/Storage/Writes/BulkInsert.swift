@@ -117,7 +117,9 @@ struct BulkInsert {
         guard indexKeys.isEmpty else {
             return KeyRows(of: indexKeys, keys, chunk).inserted(with: rows, into: collection)
         }
-        guard collection.isCapped else { return Statement(collection.sql.insertMany, rows) }
+        guard collection.isCapped else { 
+            return Statement(collection.sql.insertMany, rows).commented(StatementComment("insert", collection))
+        }
         return Statement(
             "SELECT martlet.insert_capped($1, $2, $3, $4)", [.int8(collection.number)] + rows + [.bool(isOrdered)])
     }

@@ -210,7 +210,8 @@ extension MergeChunk {
             [
                 .byteaArray(part.map(\.key)), .byteaArray(part.map(\.document.buffer)),
                 .xidArray(part.map(\.version)),
-            ])
+            ]
+        ).commented(StatementComment("merge", collection))
         do throws(PostgresError) {
             let rows = try connection.repeatingRefused { () throws(PostgresError) in try connection.execute(statement) }
             return Set((0..<rows.rowCount).compactMap { rows.bytes(row: $0, column: 0).map { ByteBuffer(bytes: $0) } })

@@ -67,7 +67,8 @@ struct ModifyChunk {
 
     /// Once; within an open transaction this is the whole of it.
     func attempt(on connection: Connection) throws(PostgresError) -> Result {
-        let rows = try connection.execute(plan.writeStatement)
+        let rows = try connection.execute(
+            plan.writeStatement.commented(StatementComment(operation.verb, collection)))
         var result = Result()
         var changes: [Change] = []
         var position: ScanPlan.Position?
