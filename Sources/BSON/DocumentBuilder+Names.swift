@@ -8,6 +8,10 @@ extension DocumentBuilder {
         withKey(name) { builder, key in builder.beginDocument(key) }
     }
 
+    package mutating func beginArray(name: String) {
+        withKey(name) { builder, key in builder.beginArray(key) }
+    }
+
     private mutating func withKey(_ name: String, _ body: (inout DocumentBuilder, RawKey) -> Void) {
         // A NUL would end the name early and shift everything behind it.
         let bytes = name.utf8.filter { $0 != 0 } + [0]

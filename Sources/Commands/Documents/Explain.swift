@@ -10,14 +10,24 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let inner = try innerRequest(request)
+        var context = context
+        context.verbosity = .allPlansExecution
         try request.forEachArgument(of: "explain") { argument throws(CommandError) in
             guard argument.key == "verbosity" else { throw argument.unknownField() }
             guard !argument.isOmitted else { return }
-            guard ["queryPlanner", "executionStats", "allPlansExecution"].contains(try argument.string()) else {
+            guard let verbosity = ExplainVerbosity(rawValue: try argument.string()) else {
                 throw CommandError(
                     .badValue, "Enumeration value for field 'explain.verbosity' is not a valid value.")
             }
+            context.verbosity = verbosity
         }
+        return try await explain(inner, as: request, context)
+    }
+
+    /// - Parameter request: the command that asks.
+    static func explain(
+        _ inner: CommandRequest, as request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
         switch inner.name {
         case "update": return try await explainUpdate(inner, context)
         case "delete": return try await explainDelete(inner, context)
@@ -33,16 +43,17 @@ extension CommandTable {
             let removes = inner.body.withRaw { $0["remove"]?.bool } == true
             return try await explain(filter: "query", of: inner, removes ? "DELETE" : "UPDATE", context)
         default:
-            throw CommandError(.notImplemented, "explain of \(inner.name) is not supported yet")
+            throw CommandError(ErrorCode(20, "IllegalOperation"), "Explaining \(inner.name) is not supported")
         }
     }
 
     /// The command that is explained, in the database of the outer one.
-    private static func innerRequest(_ request: CommandRequest) throws(CommandError) -> CommandRequest {
+    static func innerRequest(_ request: CommandRequest) throws(CommandError) -> CommandRequest {
         let body: Document? = request.body.withRaw { raw in
             raw.firstElement?.value.document.map(Document.init(copying:))
         }
         guard let body else { throw CommandError(.typeMismatch, "explain takes a command as an object") }
+        guard !body.isEmpty else { throw CommandError(.commandNotFound, "explain failed due to unknown command: ''") }
         let named = Document { builder in
             body.withRaw { raw in
                 for field in raw where !(field.key == "$db") { builder.append(field) }
@@ -69,7 +80,7 @@ extension CommandTable {
                 let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
                 return try view.source(stages, like: query, environment, context)
             }
-            return reply(
+            return try await reply(
                 Explanation(of: source, on: view, arguments.namespace, view.stages + inner.queryStages),
                 inner.body, context)
         }
@@ -78,7 +89,7 @@ extension CommandTable {
             guard let collection else { return compiled }
             return try arguments.collation.settled(compiled, in: collection, compile)
         }
-        return reply(explanation, inner.body, context)
+        return try await reply(explanation, inner.body, context)
     }
 
     /// Explains an aggregation: one that a query can do altogether in the way of a `find`.
@@ -89,7 +100,7 @@ extension CommandTable {
         try await AggregateOutput.check(compiled.output, context)
         var explanation = Explanation(namespace: arguments.namespace, stages: arguments.stages)
         guard arguments.hasCollection, compiled.documents == nil else {
-            return reply(explanation, inner.body, context)
+            return try await reply(explanation, inner.body, context)
         }
         let environment = context.environment(of: inner)
         explanation.collection = try await explained(arguments.namespace, context)
@@ -100,7 +111,7 @@ extension CommandTable {
                 try Self.source(of: arguments, on: view, environment, inner, context).0
             }
             explanation = Explanation(of: source, on: view, arguments.namespace, view.stages + arguments.stages)
-            return reply(explanation, inner.body, context)
+            return try await reply(explanation, inner.body, context)
         } else if let collection = explanation.collection {
             try await context.engine.mapped { () async throws(StorageError) in
                 try arguments.hint.check(in: collection)
@@ -115,7 +126,7 @@ extension CommandTable {
         explanation.stages =
             source.rest.stages.isEmpty && compiled.output == nil
             ? nil : Array(arguments.stages.dropFirst(arguments.stages.sourceStageCount))
-        return reply(explanation, inner.body, context)
+        return try await reply(explanation, inner.body, context)
     }
 
     /// Explains how a command finds the documents of its filter.
@@ -134,13 +145,15 @@ extension CommandTable {
             filter: try Filter(
                 compiling: filter ?? .empty, environment: environment, allowsNear: true)
         )
-        return reply(explanation, inner.body, context)
+        return try await reply(explanation, inner.body, context)
     }
 
     static func explained(
         _ namespace: Namespace, _ context: CommandContext
     ) async throws(CommandError) -> Collection? {
-        try await context.engine.mapped { () async throws(StorageError) in
+        // What is only told may be stale; what is run would fail.
+        if context.verbosity != .queryPlanner { context.engine.catalog.forget(namespace) }
+        return try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.collection(namespace)
         }
     }
@@ -155,8 +168,9 @@ extension CommandTable {
 
     static func reply(
         _ explanation: Explanation, _ command: Document, _ context: CommandContext
-    ) -> CommandReply {
-        CommandReply { builder in explanation.write(command, context, into: &builder) }
+    ) async throws(CommandError) -> CommandReply {
+        let settled = try await explanation.settled(command, context)
+        return CommandReply { builder in settled.write(command, context, into: &builder) }
     }
 }
 

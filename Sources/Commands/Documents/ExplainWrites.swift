@@ -54,7 +54,7 @@ extension CommandTable {
         query.sort = sort ?? hinted
         hint.apply(to: &query)
         explanation.query = query
-        return reply(explanation, inner.body, context)
+        return try await reply(explanation, inner.body, context)
     }
 }
 

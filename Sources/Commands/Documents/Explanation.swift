@@ -3,6 +3,11 @@ internal import CommandModel
 internal import Query
 internal import Storage
 
+/// How much `explain` tells: the plan, also how it went, also how others would have gone.
+enum ExplainVerbosity: String, Sendable {
+    case queryPlanner, executionStats, allPlansExecution
+}
+
 /// How a command would be carried out, in MongoDB's shape, and what only we can tell under `martlet`.
 struct Explanation: Sendable {
     let namespace: Namespace
@@ -14,6 +19,13 @@ struct Explanation: Sendable {
     var stages: [Document]?
     /// What the command does with what it finds: `COUNT`, `UPDATE` …
     var action: String?
+    /// The projection of a `find`, as the client wrote it.
+    var projection: Document?
+    var verbosity = ExplainVerbosity.queryPlanner
+    /// Of what decides which plan is taken.
+    var shapeHash = ""
+    /// How the query went; nil where it was not run.
+    var profile: QueryProfile?
 
     func write(_ command: Document, _ context: CommandContext, into builder: inout DocumentBuilder) {
         builder.append("explainVersion", string: "1")
@@ -63,49 +75,42 @@ struct Explanation: Sendable {
         builder.append("namespace", string: namespace.description)
         builder.append("indexFilterSet", bool: false)
         builder.append("parsedQuery", .document(query.filter.specification))
+        builder.append("planCacheShapeHash", string: shapeHash)
         builder.beginDocument("winningPlan")
-        writePlan(query, &builder)
+        builder.append("isCached", bool: false)
+        stage(query, nil).write(withCounts: false, into: &builder)
         builder.end()
         builder.beginArray("rejectedPlans")
         builder.end()
         builder.end()
+        if verbosity != .queryPlanner { writeExecution(query, &builder) }
     }
 
-    private func writePlan(_ query: FindQuery, _ builder: inout DocumentBuilder) {
+    private func writeExecution(_ query: FindQuery, _ builder: inout DocumentBuilder) {
+        let root = stage(query, profile)
+        builder.beginDocument("executionStats")
+        builder.append("executionSuccess", bool: true)
+        builder.append("nReturned", count: root.returned ?? 0)
+        builder.append("executionTimeMillis", count: profile?.milliseconds ?? 0)
+        builder.append("totalKeysExamined", count: root.total(\.examinedKeys))
+        builder.append("totalDocsExamined", count: root.total(\.examinedDocuments))
+        builder.beginDocument("executionStages")
+        root.write(withCounts: true, into: &builder)
+        builder.end()
+        if verbosity == .allPlansExecution {
+            // One plan is chosen without a race.
+            builder.beginArray("allPlansExecution")
+            builder.end()
+        }
+        builder.end()
+    }
+
+    private func stage(_ query: FindQuery, _ profile: QueryProfile?) -> ExplainedStage {
         guard let collection else {
-            builder.append("stage", string: "EOF")
-            return
+            let nothing = ExplainedStage("EOF")
+            return action.map { .acting($0, over: nothing, verbosity == .queryPlanner ? nil : 0) } ?? nothing
         }
-        var depth = 0
-        func begin(_ stage: String) {
-            if depth > 0 { builder.beginDocument("inputStage") }
-            builder.append("stage", string: stage)
-            depth += 1
-        }
-        if let action { begin(action) }
-        if query.isBlockingSort(in: collection) {
-            begin("SORT")
-            builder.append("sortPattern", .document(query.sort?.specification ?? .empty))
-            if let wanted = query.matchesNeeded { builder.append("limitAmount", int64: Int64(wanted)) }
-        }
-        switch KeyConstraint(of: query.filter, in: collection).shape {
-        case .points where query.singleKey(in: collection) != nil: begin("IDHACK")
-        case .points, .range:
-            begin("FETCH")
-            writeFilter(query, &builder)
-            begin("IXSCAN")
-            builder.append("indexName", string: "_id_")
-        case .any:
-            begin("COLLSCAN")
-            builder.append("direction", string: query.naturalDescending ? "backward" : "forward")
-            writeFilter(query, &builder)
-        }
-        for _ in 1..<max(depth, 1) { builder.end() }
-    }
-
-    private func writeFilter(_ query: FindQuery, _ builder: inout DocumentBuilder) {
-        let filter = query.filter.specification
-        if !filter.isEmpty { builder.append("filter", .document(filter)) }
+        return ExplainedStage(query, in: collection, projection: projection, action: action, profile)
     }
 
     /// Where the command runs, and the SQL that it sends.
@@ -119,12 +124,40 @@ struct Explanation: Sendable {
         builder.append("pool", string: isSingle ? "readers" : pool.rawValue)
         builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
         builder.append("estimatedRows", int64: engine.estimates[collection])
-        let sql = isSingle ? collection.sql.pointRead : query.firstPlan(collection).sql
-        builder.append("sql", string: sql)
+        let isCount = action == "COUNT" && query.countsBySQL(in: collection)
+        let statements = query.shownStatements(in: collection, countsBySQL: isCount, isPointRead: isSingle)
+        let isWrite = ["UPDATE", "DELETE"].contains(action)
+        Self.write(statements + (isWrite ? [collection.shownWrite(removes: action == "DELETE")] : []), into: &builder)
+        if let profile { Self.write(profile.postgresPlans, &builder) }
         if let fields = query.narrowing?.paths {
             builder.beginArray("fields")
             for (index, path) in fields.enumerated() { builder.append(index: index, string: path) }
             builder.end()
+        }
+        builder.end()
+    }
+
+    static func write(_ statements: [ShownStatement], into builder: inout DocumentBuilder) {
+        builder.beginArray("statements")
+        for (index, statement) in statements.enumerated() {
+            builder.beginDocument(index: index)
+            builder.append("sql", string: statement.text)
+            builder.beginArray("parameters")
+            for (number, parameter) in statement.parameters.enumerated() {
+                builder.append(index: number, string: parameter)
+            }
+            builder.end()
+            builder.end()
+        }
+        builder.end()
+    }
+
+    private static func write(_ plans: [String], _ builder: inout DocumentBuilder) {
+        builder.beginArray("postgresql")
+        for (index, plan) in plans.enumerated() {
+            // PostgreSQL's JSON is ours to pass on, not to judge.
+            let parsed = (try? Document(extendedJSON: "{\"plan\": \(plan)}")) ?? .empty
+            builder.append(index: index, .document(parsed))
         }
         builder.end()
     }
@@ -137,5 +170,57 @@ struct Explanation: Sendable {
         builder.end()
         builder.beginDocument("serverParameters")
         builder.end()
+    }
+}
+
+extension Explanation {
+    /// With its choice of indexes made, and run when that is asked for.
+    func settled(_ command: Document, _ context: CommandContext) async throws(CommandError) -> Explanation {
+        var settled = self
+        settled.verbosity = context.verbosity
+        settled.shapeHash = Self.shapeHash(of: command)
+        settled.projection = command.withRaw { command in
+            // That of findAndModify is called fields.
+            stages == nil && action == nil ? command["projection"]?.document.map(Document.init(copying:)) : nil
+        }
+        guard var query, let collection else { return settled }
+        if let operation = context.operation { query.deadline = context.deadline(of: operation.request) }
+        let asked = query
+        settled.query = try await context.engine.mapped { () async throws(StorageError) in
+            try asked.choosingAccess(in: collection, counting: false, describing: true)
+        }
+        guard context.verbosity != .queryPlanner else { return settled }
+        let counts = action == "COUNT"
+        settled.profile = try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.profile(asked, in: collection, counts: counts)
+        }
+        return settled
+    }
+
+    /// Stages of which the planner knows nothing.
+    private static let unplanned: Set<String> = [
+        "$unwind", "$addFields", "$limit", "$skip", "$set", "$unset", "$sample", "$out", "$facet", "$unionWith",
+        "$redact", "$fill", "$merge",
+    ]
+
+    private static func shapeHash(of command: Document) -> String {
+        let decisive = Document { builder in
+            command.withRaw { command in
+                for name in ["filter", "query", "sort", "projection", "collation"] as [StaticString] {
+                    guard let value = command[RawKey(name)], value.document?.isEmpty != true else { continue }
+                    builder.append(name, value)
+                }
+                guard let pipeline = command["pipeline"]?.array else { return }
+                builder.beginArray("pipeline")
+                for stage in pipeline {
+                    guard let name = stage.value.document?.firstElement?.key.string, !unplanned.contains(name) else {
+                        continue
+                    }
+                    builder.append(stage)
+                }
+                builder.end()
+            }
+        }
+        return String(QueryShape.hash(of: decisive).prefix(8))
     }
 }

@@ -13,6 +13,8 @@ package struct CommandContext: Sendable {
     package var documents: DocumentStore
     /// The time of the snapshot that is read, for the client to name it again.
     package var snapshotTime: UInt64?
+    /// How much `explain` tells.
+    var verbosity = ExplainVerbosity.queryPlanner
     /// The command that this is the context of; nil where it is not known as one, as in tests.
     package private(set) var operation: Operation?
 

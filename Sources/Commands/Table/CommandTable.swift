@@ -57,6 +57,7 @@ extension CommandTable {
         entry("delete", "removes documents", stable: true, delete),
         entry("distinct", "the distinct values of a field", stable: true, distinct),
         entry("explain", "how a command would run", stable: true, explain),
+        entry("martletSQL", "the SQL that a command would send", martletSQL),
         entry("find", "reads documents", stable: true, find),
         entry("findAndModify", "updates or removes one document and returns it", stable: true, findAndModify),
         entry("findandmodify", "the same as findAndModify", findAndModify),

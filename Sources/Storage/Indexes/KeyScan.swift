@@ -14,11 +14,14 @@ package struct KeyScan: Sendable {
     package let isExact: Bool
     /// The documents come in the order that the query asked for.
     package let providesSort: Bool
+    /// The intervals field by field, as `explain` shows them; empty where it did not ask.
+    package let fieldBounds: [FieldBounds]
 
     package init(
         _ index: SecondaryIndex, _ intervals: [KeyInterval], isReversed: Bool = false, isExact: Bool = false,
-        providesSort: Bool = false
+        providesSort: Bool = false, fieldBounds: [FieldBounds] = []
     ) {
+        self.fieldBounds = fieldBounds
         self.index = index
         self.intervals = intervals
         self.isReversed = isReversed

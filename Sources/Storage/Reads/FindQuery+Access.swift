@@ -17,10 +17,12 @@ package enum Access: Sendable {
 extension FindQuery {
     /// The same query with its choice made.
     ///
-    /// - Parameter counting: whether the choice is a use of the indexes, which are told how often they are used.
+    /// - Parameters:
+    ///   - counting: whether the choice is a use of the indexes, which are told how often they are used.
+    ///   - describing: whether it tells bounds as `explain` shows them.
     /// - Throws: BadValue (2), NoQueryExecutionPlans (291) for a hint that cannot be followed.
     package func choosingAccess(
-        in collection: Collection, counting: Bool = true
+        in collection: Collection, counting: Bool = true, describing: Bool = false
     ) throws(StorageError) -> FindQuery {
         guard case .undecided = access else { return self }
         var query = self
@@ -28,7 +30,8 @@ extension FindQuery {
         guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
         let indexes = collection.readyIndexes
         let planner = IndexPlanner(
-            indexes.map { IndexCandidate(definition: $0.definition, facts: $0.facts, entries: 0) })
+            indexes.map { IndexCandidate(definition: $0.definition, facts: $0.facts, entries: 0) },
+            describesBounds: describing)
         let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint)
         do throws(CommandError) {
             query.access = Access(try planner.plan(request), of: indexes)
@@ -112,7 +115,7 @@ extension KeyScan {
     fileprivate init(_ scan: IndexScan, of indexes: [SecondaryIndex]) {
         self.init(
             indexes[scan.position], scan.bounds.intervals, isReversed: scan.isReversed, isExact: scan.bounds.isExact,
-            providesSort: scan.providesSort)
+            providesSort: scan.providesSort, fieldBounds: scan.bounds.fieldBounds)
     }
 
     fileprivate func isSameWalk(as other: KeyScan) -> Bool {

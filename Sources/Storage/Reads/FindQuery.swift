@@ -33,6 +33,9 @@ package struct FindQuery: Sendable {
     /// Rows that were inserted later are left out: what is written into the collection while it is read.
     package var ridMax: Int64?
 
+    /// Counts what the query looks at; nil but for `explain`.
+    var counters: ScanCounters?
+
     /// `returnKey`: the key by which a document was found, in the place of the document.
     package enum ReturnedKey: Sendable {
         case none
@@ -77,7 +80,7 @@ package struct FindQuery: Sendable {
     /// The rows to read from `collection`, narrowed by what the filter says about `_id`.
     package func scanPlan(_ collection: Collection) -> ScanPlan {
         var plan = ScanPlan(collection, order: scanOrder(collection))
-        plan.ridMax = ridMax
+        (plan.ridMax, plan.counters) = (ridMax, counters)
         plan.showsRID = showsRecordID || ridMax != nil || projection?.needsFacts == true
         if narrow(&plan) { return plan }
         plan.narrow(by: filter)
@@ -118,7 +121,9 @@ package struct FindQuery: Sendable {
     @inline(__always)
     func accepts(_ row: borrowing Scanner.Row) throws(StorageError) -> Bool {
         if let ridMax, row.rid > ridMax { return false }
-        return try accepts(row.document)
+        let isAccepted = try accepts(row.document)
+        if isAccepted { counters?.match() }
+        return isAccepted
     }
 
     /// Whether every row does.

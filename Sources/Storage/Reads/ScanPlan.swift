@@ -53,6 +53,8 @@ package struct ScanPlan: Sendable {
     package var rowLimit: Int?
     /// Set when every row counts, so that PostgreSQL may pass over the first ones by itself.
     package var offset: Int?
+    /// Counts the rows; nil but for `explain`.
+    var counters: ScanCounters?
     /// The `rid` is wanted also where it is not the order.
     package var showsRID = false
 

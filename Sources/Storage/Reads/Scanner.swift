@@ -158,6 +158,7 @@ struct Scanner {
     ) throws(StorageError) -> Bool {
         let isByID = plan.keys == nil && plan.order.isByID
         let hasThird = plan.keys != nil || isByID && plan.showsRID
+        plan.counters?.examine((plan.offset ?? 0) + result.rowCount)
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {

@@ -22,7 +22,7 @@ extension StorageEngine {
     ) throws(StorageError) -> Int64 {
         try query.filter.checkNearIndex(of: collection)
         let query = try query.choosingAccess(in: collection)
-        let isForSQL = query.filter.matchesEverything || query.scanPlan(collection).isExact
+        let isForSQL = query.countsBySQL(in: collection)
         let total =
             isForSQL
             ? try countBySQL(query, collection, on: connection) : try countByScan(query, collection, on: connection)
@@ -50,7 +50,7 @@ extension StorageEngine {
         for var plan in query.scanPlans(collection) where total != enough {
             plan.order = .unordered
             _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-                if try query.accepts(row.document) { total += 1 }
+                if try query.accepts(row) { total += 1 }
                 return total != enough
             }
         }
@@ -76,7 +76,7 @@ extension StorageEngine {
         for var plan in query.scanPlans(collection) {
             plan.order = .unordered
             _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
-                guard try query.accepts(row.document) else { return true }
+                guard try query.accepts(row) else { return true }
                 do throws(CommandError) { try collector.add(row.document) } catch { throw .command(error) }
                 return true
             }

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Foundation
+import Server
+
+struct ShowSQL: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sql",
+        abstract: "Print the SQL that a command would send, with its pool, isolation and parameters. Nothing is run.",
+        discussion:
+            """
+            Asks a server that runs, because only it knows which index it would use:
+
+              martlet sql --database app '{"find": "orders", "filter": {"customer": "c1"}}'
+            """)
+
+    @Argument(help: "A find, aggregate, count, distinct, insert, update, delete or findAndModify in extended JSON.")
+    var command: String
+
+    @Option(help: "The database of the command.")
+    var database = "test"
+
+    @Option(help: "Where the server is.")
+    var uri = "mongodb://127.0.0.1:27017/"
+
+    @Option(help: "Seconds to wait for the answer.")
+    var timeout = 10
+
+    func run() async throws {
+        guard let url = URLComponents(string: uri), url.scheme == "mongodb", let host = url.host else {
+            throw ValidationError("--uri takes mongodb://HOST:PORT/, not '\(uri)'")
+        }
+        do {
+            print(
+                try await SQLClient.show(
+                    command, database: database, host: host, port: url.port ?? 27_017, timeoutSeconds: timeout))
+        } catch {
+            FileHandle.standardError.write(Data("martlet: \(error)\n".utf8))
+            throw ExitCode.failure
+        }
+    }
+}
