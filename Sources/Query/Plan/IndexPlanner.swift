@@ -78,6 +78,9 @@ package struct IndexPlanner: Sendable {
         return right.rank < left.rank ? right : left
     }
 
+    /// Statistics lag behind, and a plan may be used for long: nothing is taken for smaller than this.
+    private static let rowsMin: Int64 = 1_000
+
     /// From so many documents on a scan of the collection may be better than an index that does not say much.
     private static let rowsToMeasure = 1_000
 }
@@ -164,10 +167,11 @@ extension IndexPlanner {
     private func keys(
         in bounds: IndexBounds, _ position: Int, _ candidate: IndexCandidate, _ demands: BoundsBuilder.Demands
     ) -> (count: Double, isMeasured: Bool) {
-        let entries = Double(max(candidate.entries, 1))
+        let entries = Double(max(candidate.entries, Self.rowsMin))
         if candidate.definition.isUnique, bounds.isOfWholeKeys { return (Double(bounds.intervals.count), true) }
         if let part = measured(bounds, position) { return (max(part * entries, 1), true) }
-        return (max(demands.width * entries, 1), false)
+        // One is certain of unique keys only.
+        return (max(demands.width * entries, 2), false)
     }
 
     private func measured(_ bounds: IndexBounds, _ position: Int) -> Double? {
@@ -220,7 +224,7 @@ extension IndexPlanner {
     }
 
     private func collection(_ query: PlannedQuery) -> PlanChoice {
-        PlanChoice(collection: Double(max(rows, 1)), query)
+        PlanChoice(collection: Double(max(rows, Self.rowsMin)), query)
     }
 }
 
