@@ -99,7 +99,7 @@ def test_command_line(binary, server):
         return done.stdout + done.stderr
 
     for command, expected in [
-        ('{"find": "c", "filter": {"a": 5}}', ["pool: general", "READ COMMITTED", "JOIN martlet.documents_", "$1 = \\x"]),
+        ('{"find": "c", "filter": {"a": 5}}', ["pool: general", "READ COMMITTED", "JOIN martlet.", "$1 = \\x"]),
         ('{"aggregate": "c", "pipeline": [{"$match": {"x": 1}}], "cursor": {}}', ["SELECT rid, doc"]),
         ('{"count": "c", "query": {}}', ["SELECT count(*)"]),
         ('{"distinct": "c", "key": "a"}', ["SELECT"]),
@@ -118,20 +118,22 @@ def test_command_line(binary, server):
 
 def test_attribution(postgresql, database):
     def sql(statement):
-        subprocess.run([postgresql_tool("psql"), "-Xqc", statement, postgresql.url], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([postgresql_tool("psql"), "-Xqc", statement, postgresql.url], check=True,
+                       stdout=subprocess.DEVNULL)
 
     sql("ALTER SYSTEM SET log_statement = 'all'")
     sql("SELECT pg_reload_conf()")
     for i in range(20):
         list(database.c.find({"x": 1}, comment=f"report {i} */ '"))
-    list(database.c.find({"x": 1}, comment={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}))
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    list(database.c.find({"x": 1}, comment={"traceparent": trace}))
     database.c.count_documents({"a": 5})
     database.c.update_many({"a": 5}, {"$set": {"z": 1}})
     database.c.find_one({"_id": 1})
     with open(postgresql.data_directory + "/log", errors="replace") as log:
         text = log.read()
     for part in ["collection='c',comment='report%2019%20%2A%2F%20%27',db='test',op='find'*/",
-                 "op='find',traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'*/",
+                 f"op='find',traceparent='{trace}'*/",
                  "op='aggregate'*/", "op='update'*/"]:
         expect(f"{part} in PostgreSQL's log", part in text, True)
     lines = [line for line in text.splitlines() if "WHERE id = $1" in line and "SELECT id, doc" in line]

@@ -42,7 +42,8 @@ def sql(postgresql, statement, user="postgres"):
 def fill(client):
     app = client.app
     app.orders.insert_many([
-        {"_id": i, "customer": f"c{i % 7}", "lines": [{"sku": f"s{n}", "price": Decimal128(f"{n}.50")} for n in range(i % 4)],
+        {"_id": i, "customer": f"c{i % 7}",
+         "lines": [{"sku": f"s{n}", "price": Decimal128(f"{n}.50")} for n in range(i % 4)],
          "total": Int64(i * 1_000_000_007), "note": "ü☃" if i % 5 else None} for i in range(500)])
     app.orders.create_index([("customer", ASCENDING), ("total", DESCENDING)])
     app.orders.create_index("lines.sku")
@@ -62,7 +63,8 @@ def test_views(postgresql, client):
     expect("a row", sql(postgresql, values), ["7|c0|"])
     [document] = sql(postgresql, "SELECT doc FROM app.orders WHERE _id = '3'")
     expect("a document", json_util.loads(document), client.app.orders.find_one({"_id": 3}))
-    expect("rows", sql(postgresql, "SELECT (SELECT count(*) FROM app.log), (SELECT count(*) FROM app.strict)"), ["50|2"])
+    expect("rows",
+           sql(postgresql, "SELECT (SELECT count(*) FROM app.log), (SELECT count(*) FROM app.strict)"), ["50|2"])
     expect("a database with our name", sql(postgresql, 'SELECT doc FROM ".martlet".system'),
            ['{"_id": {"$oid": "0123456789abcdef01234567"}}'])
     names = sql(postgresql, "SELECT schemaname || '.' || viewname FROM pg_views"
@@ -87,7 +89,8 @@ def test_changes(postgresql, client):
     """Views follow their collections, and views on them survive."""
     database = client.moving
     database.a.insert_many([{"_id": i} for i in range(3)])
-    sql(postgresql, "CREATE VIEW public.mine AS SELECT count(*) AS n FROM moving.a; GRANT SELECT ON moving.a TO visitor")
+    sql(postgresql, "CREATE VIEW public.mine AS SELECT count(*) AS n FROM moving.a;"
+                    " GRANT SELECT ON moving.a TO visitor")
     rows = "SELECT n FROM public.mine"
     database.a.create_index("x")  # gives the table another number
     expect("after createIndexes", sql(postgresql, rows), ["3"])

@@ -33,7 +33,7 @@ extension DatabaseTests {
         private func same(_ document: Document, _ connection: Connection) throws -> Bool {
             let result = try connection.execute(
                 Statement(
-                    "SELECT (martlet.bson_to_json($1) = $2::text::jsonb)::int8",
+                    "SELECT (martlet.bson_to_json($1) = $2::text::jsonb)::int::int8",
                     [.bytea(document.buffer), .text(document.extendedJSON(.relaxed))]))
             return result.int8(row: 0, column: 0) == 1
         }

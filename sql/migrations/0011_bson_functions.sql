@@ -12,7 +12,8 @@ DECLARE
     escaped text := encode(bytes, 'escape');
 BEGIN
     IF octet_length(escaped) = octet_length(bytes) THEN RETURN escaped; END IF;
-    IF encode(bytes, 'hex') ~ ('^(?:0[1-9a-f]|[1-7].|(?:c[2-9a-f]|d.)[89ab].|e0[ab].[89ab].|(?:e[1-9a-cef])(?:[89ab].){2}'
+    IF encode(bytes, 'hex') ~ ('^(?:0[1-9a-f]|[1-7].|(?:c[2-9a-f]|d.)[89ab].|e0[ab].[89ab].'
+                               || '|(?:e[1-9a-cef])(?:[89ab].){2}'
                                || '|ed[89].[89ab].|f0[9ab].(?:[89ab].){2}|f[1-3](?:[89ab].){3}|f48.(?:[89ab].){2})*$')
     THEN
         RETURN convert_from(bytes, 'UTF8');
@@ -143,7 +144,8 @@ BEGIN
             IF size < (CASE type WHEN 5 THEN 0 WHEN 3 THEN 5 WHEN 4 THEN 5 WHEN 15 THEN 14 ELSE 1 END) THEN
                 RETURN -1;
             END IF;
-            size := size + CASE type WHEN 5 THEN 5 WHEN 12 THEN 16 WHEN 3 THEN 0 WHEN 4 THEN 0 WHEN 15 THEN 0 ELSE 4 END;
+            size := size
+                + CASE type WHEN 5 THEN 5 WHEN 12 THEN 16 WHEN 3 THEN 0 WHEN 4 THEN 0 WHEN 15 THEN 0 ELSE 4 END;
         ELSE size := -1;
     END CASE;
     IF size > stop - at THEN RETURN -1; END IF;
@@ -205,8 +207,9 @@ BEGIN
             middle := martlet.bson_size(doc, 2, at + 4, at + size);
             skipped := martlet.bson_size(doc, 3, at + 4 + middle, at + size);
             IF middle < 0 OR skipped < 0 THEN RETURN martlet.bson_damage(at); END IF;
-            RETURN '{"$code": ' || to_json(martlet.bson_text(substr(doc, at + 9, middle - 5)))::text || ', "$scope": '
-                || martlet.bson_container_json(doc, at + 4 + middle, at + 4 + middle + skipped, false, depth + 1) || '}';
+            RETURN '{"$code": ' || to_json(martlet.bson_text(substr(doc, at + 9, middle - 5)))::text
+                || ', "$scope": ' || martlet.bson_container_json(
+                    doc, at + 4 + middle, at + 4 + middle + skipped, false, depth + 1) || '}';
         WHEN 255 THEN RETURN '{"$minKey": 1}';
         WHEN 127 THEN RETURN '{"$maxKey": 1}';
         ELSE RETURN martlet.bson_damage(at);

@@ -5,8 +5,8 @@
 -- without: martlet.refresh_views, which a background job calls, tries again and notes why.
 --
 -- A view never stands in the way of DDL on its table: when a collection goes, its view is given an empty result, keeps
--- its owner's grants and whatever else depends on it, and shows documents again as soon as there is a collection of that
--- name ($out replaces collections all the time). The background job drops empty views on which nothing depends. A table
+-- grants and whatever else depends on it, and shows documents again as soon as there is a collection of that name ($out
+-- replaces collections all the time). The background job drops empty views on which nothing depends. A table
 -- that gets another number keeps its view, since PostgreSQL's views know tables by their oid.
 --
 --   state    shown, empty (no such collection now), failed (`problem` says why; the view is not ours, or not there)

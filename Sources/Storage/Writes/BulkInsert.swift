@@ -117,7 +117,7 @@ struct BulkInsert {
         guard indexKeys.isEmpty else {
             return KeyRows(of: indexKeys, keys, chunk).inserted(with: rows, into: collection)
         }
-        guard collection.isCapped else { 
+        guard collection.isCapped else {
             return Statement(collection.sql.insertMany, rows).commented(StatementComment("insert", collection))
         }
         return Statement(
