@@ -190,6 +190,41 @@ def test_merge_errors(database):
     expect("nothing to write", "nothing" in database.list_collection_names(), False)
 
 
+def test_merge_on(database, other):
+    """Documents are found by the fields of a unique index, and keep their `_id`."""
+    target = database.found
+    target.create_index([("b.c", -1), ("group", 1)], unique=True)
+    made = [{"$match": {"_id": {"$lt": 2_000}}}, {"$set": {"b": {"c": "$_id"}}}, {"$unset": ["_id", "text"]}]
+    on = {"into": "found", "on": ["group", "b.c"]}
+    database.source.aggregate(made + [{"$merge": on}])
+    ids = {d["b"]["c"]: d["_id"] for d in target.find()}
+    expect("inserted", len(ids), 2_000)
+    for mode, n in [("merge", 1), ("replace", 2), ([{"$set": {"n": {"$add": ["$n", "$$new.n"]}}}], 5),
+                    ("keepExisting", 5)]:
+        other.source.aggregate(made + [{"$set": {"n": min(n, 3)}}, {"$merge": dict(on, whenMatched=mode)}])
+        expect(f"found ({mode})", [d["n"] for d in target.find()], [n] * 2_000)
+        expect("their _ids", {d["b"]["c"]: d["_id"] for d in target.find()}, ids)
+    one = [{"$match": {"_id": 1}}, {"$set": {"b.c": "$_id"}}]
+    refused("another _id", 66, lambda: database.source.aggregate(one + [{"$merge": on}]))
+    refused("a match", 11000, lambda: database.source.aggregate(one + [{"$merge": dict(on, whenMatched="fail")}]))
+    refused("no match", 13113, lambda: database.source.aggregate(
+        one + [{"$set": {"group": -1}}, {"$merge": dict(on, whenNotMatched="fail")}]))
+    refused("other fields", 51183, lambda: database.source.aggregate([{"$merge": dict(on, on="group")}]))
+    refused("another collation", 51183, lambda: database.source.aggregate(
+        [{"$merge": on}], collation={"locale": "en"}))
+    target.create_index("e", unique=True, sparse=True)
+    for value, code in [(None, 51132), ([1], 51185)]:
+        refused(f"e: {value}", code, lambda: database.source.aggregate(
+            one + [{"$set": {"e": {"$literal": value}}}, {"$merge": {"into": "found", "on": "e"}}]))
+    folded = database.create_collection("folded", collation={"locale": "en", "strength": 2})
+    folded.create_index("name", unique=True)
+    folded.insert_one({"_id": 1, "name": "Ada"})
+    database.source.aggregate(
+        [{"$match": {"_id": 1}}, {"$project": {"_id": 0, "name": "aDA"}}, {"$merge": {"into": "folded", "on": "name"}}],
+        collation={"locale": "en", "strength": 2})
+    expect("under a collation", list(folded.find()), [{"_id": 1, "name": "aDA"}])
+
+
 def test_merge_into_source(database):
     """What it inserts into the collection that it reads is not read again."""
     database.grown.insert_many([{"n": i} for i in range(5_000)])
@@ -331,6 +366,7 @@ def run(servers, postgresql):
         test_out_seen_whole(database, other)
         test_merge(database, other)
         test_merge_errors(database)
+        test_merge_on(database, other)
         test_merge_into_source(database)
         test_explain_and_concern(database)
         test_snapshot(client, database)

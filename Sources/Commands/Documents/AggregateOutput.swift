@@ -139,19 +139,23 @@ extension AggregateOutput {
 // $merge.
 extension AggregateOutput {
     private func merge(_ run: QueryRun, by merge: Merge) async throws(StorageError) {
-        do throws(CommandError) { try await OutputTarget(merge.target, context).check(merge) } catch {
-            throw .command(error)
-        }
+        let isSparse: Bool
+        do throws(CommandError) {
+            let target = try await OutputTarget(merge.target, context)
+            try target.check(merge)
+            isSparse = target.isSparse(for: merge)
+        } catch { throw .command(error) }
         var pace = MergePace()
         try await forEachBatch(of: run) { documents throws(CommandError) in
             for document in documents {
-                try document.withRaw { raw throws(CommandError) in try merge.check(raw) }
+                try document.withRaw { raw throws(CommandError) in try merge.check(raw, isSparse: isSparse) }
             }
-            let documents = try prepared(documents)
+            let stored = try prepared(documents)
             if case .fail = merge.whenMatched {
-                try await insertNew(documents, into: merge.target)
+                try await insertNew(stored, into: merge.target)
             } else {
-                try await apply(documents, merge, &pace)
+                let namesID = documents.map { merge.needsID || $0.withRaw { $0["_id"] != nil } }
+                try await apply(stored, namesID, merge, &pace)
             }
         }
     }
@@ -167,21 +171,24 @@ extension AggregateOutput {
     }
 
     /// Each document by itself: the first error is told when all have been tried.
+    ///
+    /// - Parameter namesID: for each whether its `_id` is its own, or one that it needs only if it is inserted.
     private func apply(
-        _ documents: [Document], _ merge: Merge, _ pace: inout MergePace
+        _ documents: [Document], _ namesID: [Bool], _ merge: Merge, _ pace: inout MergePace
     ) async throws(CommandError) {
         var items: [MergeItem] = []
         var failure: CommandError?
-        for document in documents {
+        for (document, namesID) in zip(documents, namesID) {
             do throws(CommandError) {
-                guard let operation = try operation(of: document, merge) else { continue }
+                guard let operation = try operation(of: document, namesID: namesID, merge) else { continue }
                 items.append(MergeItem(document, operation))
             } catch {
                 failure = failure ?? error
             }
         }
         let inserts = merge.whenNotMatched == .insert
-        let outcomes = try await store.merge(items, into: merge.target, creating: inserts, &pace)
+        let fields = merge.isByID ? nil : merge.on.map { MergeFields($0, comparedBy: merge.collator) }
+        let outcomes = try await store.merge(items, on: fields, into: merge.target, creating: inserts, &pace)
         for outcome in outcomes where failure == nil {
             switch outcome {
             case .success(let outcome):
@@ -197,14 +204,28 @@ extension AggregateOutput {
         "$merge could not find a matching document in the target collection for at least one document in the source "
             + "collection")
 
-    private func operation(of document: Document, _ merge: Merge) throws(CommandError) -> DocumentOperation? {
-        guard let update = try merge.update(by: document) else { return nil }
+    private func operation(
+        of document: Document, namesID: Bool, _ merge: Merge
+    ) throws(CommandError) -> DocumentOperation? {
+        guard let update = try merge.update(by: namesID ? document : document.withoutID) else { return nil }
+        let filter = try document.withRaw { raw throws(CommandError) in try merge.filter(finding: raw) }
+        let made = namesID ? nil : document.withRaw { $0["_id"]?.objectID }
         var operation = DocumentOperation(
-            on: merge.target, filter: .everything, action: .update(update),
-            upsertID: merge.whenNotMatched == .insert ? context.server.newObjectID() : nil)
+            on: merge.target, filter: filter, action: .update(update),
+            upsertID: merge.whenNotMatched == .insert ? made ?? context.server.newObjectID() : nil)
         operation.bypassesValidation = context.documents.bypassesValidation
         if merge.insertsAsGiven { operation.supplied = document }
         return operation
+    }
+}
+
+extension Document {
+    fileprivate var withoutID: Document {
+        withRaw { raw in
+            Document { builder in
+                for field in raw where !(field.key == "_id") { builder.append(field) }
+            }
+        }
     }
 }
 
@@ -266,8 +287,13 @@ private struct OutputTarget {
         guard let fields = merge.on else { return }
         // A collection that is to be made will have an index on `_id`.
         guard existing?.hasUniqueIndex(on: fields, under: merge.collator) ?? (fields == ["_id"]) else {
-            throw CommandError(
-                ErrorCode(51183), "Cannot find index to verify that join fields will be unique: \(fields)")
+            throw .noUniqueIndex(on: fields)
         }
+    }
+
+    /// Whether documents are found by an index that does not hold all of them.
+    func isSparse(for merge: Merge) -> Bool {
+        guard let fields = merge.on, !merge.isByID else { return false }
+        return existing?.uniqueIndex(on: fields, under: merge.collator)?.definition.isSparse ?? false
     }
 }

@@ -78,11 +78,49 @@ package struct Merge: Sendable {
         }
     }
 
-    /// - Throws: Location51185 for a value by which no document can be found.
-    package func check(_ new: RawDocument) throws(CommandError) {
-        for path in on ?? ["_id"] where new.value(at: path)?.type == .array {
-            throw CommandError(
-                ErrorCode(51185), "$merge write error: 'on' field '\(path)' cannot be an array")
+    /// Whether documents are found by their `_id`, and by nothing else.
+    package var isByID: Bool { on == nil || on == ["_id"] }
+
+    /// Whether a document must have its `_id` before it is known which one it finds.
+    package var needsID: Bool { on?.contains("_id") ?? true }
+
+    /// - Parameter isSparse: of the index by which documents are found.
+    /// - Throws: Location51185, Location51132 for a value by which no document can be found.
+    package func check(_ new: RawDocument, isSparse: Bool) throws(CommandError) {
+        for path in on ?? ["_id"] {
+            let value = new.value(at: path)
+            guard value?.type != .array else {
+                throw CommandError(
+                    ErrorCode(51185), "$merge write error: 'on' field '\(path)' cannot be an array")
+            }
+            guard !isSparse || value.isAny else {
+                throw CommandError(
+                    ErrorCode(51132),
+                    "$merge write error: 'on' field '\(path)' cannot be missing, null or undefined, for the index on it "
+                        + "is sparse")
+            }
+        }
+    }
+
+    /// What the document that `new` finds matches. A field that is missing is null.
+    package func filter(finding new: RawDocument) throws(CommandError) -> Filter {
+        guard let on, !isByID else { return .everything }
+        let wanted = Document { builder in
+            for path in on {
+                let value = new.value(at: path)
+                let test = Document { $0.append("$eq", value.isAny ? value.map(Value.init(copying:)) ?? .null : .null) }
+                builder.append(name: path, .document(test))
+            }
+        }
+        return try Filter(compiling: wanted, collator: collator)
+    }
+}
+
+extension RawValue? {
+    fileprivate var isAny: Bool {
+        switch self?.type {
+        case nil, .null, .undefined: false
+        default: true
         }
     }
 }

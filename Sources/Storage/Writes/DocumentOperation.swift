@@ -15,7 +15,7 @@ package struct DocumentOperation: Sendable {
     package let filter: Filter
     package let action: Action
     /// The object id for an upserted document that names none; nil when nothing is to be inserted on no match.
-    package let upsertID: ObjectID?
+    package private(set) var upsertID: ObjectID?
     /// What findAndModify wants to see.
     package let image: Image
     /// The index by which documents are to be found.
@@ -28,6 +28,13 @@ package struct DocumentOperation: Sendable {
     package func hinted(_ hint: IndexHint?) -> DocumentOperation {
         var copy = self
         copy.hint = hint
+        return copy
+    }
+
+    /// The same for a document that is there.
+    var insertingNothing: DocumentOperation {
+        var copy = self
+        copy.upsertID = nil
         return copy
     }
 

@@ -31,11 +31,17 @@ struct MergeChunk {
         let index: Int
         let key: ByteBuffer
         let operation: DocumentOperation
+        /// The key is that of another document than of the one that it would insert: of one that an index was asked
+        /// for. When that does not match, the index must be asked again.
+        var isFound = false
+        /// Its key in that index.
+        var sought: ByteBuffer?
     }
 
     struct Result: Sendable {
         var settled: [(index: Int, outcome: Swift.Result<DocumentOutcome, CommandError>)] = []
-        /// Whose documents somebody else changes, or whose keys an index refuses; their lanes decide.
+        /// Whose documents somebody else changes, or are not the ones that are wanted any more, or whose keys an index
+        /// refuses; their lanes decide.
         var lost: [Item] = []
         /// What the catalog must know before the items that are neither settled nor lost can have an effect.
         var newFacts: [Int64: IndexFacts] = [:]
@@ -56,13 +62,16 @@ struct MergeChunk {
     }
 
     private let collection: Collection
+    /// That says which documents are meant.
+    private let index: SecondaryIndex?
     /// In the order in which the documents came.
     private var keys: [ByteBuffer] = []
     private var lanes: [ByteBuffer: Lane] = [:]
     private var result = Result()
 
-    init(_ items: [Item], in collection: Collection) {
+    init(_ items: [Item], in collection: Collection, by index: SecondaryIndex? = nil) {
         self.collection = collection
+        self.index = index
         for item in items {
             if lanes[item.key] == nil { keys.append(item.key) }
             lanes[item.key, default: Lane()].items.append(item)
@@ -102,9 +111,31 @@ struct MergeChunk {
     private mutating func fold() {
         for key in keys {
             guard var lane = lanes[key] else { continue }
-            for item in lane.items { lane.outcomes.append(Self.apply(item.operation, to: &lane, collection)) }
+            let items = lane.items
+            lane.items = []
+            for item in items {
+                let outcome = Self.apply(item.operation, to: &lane, collection)
+                guard !item.hasMissed(outcome) else {
+                    result.lost.append(item)
+                    continue
+                }
+                lane.items.append(item)
+                lane.outcomes.append(outcome)
+            }
             lanes[key] = lane
-            if !lane.isChanged { settle(key) }
+        }
+        // Who is found depends on what was done before: one after the other, then.
+        guard lanes.values.allSatisfy(keepsPlace) else { return keys.forEach { lose($0) } }
+        for key in keys where lanes[key]?.isChanged == false { settle(key) }
+    }
+
+    /// Whether the index says the same of the document afterwards.
+    private func keepsPlace(_ lane: Lane) -> Bool {
+        guard let index, lane.isChanged, let current = lane.current else { return true }
+        return current.withRaw { current in
+            if let loaded = lane.loaded, loaded.withRaw({ index.hasSameKeys(of: $0, and: current) }) { return true }
+            guard let keys = try? index.definition.keys(of: current).keys else { return false }
+            return lane.items.allSatisfy { item in item.sought.map(keys.contains) ?? true }
         }
     }
 
@@ -135,6 +166,14 @@ struct MergeChunk {
     private mutating func lose(_ key: ByteBuffer) {
         guard let lane = lanes.removeValue(forKey: key) else { return }
         result.lost += lane.items
+    }
+}
+
+extension MergeChunk.Item {
+    /// Whether the document that the index gave is not the one that is wanted any more.
+    func hasMissed(_ outcome: Swift.Result<DocumentOutcome, CommandError>) -> Bool {
+        guard isFound, case .success(let outcome) = outcome else { return false }
+        return !outcome.matched
     }
 }
 

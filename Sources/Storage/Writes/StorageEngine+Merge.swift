@@ -38,14 +38,17 @@ package struct MergePace: Sendable {
 extension DocumentStore {
     /// Does to the documents of a collection what those of a `$merge` ask for, each by itself and in their order.
     ///
-    /// - Parameter creates: whether to make the collection when there is none.
+    /// - Parameters:
+    ///   - fields: by which documents are found; nil for their `_id`.
+    ///   - creates: whether to make the collection when there is none.
     package func merge(
-        _ items: [MergeItem], into target: Namespace, creating creates: Bool, _ pace: inout MergePace
+        _ items: [MergeItem], on fields: MergeFields? = nil, into target: Namespace, creating creates: Bool,
+        _ pace: inout MergePace
     ) async throws(CommandError) -> [Result<DocumentOutcome, CommandError>] {
         var progress = MergeProgress(count: items.count)
         // When the collection proves to be another one, what is done is done.
         let body = { (collection: Collection) async throws(StorageError) -> Void in
-            try await engine.merge(items, &progress, &pace, in: collection, deadline: deadline)
+            try await engine.merge(items, on: fields, &progress, &pace, in: collection, deadline: deadline)
         }
         if creates {
             try await engine.withCollectionCreated(target, body)
@@ -58,8 +61,8 @@ extension DocumentStore {
 
 extension StorageEngine {
     fileprivate func merge(
-        _ items: [MergeItem], _ progress: inout MergeProgress, _ pace: inout MergePace, in collection: Collection,
-        deadline: Deadline
+        _ items: [MergeItem], on fields: MergeFields?, _ progress: inout MergeProgress, _ pace: inout MergePace,
+        in collection: Collection, deadline: Deadline
     ) async throws(StorageError) {
         guard collection.isKeyedByID else { throw .command(.notSupportedOnView(collection.namespace)) }
         var collection = collection
@@ -67,16 +70,19 @@ extension StorageEngine {
         while true {
             let part = progress.open(pace.rows)
             if part.isEmpty { return }
-            let chunk = part.map { index in
-                MergeChunk.Item(
-                    index: index, key: items[index].document.withRaw { collection.key(ofDocument: $0) },
-                    operation: items[index].operation)
-            }
-            let result = try await merge(chunk, in: collection, deadline)
+            let chunk = try await found(part.map { (index: $0, item: items[$0]) }, on: fields, in: collection, deadline)
+            let index = try fields?.index(in: collection)
+            let result = try await merge(chunk, by: index, in: collection, deadline)
             pace.note(rows: chunk.count, bytes: result.bytesRead)
             for (index, outcome) in result.settled { progress.settle(index, outcome) }
-            for item in result.lost {
-                progress.settle(item.index, try await mergeAlone(item, in: &collection, deadline))
+            for lost in result.lost.sorted(by: { $0.index < $1.index }) {
+                let outcome =
+                    if let fields {
+                        try await mergeAlone(items[lost.index], on: fields, in: &collection, deadline)
+                    } else {
+                        try await mergeAlone(lost, in: &collection, deadline)
+                    }
+                progress.settle(lost.index, outcome)
             }
             if let failure = result.failure { throw .postgres(failure) }
             if !result.newFacts.isEmpty { collection = try await catalog.note(result.newFacts, of: collection) }
@@ -85,19 +91,19 @@ extension StorageEngine {
     }
 
     private func merge(
-        _ items: [MergeChunk.Item], in collection: Collection, _ deadline: Deadline
+        _ items: [MergeChunk.Item], by index: SecondaryIndex?, in collection: Collection, _ deadline: Deadline
     ) async throws(StorageError) -> MergeChunk.Result {
         try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
             try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
                 do throws(PostgresError) {
-                    return try MergeChunk(items, in: collection).run(on: connection)
+                    return try MergeChunk(items, in: collection, by: index).run(on: connection)
                 } catch { throw .postgres(error) }
             }
         }
     }
 
     /// Through the lane of its document.
-    private func mergeAlone(
+    func mergeAlone(
         _ item: MergeChunk.Item, in collection: inout Collection, _ deadline: Deadline
     ) async throws(StorageError) -> Result<DocumentOutcome, CommandError> {
         while true {

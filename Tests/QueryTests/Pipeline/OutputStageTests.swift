@@ -170,6 +170,36 @@ import Testing
         ] as [(String, Int32?)])
     func arrays(_ document: String, _ code: Int32?) throws {
         let merge = try merge(#"{"into": "c", "on": ["_id", "a.b"]}"#)
-        #expect(errorCode { try json(document).withRaw { try merge.check($0) } } == code)
+        #expect(errorCode { try json(document).withRaw { try merge.check($0, isSparse: false) } } == code)
+    }
+
+    @Test(
+        "a document that a sparse index may not hold finds nothing",
+        arguments: [
+            (#"{"a": {"b": 1}, "c": 2}"#, nil), (#"{"a": {"b": null}, "c": 2}"#, 51132), (#"{"a": {"b": 1}}"#, 51132),
+            (#"{"a": {"b": {"$undefined": true}}, "c": 2}"#, 51132), (#"{"a": 1, "c": 1}"#, 51132),
+            (#"{"a": {"b": []}, "c": 2}"#, 51185),
+        ] as [(String, Int32?)])
+    func sparse(_ document: String, _ code: Int32?) throws {
+        let merge = try merge(#"{"into": "c", "on": ["a.b", "c"]}"#)
+        #expect(errorCode { try json(document).withRaw { try merge.check($0, isSparse: true) } } == code)
+    }
+
+    @Test(
+        "a document finds one with its values; what it lacks is null",
+        arguments: [
+            (#"{"a": {"b": 1}, "c": "x"}"#, #"{"a": {"b": 1.0}, "c": "x"}"#, true),
+            (#"{"a": {"b": 1}, "c": "x"}"#, #"{"a": {"b": 1}, "c": "X"}"#, false),
+            (#"{"_id": 5, "c": null}"#, #"{"_id": 6}"#, true), (#"{}"#, #"{"a": {"b": null}}"#, true),
+            (#"{"a": {"b": 1}}"#, #"{"a": {"b": 2}}"#, false),
+            (#"{"a": {"b": {"x": 1, "y": 2}}}"#, #"{"a": {"b": {"y": 2, "x": 1}}}"#, false),
+            (
+                #"{"a": {"b": {"$regularExpression": {"pattern": "x", "options": ""}}}}"#, #"{"a": {"b": "x"}}"#, false
+            ),
+        ])
+    func filter(_ new: String, _ old: String, _ isFound: Bool) throws {
+        let merge = try merge(#"{"into": "c", "on": ["c", "a.b"]}"#)
+        let filter = try json(new).withRaw { try merge.filter(finding: $0) }
+        #expect(try json(old).withRaw { try filter.matches($0) } == isFound)
     }
 }
