@@ -96,8 +96,8 @@ package struct Merge: Sendable {
             guard !isSparse || value.isAny else {
                 throw CommandError(
                     ErrorCode(51132),
-                    "$merge write error: 'on' field '\(path)' cannot be missing, null or undefined, for the index on it "
-                        + "is sparse")
+                    "$merge write error: 'on' field '\(path)' cannot be missing, null or undefined, for the index on "
+                        + "it is sparse")
             }
         }
     }
