@@ -32,7 +32,10 @@ extension Rule {
     }
 
     /// Unstructured tasks lose errors and cancellation. Each exception here needs its reason beside it.
-    private static let tasksAllowed: Set<String> = []
+    private static let tasksAllowed: Set<String> = [
+        // A build that is taken over lasts longer than a turn of the background jobs, and none waits for it.
+        "Sources/Storage/Leases/IndexReconciler.swift"
+    ]
 
     static let noLooseTasks = forbidden(
         "no unstructured tasks", pattern: #"\bTask(?:\.detached|\.immediate)?\s*(?:<[^>]*>\s*)?(?:\([^)]*\)\s*)?\{"#,

@@ -6,7 +6,8 @@ internal import Query
 internal import SQL
 
 /// Fills the tables of keys of new indexes within the transaction that makes them: nobody writes the collection
-/// meanwhile, so this is for collections with few documents. The others have ``IndexBuilder``. The keys come before the constraint, so that PostgreSQL builds its index by sorting.
+/// meanwhile, so this is for collections with few documents. The others have ``IndexBuilder``. The keys come before the
+/// constraint, so that PostgreSQL builds its index by sorting.
 struct IndexBuild {
     private static let chunkRowsMax = 2_000
     private static let chunkBytes = 8 * 1024 * 1024

@@ -1,6 +1,6 @@
 package import CommandModel
 
-/// What a builder of indexes does next: pure, without a clock and without a connection. ``IndexBuilder`` carries it out.
+/// What a builder of indexes does next: pure, without clock and connection. ``IndexBuilder`` carries it out.
 ///
 /// # How indexes are built while their collection is written
 ///
@@ -39,7 +39,7 @@ package import CommandModel
 /// # Who ends a build
 ///
 /// The client's command waits for it; a client that goes away does not end it, for it may count on the index, and a
-/// second one that asks for the same index waits for the same build. `killOp` and `maxTimeMS` undo it, so does an error;
+/// second one that asks for the same index waits for the same build. `killOp` and `maxTimeMS` undo it, as errors do;
 /// dropping one of its indexes or the collection does (IndexBuildAborted for who waits).
 ///
 /// A builder that dies leaves the build behind, and its row in `martlet.index_builds` says how far it came. Each of its

@@ -116,8 +116,8 @@ struct IndexBuilder: Sendable {
         _ deadline: Deadline, needsAll: Bool = false,
         _ work: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
-        // A lock on the whole table is not to be had in a moment where long reads overlap. Who waits for it makes others
-        // wait, so the time is short at first.
+        // A lock on the whole table is not to be had in a moment where long reads overlap. Who waits for it makes
+        // others wait, so the time is short at first.
         let patience = needsAll ? min(Self.lockMillisecondsMax, 30 << min(refusals / 4, 8)) : 0
         return try await catalog.pool.withConnection(until: deadline) { connection throws(StorageError) in
             connection.begin("BEGIN")

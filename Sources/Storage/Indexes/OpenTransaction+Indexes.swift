@@ -6,8 +6,8 @@ extension OpenTransaction {
     /// Refuses a collection whose indexes are younger than the transaction's snapshot.
     ///
     /// The keys that a build has stored since are not in the snapshot: a read by the index would miss documents, and a
-    /// write would leave the old keys of its document behind. A build ends with another number of the collection, so the
-    /// number tells; a table has no other sign by which a snapshot would show its age.
+    /// write would leave the old keys of its document behind. A build ends with another number of the collection, so
+    /// the number tells; a table has no other sign by which a snapshot would show its age.
     ///
     /// - Throws: "undefined table", which the client gets as SnapshotUnavailable, to run the transaction again.
     func checkIndexes(of collection: Collection) async throws(StorageError) {

@@ -65,7 +65,8 @@ struct RandomIndexes {
         case 7: #"{"$nin":[\#(operand()),\#(operand())]}"#
         case 8: #"{"$exists":\#(pick(["true", "false"]))}"#
         case 9:
-            #"{"$type":\#(pick([#""int""#, #""number""#, #""array""#, #""null""#, #""string""#, #"["null","number"]"#]))}"#
+            "{\"$type\":"
+                + pick([#""int""#, #""number""#, #""array""#, #""null""#, #""string""#, #"["null","number"]"#]) + "}"
         case 10: #"{"$regex":"\#(pick(["x", "^x", "^xy", "^x?", "^x.*"]))"}"#
         case 11: pick([#"{"$size":1}"#, #"{"$mod":[2,0]}"#, #"{"$bitsAllSet":1}"#])
         case 12: #"{"$all":[\#(operand()),\#(operand())]}"#
