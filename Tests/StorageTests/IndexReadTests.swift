@@ -105,6 +105,27 @@ extension DatabaseTests {
             }
         }
 
+        @Test("min and max are bounds in the hinted index; without one of them it is open")
+        func keyRange() async throws {
+            let store = try TestStore.make()
+            try await store.index(#"{"key":{"a":1,"b":-1}}"#)
+            let collection = try await store.collection()
+            try await store.engine.fill(
+                (0..<20).map { json("{\"_id\":\($0),\"a\":\($0 % 4),\"b\":\($0)}") }, into: collection)
+            func ids(_ min: String?, _ max: String?) async throws -> [Int64] {
+                var query = FindQuery(filter: .everything)
+                query.hint = .name("index0")
+                query.keyRange = (min.map(json), max.map(json))
+                var run = QueryRun(query, on: collection)
+                return try await store.engine.next(&run, count: .max).compactMap { $0.int("_id") }
+            }
+            #expect(try await ids(#"{"a":1,"b":9}"#, #"{"a":2,"b":14}"#) == [9, 5, 1, 18])
+            #expect(try await ids(#"{"a":3,"b":7}"#, nil) == [7, 3])
+            #expect(try await ids(nil, #"{"a":0,"b":12}"#) == [16])
+            #expect(await errorCode { _ = try await ids(#"{"b":1}"#, nil) } == 51174)
+            #expect(await errorCode { _ = try await ids(#"{"a":2,"b":0}"#, #"{"a":1,"b":0}"#) } == 51175)
+        }
+
         @Test(
             "geographic filters: the same documents with and without an index",
             arguments: [#"{"key":{"l":"2dsphere"}}"#, #"{"key":{"l":"2d"}}"#, #"{"key":{"l":"2dsphere","n":1}}"#])

@@ -130,6 +130,7 @@ struct FindArguments {
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
         try apply(hint, to: &query, collator)
         query.bounds = try bounds(ValueOrder(collator))
+        if case .index = hint, min?.isEmpty == false || max?.isEmpty == false { query.keyRange = (min, max) }
         query.skip = skip
         query.limit = limit
         query.showsRecordID = showsRecordID

@@ -1,3 +1,4 @@
+internal import BSON
 internal import CommandModel
 package import Query
 
@@ -29,6 +30,11 @@ extension FindQuery {
         query.access = .collection
         guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
         let indexes = collection.readyIndexes
+        if let keyRange {
+            query.access = try Self.access(to: keyRange, by: hint, among: indexes, filter.collator)
+            if counting { query.access.noteUse() }
+            return query
+        }
         let planner = IndexPlanner(
             indexes.map { IndexCandidate(definition: $0.definition, facts: $0.facts, entries: 0) },
             describesBounds: describing)
@@ -36,8 +42,24 @@ extension FindQuery {
         do throws(CommandError) {
             query.access = Access(try planner.plan(request), of: indexes)
         } catch { throw .command(error) }
+        guard returnedKey != .nothing || query.access.isByTable else {
+            throw .command(CommandError(.notImplemented, "returnKey is supported for the index on _id only"))
+        }
         if counting { query.access.noteUse() }
         return query
+    }
+
+    /// The keys between `min` and `max` of the hinted index, whatever the filter says.
+    private static func access(
+        to range: (min: Document?, max: Document?), by hint: IndexHint?, among indexes: [SecondaryIndex],
+        _ collator: Collator?
+    ) throws(StorageError) -> Access {
+        guard let hint, let index = indexes.first(where: { hint.means($0.definition) }) else { return .collection }
+        do throws(CommandError) {
+            let keys = try IndexRange(
+                min: range.min, max: range.max, of: index.definition, collator: collator)
+            return .keys(KeyScan(index, [keys.interval]))
+        } catch { throw .command(error) }
     }
 
     private func mayUseSecondaryKeys(of collection: Collection) -> Bool {
@@ -92,6 +114,13 @@ extension FindQuery {
 }
 
 extension Access {
+    fileprivate var isByTable: Bool {
+        switch self {
+        case .undecided, .collection, .nothing: true
+        case .keys, .union: false
+        }
+    }
+
     fileprivate func noteUse() {
         switch self {
         case .undecided, .collection, .nothing: return

@@ -20,6 +20,8 @@ package struct FindQuery: Sendable {
     package var wantsNaturalOrder = false
     /// The index to use.
     package var hint: IndexHint?
+    /// `min` and `max` on that index; either may be missing.
+    package var keyRange: (min: Document?, max: Document?)?
     /// `min` and `max`.
     package var bounds: IDBounds?
     /// How the documents are found.
