@@ -82,7 +82,7 @@ struct ParameterTests {
                 #""getParameter": {"allParameters": 1, "setAt": "runtime"}"#,
                 [
                     "cursorTimeoutMillis", "internalQueryMaxBlockingSortMemoryUsageBytes", "logLevel", "quiet",
-                    "transactionLifetimeLimitSeconds",
+                    "transactionLifetimeLimitSeconds", "ttlMonitorEnabled", "ttlMonitorSleepSecs",
                 ]
             ),
             (#""getParameter": {"allParameters": true, "setAt": "startup"}, "logLevel": 1"#, []),

@@ -99,7 +99,7 @@ extension ExpressionCompiler {
                 ErrorCode(2_942_507),
                 "The $sort element value must be either 1 or -1 or an object, found: \(order.type.alias)")
         }
-        guard let sign = number.asInt64Exact, abs(sign) == 1 else {
+        guard let sign = number.asInt64Exact, sign == 1 || sign == -1 else {
             throw CommandError(ErrorCode(2_942_506), "The $sort element value must be either 1 or -1")
         }
         return .whole(isDescending: sign < 0)
@@ -108,7 +108,7 @@ extension ExpressionCompiler {
     private func orderFields(_ document: RawDocument) throws(CommandError) -> ArenaList<ArrayOrderOperator.OrderField> {
         var fields: [ArrayOrderOperator.OrderField] = []
         for element in document {
-            guard let sign = element.value.number?.asInt64Exact, abs(sign) == 1, element.key.count > 0 else {
+            guard let sign = element.value.number?.asInt64Exact, sign == 1 || sign == -1, element.key.count > 0 else {
                 throw CommandError(
                     ErrorCode(2_942_505), "The $sortArray sort pattern is invalid at '\(element.key.string)'")
             }

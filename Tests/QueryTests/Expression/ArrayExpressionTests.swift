@@ -98,6 +98,7 @@ import Testing
             (#"{"$map": {"input": [1], "as": "", "in": 1}}"#, 9), (#"{"$map": {"input": 1, "in": 1}}"#, 16883),
             (#"{"$reduce": {"input": [1], "in": 1}}"#, 40078), (#"{"$zip": {"inputs": []}}"#, 34465),
             (#"{"$sortArray": {"input": [1], "sortBy": 2}}"#, 2_942_506),
+            (#"{"$sortArray": {"input": [1], "sortBy": {"$numberLong": "-9223372036854775808"}}}"#, 2_942_506),
             (#"{"$firstN": {"n": 0, "input": [1]}}"#, 7_548_606), (#"{"$minN": {"n": 1, "input": null}}"#, 5_788_200),
             (#"{"$map": {"input": [1], "in": "$$value"}}"#, 17276),
         ] as [(String, Int32)])
