@@ -54,6 +54,32 @@ struct RandomIndexes {
         return "{\(names.map { #""\#($0)":\#(value(depth: depth, arrays: arrays))"# }.joined(separator: ","))}"
     }
 
+    /// A document of small numbers, and a filter for such: what is found by ranges.
+    mutating func plainObject(arrays: Bool) -> String {
+        let names = ["a", "b", "c"].filter { _ in !isOneIn(4) }
+        return "{\(names.map { #""\#($0)":\#(plainValue(depth: 2, arrays: arrays))"# }.joined(separator: ","))}"
+    }
+
+    private mutating func plainValue(depth: Int, arrays: Bool) -> String {
+        guard depth > 0 else { return "\(below(6))" }
+        switch below(6) {
+        case 0,
+            1 where arrays:
+            return "[\((0..<below(4)).map { _ in plainValue(depth: depth - 1, arrays: false) }.joined(separator: ","))]"
+        case 2: return #"{"b":\#(plainValue(depth: 0, arrays: false)),"c":\#(below(6))}"#
+        default: return "\(below(6))"
+        }
+    }
+
+    mutating func plainFilter() -> String {
+        let conditions = (0..<1 + below(2)).map { _ in
+            let operand = below(6)
+            let name = pick(["$eq", "$gt", "$gte", "$lt", "$lte", "$ne"])
+            return #""\#(pick(["a", "b", "c", "a.b", "a.c"]))":{"\#(name)":\#(operand)}"#
+        }
+        return "{\(conditions.joined(separator: ","))}"
+    }
+
     mutating func condition(depth: Int) -> String {
         switch below(depth > 0 ? 17 : 12) {
         case 0, 1: #"{"$eq":\#(operand())}"#
@@ -65,8 +91,7 @@ struct RandomIndexes {
         case 7: #"{"$nin":[\#(operand()),\#(operand())]}"#
         case 8: #"{"$exists":\#(pick(["true", "false"]))}"#
         case 9:
-            "{\"$type\":"
-                + pick([#""int""#, #""number""#, #""array""#, #""null""#, #""string""#, #"["null","number"]"#]) + "}"
+            #"{"$type":\#(pick([#""int""#, #""number""#, #""array""#, #""null""#, #"["string","null"]"#]))}"#
         case 10: #"{"$regex":"\#(pick(["x", "^x", "^xy", "^x?", "^x.*"]))"}"#
         case 11: pick([#"{"$size":1}"#, #"{"$mod":[2,0]}"#, #"{"$bitsAllSet":1}"#])
         case 12: #"{"$all":[\#(operand()),\#(operand())]}"#
@@ -96,6 +121,13 @@ struct RandomIndexes {
             if !paths.contains(path) { paths.append(path) }
         }
         return "{\(paths.map { #""\#($0)":\#(pick(["1", "-1"]))"# }.joined(separator: ","))}"
+    }
+
+    /// The first fields of a key pattern, perhaps from behind.
+    mutating func order(of pattern: Document) -> String {
+        let fields = pattern.withRaw { $0.map { ($0.key.string, $0.value.int32 ?? 1) } }
+        let sign: Int32 = isOneIn(2) ? 1 : -1
+        return "{\(fields.prefix(1 + below(fields.count)).map { #""\#($0)":\#(sign * $1)"# }.joined(separator: ","))}"
     }
 
     mutating func specification() -> String {
