@@ -208,6 +208,7 @@ extension CommandTable {
         _ context: CommandContext
     ) async throws(StorageError) -> CommandReply {
         let view = try await ViewTarget(arguments.namespace, with: arguments.stages, arguments.collation, context)
+        try arguments.hint.check(in: view)
         return try await view.reading(context) { () async throws(StorageError) in
             let (source, output) = try source(of: arguments, on: view, environment, request, context)
             return try await firstBatch(of: try await view.run(source, context), output, arguments, request, context)

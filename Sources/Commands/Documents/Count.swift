@@ -36,6 +36,7 @@ extension CommandTable {
         _ namespace: Namespace, _ arguments: CountArguments, _ request: CommandRequest, _ context: CommandContext
     ) async throws(StorageError) -> Int64 {
         let view = try await ViewTarget(namespace, arguments.collation, context)
+        try arguments.hint.check(in: view)
         return try await view.reading(context) { () async throws(StorageError) in
             let query = try StorageError.of { () throws(CommandError) in
                 try arguments.query(view.collator, request, context)

@@ -46,6 +46,7 @@ extension CommandTable {
                 try usedHint.check(in: collection)
                 if collection.view != nil {
                     let view = try await ViewTarget(namespace, usedCollation, context)
+                    try usedHint.check(in: view)
                     return try await view.reading(context) { () async throws(StorageError) in
                         let (query, collector) = try StorageError.of { () throws(CommandError) in
                             try compile(view.collator)

@@ -236,6 +236,7 @@ extension CommandTable {
         _ context: CommandContext, _ compile: (Collator?) throws(CommandError) -> FindQuery
     ) async throws(StorageError) -> CommandReply {
         let view = try await ViewTarget(arguments.namespace, arguments.collation, context)
+        try arguments.hint.check(in: view)
         return try await view.reading(context) { () async throws(StorageError) in
             let query = try StorageError.of { () throws(CommandError) in try compile(view.collator) }
             let stages = try StorageError.of { () throws(CommandError) in try query.stages() }

@@ -22,10 +22,14 @@ enum Hint: Sendable {
 
     /// Only where there is a collection can an index be missing.
     func check(in collection: Collection) throws(StorageError) {
-        // That of a view is one of the collection that it shows.
+        // That of a view is one of the collection that it shows: see below.
         guard case .index(let hint) = self, collection.view == nil else { return }
         let isThere = collection.readyIndexes.contains { !$0.definition.isHidden && hint.means($0.definition) }
         if !isThere { throw .command(Self.notFound) }
+    }
+
+    func check(in view: ViewTarget) throws(StorageError) {
+        if let collection = view.collection { try check(in: collection) }
     }
 
     /// Tells a query which index to use.
