@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import subprocess
+import time
 from contextlib import contextmanager
 
 from generator import Result, checked
@@ -32,6 +33,12 @@ TRANSFER = ("BEGIN ISOLATION LEVEL REPEATABLE READ;\n"
             "UPDATE documents SET doc = :doc::bytea WHERE id = int8send(:high);\n"
             "COMMIT;\n")
 
+# As an SQL user would write down what `load` stores.
+ITEM_COLUMNS = ('(id bigint PRIMARY KEY, n int NOT NULL, "group" int NOT NULL, name text NOT NULL, '
+                "created timestamptz NOT NULL, padding text NOT NULL) WITH (fillfactor = 90)")
+ITEM_NAME = "a document of the load generator"
+ITEM_INDEXES = ['("group")', "(created DESC)", '(name, "group")']
+
 SCRIPTS = {
     "bulk": "INSERT INTO inserted (id, doc) SELECT uuid_send(gen_random_uuid()), :doc::bytea "
             f"FROM generate_series(1, {BATCH});\n",
@@ -42,6 +49,12 @@ SCRIPTS = {
     "hot": "UPDATE documents SET doc = :doc::bytea WHERE id = int8send(0);\n",
     "scan": "SELECT rid, doc FROM documents;\n",
     "pop": POP,
+    "find indexed": '\\set group random(0, 999)\nSELECT * FROM items WHERE "group" = :group LIMIT 10;\n',
+    "update indexed": PICK_KEY + "UPDATE items SET n = n + 1 WHERE id = :key;\n",
+    "insert indexed": "\\set key random(1, 1000000000000)\n\\set group :key % 1000\n"
+                      "\\set created 1700000000 + :key % 100000000\n"
+                      f"INSERT INTO inserted_items VALUES (:key, 0, :group, '{ITEM_NAME}', to_timestamp(:created), "
+                      ":padding);\n",
     "refill": REFILL,
     "transfer": PICK_TWO_KEYS + TRANSFER,
     # Looks at a byte of every document and finds none.
@@ -65,6 +78,7 @@ class PgBench:
         # Line 4 is the port, line 5 the directory of the socket.
         self.connection = ["--port", lines[3], "--host", lines[4], "--username", "martlet"]
         self.document = "\\x" + bytes(i * 7 % 26 + 97 for i in range(size)).hex()
+        self.padding = "".join(chr(i * 7 % 26 + 97) for i in range(max(size - 120, 1)))
         for name, script in SCRIPTS.items():
             with open(self._path(name), "w") as file:
                 file.write(script)
@@ -76,6 +90,24 @@ class PgBench:
             self._psql("load", f"CREATE TABLE {table} (id bytea PRIMARY KEY, rid bigint GENERATED ALWAYS AS IDENTITY, "
                                "doc bytea NOT NULL) WITH (fillfactor = 90)")
         self._psql("load", "CREATE SEQUENCE tasks")
+
+    def build_indexes(self, documents):
+        """Fills a table with typed columns; the seconds that its three indexes take."""
+        for table in ("items", "inserted_items"):
+            self._psql("load", f"DROP TABLE IF EXISTS {table}")
+            self._psql("load", f"CREATE TABLE {table} {ITEM_COLUMNS}")
+        self._psql("load", f"INSERT INTO items SELECT n, 0, n % 1000, '{ITEM_NAME}', to_timestamp(1700000000 + n), "
+                           f"'{self.padding}' FROM generate_series(0, {documents - 1}) n")
+        self._psql("load", "VACUUM ANALYZE items")
+        self.checkpoint()
+        start = time.monotonic()
+        self._create_indexes("items")
+        seconds = time.monotonic() - start
+        self._create_indexes("inserted_items")
+        return seconds
+
+    def _create_indexes(self, table):
+        self._psql("load", "; ".join(f"CREATE INDEX ON {table} {columns}" for columns in ITEM_INDEXES))
 
     def _prepare(self, documents):
         if documents != self.documents:
@@ -115,7 +147,7 @@ class PgBench:
                    "--client", str(clients), "--jobs", str(min(clients, os.cpu_count())),
                    "--time", str(self.seconds), "--max-tries", str(TRIES_MAX),
                    "--define", f"documents={self.documents}", "--define", f"keys={keys}",
-                   "--define", f"doc={self.document}"]
+                   "--define", f"doc={self.document}", "--define", f"padding={self.padding}"]
         for script in scripts:
             name, *weight = script.split("@")
             command += ["--file", "@".join([self._path(name), *weight])]

@@ -254,6 +254,9 @@ bool run_workload(const options_t *options, const workload_t *workload)
     if (options->analysts > 0) {
         report_analysts(options, &helpers);
     }
+    if (options->indexed) {
+        print_index_seconds();
+    }
     bool exact = true;
     if (workload->verify) {
         exact = workload->verify(first, &clients.totals);

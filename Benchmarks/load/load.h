@@ -89,6 +89,7 @@ uint32_t random_below(client_t *client, uint32_t bound);
 int32_t random_key(client_t *client);
 
 /* documents.c */
+void print_index_seconds(void);
 void make_padding(int document_size);
 void append_fields(bson_t *document, int number);
 void prepare_documents(client_t *client);

@@ -4,6 +4,7 @@ package import Logging
 package import NIOCore
 package import Postgres
 package import Query
+internal import SQL
 package import Synchronization
 
 /// What commands use to read and write documents.
@@ -14,7 +15,7 @@ package final class StorageEngine: Sendable {
     package let catalog: Catalog
     package let cursors = CursorRegistry()
     package let metrics: StorageMetrics
-    let readers: DatabasePool<PointReadWorker>
+    let readers: DatabasePool<ReadWorker>
     let writers: DatabasePool<WriteWorker>
     let general: DatabasePool<GeneralWorker>
     let analytics: DatabasePool<GeneralWorker>
@@ -35,7 +36,7 @@ package final class StorageEngine: Sendable {
     package static let staleRetriesMax = 5
 
     package init(
-        readers: DatabasePool<PointReadWorker>, writers: DatabasePool<WriteWorker>,
+        readers: DatabasePool<ReadWorker>, writers: DatabasePool<WriteWorker>,
         general: DatabasePool<GeneralWorker>, analytics: DatabasePool<GeneralWorker>,
         replica: DatabasePool<GeneralWorker>? = nil, transactions: TransactionRegistry,
         routing: ReadRouting = ReadRouting(), spill: SpillDirectory = SpillDirectory(),
@@ -138,7 +139,7 @@ extension StorageEngine {
     ) async throws(StorageError) -> ByteBuffer? {
         let result: Result<ByteBuffer?, StorageError> = await withUnsafeContinuation { continuation in
             readers.submit(
-                PointRead(collection: collection, key: key, deadline: deadline, continuation: continuation))
+                .point(PointRead(collection: collection, key: key, deadline: deadline, continuation: continuation)))
         }
         return try result.get()
     }
@@ -173,10 +174,29 @@ extension StorageEngine {
         if query.preference == .bySize, run.foreignRows(estimates) >= routing.threshold {
             query.preference = .secondaryButCurrent
         }
-        return try await reading(query, in: collection, until: deadline) { connection throws(StorageError) in
+        let pool = pool(for: query, in: collection)
+        if pool == .general, let plan = run.shortPlan(for: batch) {
+            let rows = try await self.rows(of: plan, until: deadline)
+            var (batch, run) = (batch, run)
+            try run.take(rows, of: plan, into: &batch, deadline: deadline)
+            return (batch, run)
+        }
+        return try await reading(on: pool, until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)
             return (batch, run)
+        }
+    }
+
+    /// Few rows, read together with what others read.
+    private func rows(of plan: ScanPlan, until deadline: Deadline) async throws(StorageError) -> StatementResult {
+        let statement = plan.statement.commented(deadline.comment)
+        return try await repeatingReads(until: deadline) { () async throws(StorageError) in
+            let result: Result<StatementResult, StorageError> = await withUnsafeContinuation { continuation in
+                readers.submit(
+                    .rows(RowsRead(statement: statement, deadline: deadline, continuation: continuation)))
+            }
+            return try result.get()
         }
     }
 }

@@ -11,7 +11,7 @@ enum TestEngine {
     static func make() -> Result<StorageEngine, PostgresError> {
         Result { () throws(PostgresError) in
             StorageEngine(
-                readers: try pool(PointReadWorker()), writers: try pool(WriteWorker()),
+                readers: try pool(ReadWorker()), writers: try pool(WriteWorker()),
                 general: try pool(GeneralWorker()), analytics: try pool(GeneralWorker()),
                 transactions: TransactionRegistry(lanes: TransactionLanes(pool: try pool(GeneralWorker()))))
         }

@@ -24,7 +24,7 @@ final class TestStore: Sendable {
 
     let engine: StorageEngine
     let database: ConnectionOptions
-    private let readers: DatabasePool<PointReadWorker>
+    private let readers: DatabasePool<ReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
     private let analytics: DatabasePool<GeneralWorker>
@@ -37,7 +37,7 @@ final class TestStore: Sendable {
         keyed = keyed.setting("enable_seqscan", "off").setting("enable_bitmapscan", "off")
         keyed = keyed.setting("lock_timeout", "30ms")
         readers = try DatabasePool(
-            worker: PointReadWorker(),
+            worker: ReadWorker(),
             options: PoolOptions(
                 name: "readers", connection: keyed, threadCount: sizes.readers,
                 routing: .shared(.gather(threshold: 16)), batchMax: 128))

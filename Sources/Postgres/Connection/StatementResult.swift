@@ -4,7 +4,8 @@ internal import CLibPQ
 /// borrowed from it.
 ///
 /// Values are in PostgreSQL's binary format. A row or column that does not exist reads as NULL, as libpq has it.
-package final class StatementResult {
+// Safety: nothing changes in it once it is made, and libpq lets any thread read and clear a PGresult.
+package final class StatementResult: @unchecked Sendable {
     private let handle: OpaquePointer
 
     init(adopting handle: OpaquePointer) {

@@ -19,7 +19,7 @@ package final class Backend: Sendable {
     /// As PostgreSQL calls itself: `15.4`.
     package let postgresVersion: String
     private let embedded: EmbeddedServer?
-    private let readers: DatabasePool<PointReadWorker>
+    private let readers: DatabasePool<ReadWorker>
     private let writers: DatabasePool<WriteWorker>
     private let general: DatabasePool<GeneralWorker>
     private let analytics: DatabasePool<GeneralWorker>
@@ -65,7 +65,7 @@ package final class Backend: Sendable {
         self.embedded = embedded
         postgresVersion = version
         readers = try DatabasePool(
-            worker: PointReadWorker(),
+            worker: ReadWorker(),
             options: PoolOptions(
                 name: "readers", connection: connection.forKeyLookups(application: "martlet-readers"),
                 threadCount: sizes.readers, routing: .shared(.gather(threshold: 16)), batchMax: 128))

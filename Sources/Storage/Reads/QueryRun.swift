@@ -178,6 +178,27 @@ package struct QueryRun: Sendable {
         }
     }
 
+    /// The statement that gives the next batch, where one of few rows is all it takes: see ``ReadWorker``.
+    func shortPlan(for batch: ReplyBatch) -> ScanPlan? {
+        guard pipeline == nil, !isDrained, limitRemaining != 0, !collection.isCapped, query.filter.near == nil,
+            query.counters == nil, sorted == nil, !query.isBlockingSort(in: collection)
+        else { return nil }
+        let branches = query.scanPlans(collection)
+        guard branches.count == 1, let branch = branches.first else { return nil }
+        let plan = nextPlan(branch, for: batch)
+        return plan.isShort ? plan : nil
+    }
+
+    /// Fills a batch with the rows of ``shortPlan(for:)``.
+    mutating func take(
+        _ rows: StatementResult, of plan: ScanPlan, into batch: inout ReplyBatch, deadline: Deadline
+    ) throws(StorageError) {
+        guard !isExhausted, !batch.isFull else { return }
+        query.patience?.renew { deadline.failure }
+        try take(.result(rows), of: plan, into: &batch, deadline)
+        isExhausted = isDrained
+    }
+
     /// How many rows of other collections the pipeline may read by scans.
     func foreignRows(_ estimates: RowEstimates) -> Int64 {
         guard let reader, let pipeline else { return 0 }
@@ -233,12 +254,17 @@ package struct QueryRun: Sendable {
         _ branch: ScanPlan, into batch: inout Sink, on connection: Connection, deadline: Deadline
     ) throws(StorageError) {
         let plan = nextPlan(branch, for: batch)
+        try take(.connection(connection), of: plan, into: &batch, deadline)
+    }
+
+    private mutating func take<Sink: RowSink>(
+        _ rows: RowSource, of plan: ScanPlan, into batch: inout Sink, _ deadline: Deadline
+    ) throws(StorageError) {
         var isDone = false
         var awaitsPosition = plan.includesPosition
         var isSkippedBySQL = plan.offset != nil
         let query = query
-        let isComplete = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) {
-            row throws(StorageError) in
+        let isComplete = try rows.forEachRow(of: plan, deadline) { row throws(StorageError) in
             if awaitsPosition {
                 awaitsPosition = false
                 try checkPosition(row)

@@ -113,8 +113,15 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection, until deadline: Deadline,
         _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
+        try await reading(on: pool(for: query, in: collection), until: deadline, body)
+    }
+
+    func reading<R: Sendable>(
+        on pool: ReadRouting.Pool, until deadline: Deadline,
+        _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
+    ) async throws(StorageError) -> R {
         let pool =
-            switch pool(for: query, in: collection) {
+            switch pool {
             case .general: general
             case .analytics: analytics
             case .replica: replica ?? analytics

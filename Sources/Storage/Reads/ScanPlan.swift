@@ -72,6 +72,15 @@ package struct ScanPlan: Sendable {
     /// some keys in another order it might go through all rows in that order.)
     package var isExactInOrder: Bool { isExact && points == nil && keys == nil && order.isByID }
 
+    /// Whether PostgreSQL looks at few rows and gives all of them.
+    var isShort: Bool {
+        guard let rowLimit, rowLimit <= Scanner.plainSelectRowsMax, offset ?? 0 <= Scanner.plainSelectRowsMax else {
+            return false
+        }
+        // The keys of many intervals are all put in order before the first comes.
+        return keys.map { $0.intervals.count <= 1 } ?? true
+    }
+
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
     /// document, `rid`, `id`.
     package var statement: Statement {

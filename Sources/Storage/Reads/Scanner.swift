@@ -83,7 +83,7 @@ struct Scanner {
         connection.enqueue(plan.statement.commented(deadline.comment))
         connection.enqueueSync()
         let result = try receive()
-        let isComplete = try visitRows(of: result, plan, visit)
+        let isComplete = try Self.visitRows(of: result, plan, deadline, visit)
         try receiveSync()
         return isComplete
     }
@@ -138,7 +138,7 @@ struct Scanner {
         while !isDrained {
             let result = try receive()
             isDrained = result.rowCount == 0
-            guard try visitRows(of: result, plan, visit) else { return false }
+            guard try Self.visitRows(of: result, plan, deadline, visit) else { return false }
             try deadline.check()
             if !isDrained {
                 fetchRows = Self.nextFetchRows(after: result, current: fetchRows)
@@ -152,8 +152,32 @@ struct Scanner {
         connection.enqueue(.once("FETCH \(rows) FROM scan"))
     }
 
-    private func visitRows(
-        of result: borrowing StatementResult, _ plan: ScanPlan,
+    /// As many rows as make up ``fetchBytes``, growing at most fourfold at once.
+    private static func nextFetchRows(after result: borrowing StatementResult, current: Int) -> Int {
+        var bytes = 0
+        let sample = min(result.rowCount, 16)
+        guard sample > 0 else { return current }
+        for row in 0..<sample { bytes += result.bytes(row: row, column: 1)?.count ?? 0 }
+        let fitting = fetchBytes / max(bytes / sample, 1)
+        return max(1, min(fitting, current * 4, fetchRowsMax))
+    }
+
+    private func receive() throws(StorageError) -> StatementResult {
+        do throws(PostgresError) { return try connection.next() } catch { throw .postgres(error) }
+    }
+
+    private func receiveSync() throws(StorageError) {
+        do throws(PostgresError) { try connection.nextSync() } catch { throw .postgres(error) }
+    }
+}
+
+// Rows that are here.
+extension Scanner {
+    /// Calls `visit` for each row of a result until it gives false.
+    ///
+    /// - Returns: whether all rows were visited.
+    static func visitRows(
+        of result: StatementResult, _ plan: ScanPlan, _ deadline: Deadline,
         _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
         let isByID = plan.keys == nil && plan.order.isByID
@@ -175,7 +199,7 @@ struct Scanner {
         return true
     }
 
-    private func isFirst(
+    private static func isFirst(
         _ keys: KeyScan, _ key: UnsafeRawBufferPointer, _ document: RawDocument, _ earlier: [KeyScan]
     ) throws(StorageError) -> Bool {
         do throws(CommandError) {
@@ -183,22 +207,22 @@ struct Scanner {
             return try keys.isFirst(key, of: document)
         } catch { throw .command(error) }
     }
+}
 
-    /// As many rows as make up ``fetchBytes``, growing at most fourfold at once.
-    private static func nextFetchRows(after result: borrowing StatementResult, current: Int) -> Int {
-        var bytes = 0
-        let sample = min(result.rowCount, 16)
-        guard sample > 0 else { return current }
-        for row in 0..<sample { bytes += result.bytes(row: row, column: 1)?.count ?? 0 }
-        let fitting = fetchBytes / max(bytes / sample, 1)
-        return max(1, min(fitting, current * 4, fetchRowsMax))
-    }
+/// Where the rows of a plan come from.
+enum RowSource {
+    case connection(Connection)
+    /// They were read before.
+    case result(StatementResult)
 
-    private func receive() throws(StorageError) -> StatementResult {
-        do throws(PostgresError) { return try connection.next() } catch { throw .postgres(error) }
-    }
-
-    private func receiveSync() throws(StorageError) {
-        do throws(PostgresError) { try connection.nextSync() } catch { throw .postgres(error) }
+    func forEachRow(
+        of plan: ScanPlan, _ deadline: Deadline, _ visit: (borrowing Scanner.Row) throws(StorageError) -> Bool
+    ) throws(StorageError) -> Bool {
+        switch self {
+        case .connection(let connection):
+            try Scanner(on: connection, deadline: deadline).forEachRow(of: plan, visit)
+        case .result(let result):
+            try Scanner.visitRows(of: result, plan, deadline, visit)
+        }
     }
 }
