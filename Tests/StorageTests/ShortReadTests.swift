@@ -1,7 +1,9 @@
 import BSON
 import CommandModel
+import Metrics
 import Postgres
 import Query
+import SQL
 import Testing
 
 @testable import Storage
