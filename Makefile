@@ -7,7 +7,7 @@ LISTEN ?= 127.0.0.1:27017
 FUZZ_ROUNDS ?= 20000
 SOURCES := Package.swift Sources Tests sql
 
-.PHONY: help deps build run test unit integration drivers bench study format lint fuzz clean
+.PHONY: help deps build run test unit integration drivers bench study deb format lint fuzz clean
 
 help:
 	@echo 'run          serve on $(LISTEN)              (LISTEN=host:port)'
@@ -18,6 +18,7 @@ help:
 	@echo 'bench        throughput and latency, beside pgbench on the same PostgreSQL'
 	@echo 'study        write strategies under contention, into docs/study (STUDY=--quick)'
 	@echo 'fuzz         random input for longer         (FUZZ_ROUNDS=n)'
+	@echo 'deb          a Debian package, in ..'
 	@echo 'deps build format lint clean'
 
 deps:
@@ -62,6 +63,11 @@ study: build
 fuzz: deps debug
 	MARTLET_FUZZ_ROUNDS=$(FUZZ_ROUNDS) swift test --skip-build --disable-xctest --filter '[Ff]uzz|[Rr]andom'
 	BAD_INPUT_ROUNDS=$(FUZZ_ROUNDS) FUZZ_SECONDS=200 Tests/Drivers/run bad_input fuzz
+
+deb: deps
+	scripts/install-dependencies package
+	dpkg-buildpackage --build=binary --unsigned-changes --unsigned-source --no-check-builddeps
+	lintian --fail-on error ../martlet_*.changes
 
 format:
 	swift format format --in-place --parallel --recursive $(SOURCES)

@@ -18,12 +18,12 @@ package struct RowsRead: Sendable {
 /// Runs the short reads that arrived together as one pipeline: one round trip for all of them.
 ///
 /// The obvious place for a `find` by a secondary index is the general pool, where a request has a connection for
-/// itself. But it takes PostgreSQL little longer than a lookup by `_id`, and a thread to wake, two switches of tasks and
-/// two calls of the kernel for each are then a good part of its cost, as is planning: only statements by key may keep
-/// one plan. Measured, ten documents of 1.2 kB by an index take 180 µs of processor time here, 305 there. In exchange
-/// nothing may run long, since those behind it wait, and nothing can be cancelled once it was sent. So only plans come
-/// whose rows all count, up to a bound, and the rows go out as they came: filters, projections and whatever else may
-/// take its time run elsewhere.
+/// itself. But it takes PostgreSQL little longer than a lookup by `_id`, and a thread to wake, two switches of tasks
+/// and two calls of the kernel for each are then a good part of its cost, as is planning: only statements by key may
+/// keep one plan. Measured, ten documents of 1.2 kB by an index take 180 µs of processor time here, 305 there. In
+/// exchange nothing may run long, since those behind it wait, and nothing can be cancelled once it was sent. So only
+/// plans come whose rows all count, up to a bound, and the rows go out as they came: filters, projections and whatever
+/// else may take its time run elsewhere.
 package struct ReadWorker: DatabaseWorker {
     package typealias Request = ReadRequest
 
