@@ -154,6 +154,7 @@ extension StorageEngine {
             return (batch, run)
         }
         var run = run
+        if run.isUndecided { await prepareStatistics(of: run.collection) }
         try run.choose()
         do throws(StorageError) {
             return try await fillFromTable(batch, from: run, deadline: deadline)

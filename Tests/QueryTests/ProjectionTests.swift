@@ -106,7 +106,8 @@ struct ProjectionTests {
         let sort = try SortPattern(compiling: json(#"{"a":-1,"_id":1}"#))
         var builder = DocumentBuilder()
         try json(#"{"_id":1,"a":[3,4]}"#).withRaw {
-            try projection.write($0, into: &builder, facts: RowFacts(recordID: 7, sort: sort, usesIDIndex: true))
+            let facts = RowFacts(recordID: 7, sort: sort, indexKey: json(#"{"_id":1}"#))
+            try projection.write($0, into: &builder, facts: facts)
         }
         #expect(builder.finish() == json(expected))
     }

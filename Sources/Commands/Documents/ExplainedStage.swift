@@ -142,6 +142,7 @@ extension ExplainedStage {
         }
         switch query.access {
         case .nothing: return ExplainedStage("EOF")
+        case .keys(let keys) where keys.mergedFields > 0 && !countsBySQL: return fetched(merged(keys, query))
         case .keys(let keys): return fetched(scan(keys, isCounted: countsBySQL))
         case .union(let scans):
             var union = ExplainedStage("OR")
@@ -191,7 +192,23 @@ extension ExplainedStage {
 extension ExplainedStage {
     private static let idPattern = Document { $0.append("_id", int32: 1) }
 
-    private static func scan(_ keys: KeyScan, isCounted: Bool) -> ExplainedStage {
+    /// A walk for each beginning of the keys.
+    private static func merged(_ keys: KeyScan, _ query: FindQuery) -> ExplainedStage {
+        var walks: [[FieldBounds]] = [[]]
+        for (place, field) in keys.fieldBounds.enumerated() {
+            let choices = place < keys.mergedFields ? field.intervals.map { [$0] } : [field.intervals]
+            walks = walks.flatMap { walk in
+                choices.map { walk + [FieldBounds(path: field.path, intervals: $0)] }
+            }
+        }
+        var stage = ExplainedStage("SORT_MERGE") { builder in
+            builder.append("sortPattern", .document(query.sort?.specification ?? .empty))
+        }
+        stage.inputs = walks.map { scan(keys, isCounted: false, bounds: $0) }
+        return stage
+    }
+
+    private static func scan(_ keys: KeyScan, isCounted: Bool, bounds: [FieldBounds]? = nil) -> ExplainedStage {
         ExplainedStage(isCounted ? "COUNT_SCAN" : "IXSCAN") { builder in
             let definition = keys.index.definition
             builder.append("keyPattern", .document(definition.keyPattern))
@@ -204,7 +221,7 @@ extension ExplainedStage {
             builder.append("isUnique", bool: definition.isUnique)
             builder.append("isSparse", bool: definition.isSparse)
             builder.append("isPartial", bool: definition.partialFilter != nil)
-            writeWalk(isReversed: keys.isReversed, keys.fieldBounds, &builder)
+            writeWalk(isReversed: keys.isReversed, bounds ?? keys.fieldBounds, &builder)
         }
     }
 
@@ -267,7 +284,7 @@ extension ExplainedStage {
         }
         // It is a specification without fault.
         guard let definition = try? IndexDefinition(specification) else { return [] }
-        let index = IndexCandidate(definition: definition, facts: IndexFacts(), entries: 0)
+        let index = IndexCandidate(definition: definition, facts: IndexFacts())
         return IndexPlanner([index], describesBounds: true).bounds(of: query.filter, in: index)?.fieldBounds ?? []
     }
 }

@@ -186,6 +186,7 @@ extension Explanation {
         guard var query, let collection else { return settled }
         if let operation = context.operation { query.deadline = context.deadline(of: operation.request) }
         let asked = query
+        await context.engine.prepareStatistics(of: collection)
         settled.query = try await context.engine.mapped { () async throws(StorageError) in
             try asked.choosingAccess(in: collection, counting: false, describing: true)
         }

@@ -134,7 +134,7 @@ struct FindArguments {
         query.skip = skip
         query.limit = limit
         query.showsRecordID = showsRecordID
-        if returnsKey { query.returnedKey = query.usesIDIndex ? .id : .nothing }
+        query.returnsKey = returnsKey
         query.isTailable = isTailable
         return query
     }
@@ -312,7 +312,7 @@ extension CommandError {
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
     func singleKey(in collection: Collection) -> SingleKey? {
-        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, returnedKey == .none,
+        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, !returnsKey,
             projection?.needsFacts != true
         else { return nil }
         let constraint = KeyConstraint(of: filter, in: collection)

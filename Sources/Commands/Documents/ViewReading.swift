@@ -93,7 +93,7 @@ extension FindQuery {
     ///
     /// - Throws: what concerns the rows of a table, which a view does not have.
     func stages() throws(CommandError) -> [Stage] {
-        guard bounds == nil, !showsRecordID, returnedKey == .none, filter.near == nil,
+        guard bounds == nil, !showsRecordID, !returnsKey, filter.near == nil,
             projection?.needsFacts != true, !naturalDescending, sort?.order != .natural(ascending: false)
         else {
             throw CommandError(

@@ -2,13 +2,13 @@
 package struct IndexCandidate: Sendable {
     package let definition: IndexDefinition
     package let facts: IndexFacts
-    /// About how many keys are in it.
-    package let entries: Int64
+    /// nil where PostgreSQL has none, or where the collection is small.
+    package let statistics: KeyStatistics?
 
-    package init(definition: IndexDefinition, facts: IndexFacts, entries: Int64) {
+    package init(definition: IndexDefinition, facts: IndexFacts, statistics: KeyStatistics? = nil) {
         self.definition = definition
         self.facts = facts
-        self.entries = entries
+        self.statistics = statistics
     }
 }
 
@@ -23,7 +23,21 @@ package struct IndexBounds: Sendable {
     /// Per field of the index, as `explain` shows them.
     package let fieldBounds: [FieldBounds]
     /// How many fields, from the first one on, have one value each.
-    package let equalityFields: Int
+    package var equalityFields = 0
+    /// How many fields, from the first one on, have values but no ranges.
+    package var pointFields = 0
+    /// How many bytes of each interval's bounds are those of fields with several values each, where the order of what
+    /// comes behind is asked for; see ``IndexScan/mergedFields``.
+    package var mergedBytes: [Int] = []
+
+    package init(
+        intervals: [KeyInterval], isExact: Bool = false, isOfWholeKeys: Bool = false, fieldBounds: [FieldBounds] = []
+    ) {
+        self.intervals = intervals
+        self.isExact = isExact
+        self.isOfWholeKeys = isOfWholeKeys
+        self.fieldBounds = fieldBounds
+    }
 
     /// All keys.
     package var isFull: Bool { intervals == [.everything] }
@@ -34,6 +48,11 @@ package struct FieldBounds: Sendable, Equatable {
     package let path: String
     /// MongoDB's text form: `[1, 5)`, in the order in which the index has them.
     package let intervals: [String]
+
+    package init(path: String, intervals: [String]) {
+        self.path = path
+        self.intervals = intervals
+    }
 }
 
 /// How the documents of a query are found.
@@ -56,6 +75,11 @@ package struct IndexScan: Sendable {
     package let isReversed: Bool
     /// Documents come in the order that the query asked for; of several keys of a document the first one counts.
     package let providesSort: Bool
+    /// That order is the one behind so many fields, which have several values each: the walks through these values,
+    /// each in the order asked for, are to be merged. 0 for the order of the keys.
+    package var mergedFields = 0
+    /// About how many keys are in the bounds; nil where there are no statistics.
+    package var expectedKeys: Double?
 }
 
 extension KeyInterval {

@@ -2,19 +2,50 @@ internal import BSON
 
 // Whether the keys of an index come in the order of a sort.
 extension BoundsBuilder {
-    enum Direction { case forward, backward }
+    /// How to walk over the keys to meet documents in the order of a sort.
+    struct Walk: Equatable {
+        var isBackward = false
+        /// See ``IndexScan/mergedFields``.
+        var mergedFields = 0
+    }
 
-    /// The direction in which a walk over the keys within the bounds meets documents in the order of `sort`, each by
-    /// its first key there; nil when neither does.
+    /// As many walks are merged at most; as in MongoDB.
+    private static let mergedMax = 200
+
+    /// The walk over the keys within the bounds that meets documents in the order of `sort`, each by its first key
+    /// there; nil when there is none.
     ///
     /// Fields of the index that have the same value in all documents of the result may stand between those of the
-    /// sort. The place of a document with several values for a field is that of its least (or greatest) one, be it in
-    /// the bounds or not: such a field must be free of bounds, and so must be what shares an array with it.
-    func direction(of sort: SortPattern, _ candidate: IndexCandidate, _ demands: Demands) -> Direction? {
+    /// sort. Fields with several values may stand before them: a walk for each, and these are merged. The place of a
+    /// document with several values for a field is that of its least (or greatest) one, be it in the bounds or not:
+    /// such a field must be free of bounds, and so must be what shares an array with it.
+    func walk(for sort: SortPattern, _ demands: Demands) -> Walk? {
         // The order of keys that are cut is not that of their values.
         guard !facts.hasCutKeys, sort.collator?.collation == order.collator?.collation else { return nil }
         guard sort.fields.allSatisfy({ $0.source == .path }) else { return nil }
-        var position = 0
+        if let direction = direction(of: sort, demands, from: 0) { return Walk(isBackward: direction == .backward) }
+        guard let first = sort.fields.first(where: { !isConstant($0.path, demands) }),
+            let start = fields.firstIndex(where: { $0.path == first.path }),
+            areMergeable(demands.sets[..<start]), let direction = direction(of: sort, demands, from: start)
+        else { return nil }
+        return Walk(isBackward: direction == .backward, mergedFields: start)
+    }
+
+    private func areMergeable(_ sets: ArraySlice<IntervalSet>) -> Bool {
+        var count = 1
+        for set in sets {
+            guard set.isOfPoints, set.intervals.count <= Self.mergedMax else { return false }
+            count *= set.intervals.count
+            guard count <= Self.mergedMax else { return false }
+        }
+        return count > 1
+    }
+
+    private enum Direction { case forward, backward }
+
+    /// - Parameter start: the first field whose order counts.
+    private func direction(of sort: SortPattern, _ demands: Demands, from start: Int) -> Direction? {
+        var position = start
         var direction: Direction?
         for field in sort.fields where !isConstant(field.path, demands) {
             while position < fields.count, fields[position].path != field.path, isPassable(position, demands) {

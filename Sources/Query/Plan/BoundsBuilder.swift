@@ -114,16 +114,21 @@ struct BoundsBuilder {
         constraint.width + (isSparse && constraint.set.contains(.null) ? 1 : 0)
     }
 
-    func bounds(_ demands: Demands) -> IndexBounds {
+    /// - Parameter mergedFields: the values of so many fields are what walks begin with that are to be merged.
+    func bounds(_ demands: Demands, mergedFields: Int = 0) -> IndexBounds {
         var keys = KeyIntervals()
-        for (field, set) in zip(fields, demands.sets) {
-            keys.append(set, isDescending: field.kind == .descending)
+        for (position, field) in fields.enumerated() {
+            keys.append(demands.sets[position], isDescending: field.kind == .descending)
+            if position + 1 == mergedFields { keys.mark() }
         }
         let intervals = keys.finish()
-        return IndexBounds(
+        var bounds = IndexBounds(
             intervals: intervals, isExact: demands.isExact && !keys.isWidened,
-            isOfWholeKeys: keys.isOfPoints && !keys.isWidened, fieldBounds: describes ? describe(demands) : [],
-            equalityFields: demands.sets.prefix { $0.onlyPoint != nil }.count)
+            isOfWholeKeys: keys.isOfPoints && !keys.isWidened, fieldBounds: describes ? describe(demands) : [])
+        bounds.equalityFields = demands.sets.prefix { $0.onlyPoint != nil }.count
+        bounds.pointFields = demands.sets.prefix { $0.isOfPoints }.count
+        bounds.mergedBytes = keys.markedBytes(of: intervals)
+        return bounds
     }
 
     private func describe(_ demands: Demands) -> [FieldBounds] {

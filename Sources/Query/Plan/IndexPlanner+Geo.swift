@@ -10,12 +10,11 @@ extension IndexPlanner {
     ) -> PlannedScan? {
         let intervals = Self.intervals(of: candidate.definition, for: query.filter, conjuncts)
         guard let intervals = intervals ?? (isHinted ? [.everything] : nil) else { return nil }
-        let bounds = IndexBounds(
-            intervals: intervals, isExact: false, isOfWholeKeys: false, fieldBounds: [], equalityFields: 0)
-        let keys = Double(max(candidate.entries, 1)) * (bounds.isFull ? 1 : Self.partOfRegion)
+        let bounds = IndexBounds(intervals: intervals)
+        let (keys, isMeasured) = keys(in: bounds, candidate, guess: bounds.isFull ? 1 : Self.partOfRegion)
         return PlannedScan(
-            position: position, bounds: bounds, isReversed: false, providesSort: false, keys: max(keys, 1),
-            isMeasured: false)
+            position: position, bounds: bounds, isReversed: false, providesSort: false, keys: keys,
+            isMeasured: isMeasured, fieldCount: candidate.definition.fields.count)
     }
 
     /// A guess at how much of everything lies in a region that somebody asks for.

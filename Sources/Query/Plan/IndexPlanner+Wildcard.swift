@@ -18,11 +18,11 @@ extension IndexPlanner {
             for constraint in conjuncts.flatMap({ $0.constraints(on: field) }) {
                 guard let bounds = Self.bounds(constraint, at: name, isOnly: conjuncts.count == 1 && !isMultikey)
                 else { continue }
-                let keys = max(constraint.width * Double(max(candidate.entries, 1)), 1)
+                let (keys, isMeasured) = keys(in: bounds, candidate, guess: constraint.width)
                 if let best, best.keys <= keys { continue }
                 best = PlannedScan(
                     position: position, bounds: bounds, isReversed: false, providesSort: false, keys: keys,
-                    isMeasured: false)
+                    isMeasured: isMeasured, fieldCount: candidate.definition.fields.count)
             }
         }
         return best
@@ -44,8 +44,7 @@ extension IndexPlanner {
         guard constraint.provesPresence else { return nil }
         let place = WildcardPath(path)
         if constraint.set.isEverything {
-            return IndexBounds(
-                intervals: [place.subtree], isExact: false, isOfWholeKeys: false, fieldBounds: [], equalityFields: 0)
+            return IndexBounds(intervals: [place.subtree])
         }
         // Documents and arrays have no keys themselves.
         let containers = IntervalSet([ValueInterval.bracket(of: .document), ValueInterval.bracket(of: .array)])
@@ -53,9 +52,11 @@ extension IndexPlanner {
         var keys = KeyIntervals(behind: place.own)
         keys.append(constraint.set, isDescending: false)
         let intervals = keys.finish()
-        return IndexBounds(
+        var bounds = IndexBounds(
             intervals: intervals, isExact: isOnly && constraint.isExact && !keys.isWidened,
-            isOfWholeKeys: keys.isOfPoints && !keys.isWidened, fieldBounds: [],
-            equalityFields: constraint.set.onlyPoint == nil ? 0 : 1)
+            isOfWholeKeys: keys.isOfPoints && !keys.isWidened)
+        bounds.equalityFields = constraint.set.onlyPoint == nil ? 0 : 1
+        bounds.pointFields = constraint.set.isOfPoints ? 1 : 0
+        return bounds
     }
 }

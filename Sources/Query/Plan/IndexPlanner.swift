@@ -24,26 +24,25 @@ package struct PlanRequest: Sendable {
 ///
 /// Each index gives at most one scan: the intervals of its keys that the filter needs, walked in the direction that
 /// gives the order asked for if there is one. Branches of an `$or` may each have an index of their own. Scans compare
-/// by the rows they are expected to read, by guesses like PostgreSQL's without a histogram, or by what
-/// ``selectivity`` knows. As in MongoDB a scan with bounds, or one that saves sorting, goes before reading the
-/// whole collection, as long as the caller does not know better.
+/// by the rows they are expected to read: by ``KeyStatistics`` where there are some, else by guesses like PostgreSQL's
+/// without a histogram. As in MongoDB a scan with bounds, or one that saves sorting, goes before reading the whole
+/// collection, as long as statistics do not say otherwise.
 package struct IndexPlanner: Sendable {
-    /// Of an index, by its position, the part of its keys that lies in an interval, as PostgreSQL's statistics have
-    /// it; nil where they say nothing.
-    package typealias Selectivity = @Sendable (_ position: Int, _ interval: KeyInterval) -> Double?
-
     /// Indexes that are ready, in the order in which they were made.
     package let candidates: [IndexCandidate]
     /// About how many documents there are.
-    package var rows: Int64
+    private let rows: Double
+    /// Whether that is more than a guess.
+    private let knowsRows: Bool
     /// Whether plans tell bounds as `explain` shows them.
-    package var describesBounds: Bool
-    package var selectivity: Selectivity?
+    private let describesBounds: Bool
 
-    package init(_ candidates: [IndexCandidate], rows: Int64 = 0, describesBounds: Bool = false) {
+    package init(_ candidates: [IndexCandidate], describesBounds: Bool = false) {
         self.candidates = candidates
-        self.rows = rows
         self.describesBounds = describesBounds
+        // Statistics lag behind, and a plan may be used for long: nothing is taken for smaller than this.
+        rows = candidates.reduce(Self.rowsMin) { max($0, $1.statistics?.documents ?? 0) }
+        knowsRows = rows > Self.rowsMin
     }
 
     /// The keys that a filter needs of one index; nil when the index does not hold all documents that match.
@@ -74,15 +73,11 @@ package struct IndexPlanner: Sendable {
     /// The first of two that are equally good.
     private func better(_ left: PlanChoice, _ right: PlanChoice) -> PlanChoice {
         // What a client made an index for is not overruled by guesses.
-        if left.readsAll, !right.isMeasured || rows < Self.rowsToMeasure { return right }
+        if left.readsAll, !right.isMeasured || !knowsRows { return right }
         return right.rank < left.rank ? right : left
     }
 
-    /// Statistics lag behind, and a plan may be used for long: nothing is taken for smaller than this.
-    private static let rowsMin: Int64 = 1_000
-
-    /// From so many documents on a scan of the collection may be better than an index that does not say much.
-    private static let rowsToMeasure = 1_000
+    private static let rowsMin = 1_000.0
 }
 
 // MARK: Scans
@@ -107,12 +102,25 @@ struct PlannedScan {
     let bounds: IndexBounds
     let isReversed: Bool
     let providesSort: Bool
+    /// See ``IndexScan/mergedFields``.
+    var mergedFields = 0
     /// Keys expected in the bounds.
     let keys: Double
     let isMeasured: Bool
+    /// Of the index.
+    let fieldCount: Int
 
     var plan: IndexScan {
-        IndexScan(position: position, bounds: bounds, isReversed: isReversed, providesSort: providesSort)
+        IndexScan(
+            position: position, bounds: bounds, isReversed: isReversed, providesSort: providesSort,
+            mergedFields: mergedFields, expectedKeys: isMeasured ? keys : nil)
+    }
+
+    /// Without an order.
+    var unordered: IndexScan {
+        IndexScan(
+            position: position, bounds: bounds, isReversed: false, providesSort: false,
+            expectedKeys: isMeasured ? keys : nil)
     }
 }
 
@@ -136,12 +144,17 @@ extension IndexPlanner {
             candidate, filterCollator: query.filter.collator, describes: describesBounds)
         let demands = builder.demands(of: conjuncts, known: implication.impliedMembers(of: conjuncts))
         guard isHinted || !definition.isSparse || demands.provesPresence else { return nil }
-        let bounds = builder.bounds(demands)
-        let direction = query.sort.flatMap { builder.direction(of: $0, candidate, demands) }
-        let (keys, isMeasured) = keys(in: bounds, position, candidate, demands)
+        var walk = query.sort.flatMap { builder.walk(for: $0, demands) }
+        var bounds = builder.bounds(demands, mergedFields: walk?.mergedFields ?? 0)
+        if let merged = walk?.mergedFields, merged > 0, bounds.mergedBytes.isEmpty {
+            walk = nil
+            bounds = builder.bounds(demands)
+        }
+        let (keys, isMeasured) = keys(in: bounds, candidate, guess: demands.width)
         return PlannedScan(
-            position: position, bounds: bounds, isReversed: direction == .backward, providesSort: direction != nil,
-            keys: keys, isMeasured: isMeasured)
+            position: position, bounds: bounds, isReversed: walk?.isBackward == true, providesSort: walk != nil,
+            mergedFields: walk?.mergedFields ?? 0, keys: keys, isMeasured: isMeasured,
+            fieldCount: definition.fields.count)
     }
 
     private func hinted(
@@ -164,28 +177,18 @@ extension IndexPlanner {
     }
 
     /// How many keys a scan meets.
-    private func keys(
-        in bounds: IndexBounds, _ position: Int, _ candidate: IndexCandidate, _ demands: BoundsBuilder.Demands
+    ///
+    /// - Parameter part: of all keys, for want of statistics.
+    func keys(
+        in bounds: IndexBounds, _ candidate: IndexCandidate, guess part: Double
     ) -> (count: Double, isMeasured: Bool) {
-        let entries = Double(max(candidate.entries, Self.rowsMin))
         if candidate.definition.isUnique, bounds.isOfWholeKeys { return (Double(bounds.intervals.count), true) }
-        if let part = measured(bounds, position) { return (max(part * entries, 1), true) }
-        // One is certain of unique keys only.
-        return (max(demands.width * entries, 2), false)
-    }
-
-    private func measured(_ bounds: IndexBounds, _ position: Int) -> Double? {
-        guard let selectivity, !bounds.intervals.isEmpty else { return nil }
-        var sum = 0.0
-        let sample = bounds.intervals.prefix(Self.intervalsMeasured)
-        for interval in sample {
-            guard let part = selectivity(position, interval) else { return nil }
-            sum += part
+        if let statistics = candidate.statistics {
+            return (max(statistics.keys(in: bounds, fields: candidate.definition.fields.count), 1), true)
         }
-        return min(sum * Double(bounds.intervals.count) / Double(sample.count), 1)
+        // One is certain of unique keys only.
+        return (max(part * rows, 2), false)
     }
-
-    private static let intervalsMeasured = 100
 }
 
 // MARK: Alternatives
@@ -224,7 +227,7 @@ extension IndexPlanner {
     }
 
     private func collection(_ query: PlannedQuery) -> PlanChoice {
-        PlanChoice(collection: Double(max(rows, Self.rowsMin)), query)
+        PlanChoice(collection: rows, query)
     }
 }
 

@@ -14,6 +14,8 @@ struct KeyIntervals {
     /// Whether all keys are told by all their values.
     private(set) var isOfPoints = true
     private var isFinished = false
+    /// The beginnings at the mark; ascending.
+    private var marked: [[UInt8]] = []
 
     init() {}
 
@@ -42,6 +44,27 @@ struct KeyIntervals {
         isWidened = isWidened || !closed.isEmpty || set.intervals.count > most
         extend(by: set.widened(to: most), isDescending)
         isFinished = open.isEmpty
+    }
+
+    /// Remembers what stands there so far, if all of it is values.
+    mutating func mark() {
+        guard closed.isEmpty, !isFinished else { return }
+        marked = open.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// How many bytes of each interval stood there at the mark; empty when that cannot be told.
+    func markedBytes(of intervals: [KeyInterval]) -> [Int] {
+        var lengths: [Int] = []
+        var place = 0
+        // None of them is the beginning of another one.
+        for interval in intervals {
+            while place < marked.count, !interval.lower.starts(with: marked[place]) { place += 1 }
+            guard place < marked.count, !marked[place].successor.lexicographicallyPrecedes(interval.upper) else {
+                return []
+            }
+            lengths.append(marked[place].count)
+        }
+        return lengths
     }
 
     private mutating func extend(by set: IntervalSet, _ isDescending: Bool) {

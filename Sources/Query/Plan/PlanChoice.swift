@@ -6,43 +6,44 @@ struct PlanChoice {
     let readsAll: Bool
     /// How much is read is known rather than guessed.
     let isMeasured: Bool
-    /// Decides among equal costs: more fields with one value each first, then what saves sorting.
+    /// Decides among equal costs: more fields with one value each first, then what saves sorting, then fewer fields.
     private let equalityFields: Int
     private let providesSort: Bool
+    private let fieldCount: Int
 
     /// A document by its `_id` against one in the order of the table.
     private static let fetchCost = 3.0
+    /// A key without its document, sorted.
+    private static let keyCost = 0.3
     /// To compare once.
-    private static let compareCost = 0.1
+    private static let compareCost = 0.2
 
-    var rank: (Double, Int, Int) { (cost, -equalityFields, providesSort ? 0 : 1) }
+    var rank: (Double, Int, Int, Int) { (cost, -equalityFields, providesSort ? 0 : 1, fieldCount) }
 
     init(_ scan: PlannedScan, _ query: PlannedQuery) {
         let isSorted = scan.providesSort || query.sort == nil
         plan = .index(scan.plan)
+        let fetched = Self.read(scan.keys, of: scan.keys * (scan.bounds.isExact ? 1 : 0.5), isSorted, query)
         cost =
-            Self.read(scan.keys, of: scan.keys * (scan.bounds.isExact ? 1 : 0.5), isSorted, query) * Self.fetchCost
-            + (isSorted ? 0 : Self.sorting(scan.keys))
+            fetched * Self.fetchCost + (isSorted ? 0 : Self.sorting(scan.keys))
+            + (scan.mergedFields > 0 ? Self.merging(scan, query) : 0)
         readsAll = false
         isMeasured = scan.isMeasured
         equalityFields = scan.bounds.equalityFields
         providesSort = scan.providesSort
+        fieldCount = scan.fieldCount
     }
 
     init(union scans: [PlannedScan], _ query: PlannedQuery) {
         let keys = scans.reduce(0) { $0 + $1.keys }
         plan =
-            scans.isEmpty
-            ? .nothing
-            : .union(
-                scans.map { scan in
-                    IndexScan(position: scan.position, bounds: scan.bounds, isReversed: false, providesSort: false)
-                })
+            scans.isEmpty ? .nothing : .union(scans.map(\.unordered))
         cost = keys * Self.fetchCost + (query.sort == nil ? 0 : Self.sorting(keys))
         readsAll = false
         isMeasured = scans.allSatisfy(\.isMeasured)
         equalityFields = 0
         providesSort = false
+        fieldCount = scans.reduce(0) { $0 + $1.fieldCount }
     }
 
     /// - Parameter rows: of the collection.
@@ -59,6 +60,13 @@ struct PlanChoice {
         isMeasured = false
         equalityFields = 0
         providesSort = sortsByID
+        fieldCount = 0
+    }
+
+    /// The keys that are read to merge them: as many of each walk as are wanted altogether, where all of them count.
+    private static func merging(_ scan: PlannedScan, _ query: PlannedQuery) -> Double {
+        guard scan.bounds.isExact, let needed = query.request.matchesNeeded else { return scan.keys * keyCost }
+        return min(scan.keys, Double(needed) * Double(scan.bounds.intervals.count)) * keyCost
     }
 
     /// What is read until there is enough.

@@ -68,6 +68,8 @@ package struct Projection: Sendable {
     /// Whether ``write(_:into:facts:)`` must be told what the query knows of a document.
     package var needsFacts: Bool { !program.metadata.isEmpty }
 
+    package var needsIndexKey: Bool { program.metadata.contains(.indexKey) }
+
     package var needsSortKey: Bool { program.metadata.contains(.sortKey) }
 
     /// Appends the fields of `row` that the projection shows, and what it computes from them.

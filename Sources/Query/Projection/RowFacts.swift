@@ -5,13 +5,13 @@ package struct RowFacts {
     package var recordID: Int64
     /// The sort of the query, whose values are the sort key.
     package var sort: SortPattern?
-    /// Whether the document was found through the index on `_id`, the only one there is.
-    package var usesIDIndex: Bool
+    /// The fields of the key by which the document was found; nil where no index was used.
+    package var indexKey: Document?
 
-    package init(recordID: Int64, sort: SortPattern?, usesIDIndex: Bool) {
+    package init(recordID: Int64, sort: SortPattern?, indexKey: Document?) {
         self.recordID = recordID
         self.sort = sort
-        self.usesIDIndex = usesIDIndex
+        self.indexKey = indexKey
     }
 }
 
@@ -29,10 +29,7 @@ enum Metadata: Sendable {
             }
             builder.end()
         case .indexKey:
-            guard facts.usesIDIndex, let id = row["_id"] else { return }
-            builder.beginDocument(key)
-            builder.append("_id", id)
-            builder.end()
+            if let indexKey = facts.indexKey { builder.append(key, .document(indexKey)) }
         }
     }
 }

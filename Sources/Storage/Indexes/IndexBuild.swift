@@ -9,6 +9,8 @@ internal import SQL
 /// meanwhile, so this is for collections with few documents. The others have ``IndexBuilder``. The keys come before the
 /// constraint, so that PostgreSQL builds its index by sorting.
 struct IndexBuild {
+    /// From so many keys on plans want to know more of them; PostgreSQL would find it out some time later.
+    static let analyzedMin = 1_000
     private static let chunkRowsMax = 2_000
     private static let chunkBytes = 8 * 1024 * 1024
 
@@ -27,6 +29,7 @@ struct IndexBuild {
     func run(knowsAllFacts: Bool, on connection: Connection) throws(StorageError) {
         var facts = [IndexFacts](repeating: knowsAllFacts ? .all : IndexFacts(), count: indexes.count)
         var (after, rows): (Int64?, Int) = (nil, 64)
+        var count = 0
         while true {
             let chunk = try CatalogSQL.execute(
                 "SELECT rid, id, doc FROM \(table) WHERE rid > $1 ORDER BY rid LIMIT $2",
@@ -34,10 +37,14 @@ struct IndexBuild {
             for statement in try Self.insertions(of: chunk, into: indexes, of: collection, &facts) {
                 _ = try CatalogSQL.execute(statement.text, statement.parameters, on: connection)
             }
+            count += chunk.rowCount
             guard chunk.rowCount == rows, let last = chunk.int8(row: chunk.rowCount - 1, column: 0) else { break }
             (after, rows) = (last, Self.rows(after: chunk))
         }
-        for (index, facts) in zip(indexes, facts) { try finish(index, facts, on: connection) }
+        for (index, facts) in zip(indexes, facts) {
+            try finish(index, facts, on: connection)
+            if count >= Self.analyzedMin { try index.analyze(on: connection) }
+        }
     }
 
     /// How many rows to read after these.
@@ -85,6 +92,13 @@ struct IndexBuild {
                 .duplicateKey(
                     in: collection.namespace, index: definition.name, pattern: definition.keyPattern, values: nil))
         }
+    }
+}
+
+extension SecondaryIndex {
+    /// Lets PostgreSQL find out how its keys are distributed.
+    func analyze(on connection: Connection) throws(StorageError) {
+        _ = try CatalogSQL.execute("ANALYZE \(table) (key)", [], on: connection)
     }
 }
 

@@ -49,11 +49,25 @@ struct IndexBuilder: Sendable {
         }
         deadline.report(nil)
         switch machine.outcome {
-        case .ready, nil: note("index build ended", .info)
+        case .ready, nil:
+            await analyze()
+            note("index build ended", .info)
         case .failed(let error): note("index build aborted", .notice, ["error": "\(error.message)"])
         case .takenOver: note("index build taken over", .notice)
         }
         return machine.outcome ?? .takenOver
+    }
+
+    /// Of no consequence when it fails: PostgreSQL does it by itself some time later.
+    private func analyze() async {
+        guard done >= IndexBuild.analyzedMin else { return }
+        let ticket = ticket
+        _ = try? await transaction(deadline) { connection throws(StorageError) in
+            guard let collection = try CatalogSQL.find(uuid: ticket.uuid, on: connection) else { return }
+            for index in collection.readyIndexes where ticket.indexes.contains(index.number) {
+                try index.analyze(on: connection)
+            }
+        }
     }
 
     /// One action.

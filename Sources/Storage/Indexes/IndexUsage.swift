@@ -14,6 +14,7 @@ package final class IndexUsage: Sendable {
     private let operations = Atomic<Int64>(0)
     /// Milliseconds since 1970.
     package let since: Int64
+    let statistics = IndexStatistics()
 
     private struct Name: Hashable {
         let collection: [UInt8]

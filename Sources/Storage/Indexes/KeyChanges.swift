@@ -98,26 +98,23 @@ struct KeyChanges: Sendable {
     /// their own parameters begin at `$first`.
     func steps(first: Int) -> (text: String, parameters: [Parameter]) {
         var text = ""
-        var parameters: [Parameter] = []
-        func parameter(_ keys: [ByteBuffer]) -> Int {
-            parameters.append(.byteaArray(keys))
-            return first + parameters.count - 1
-        }
+        var bind = Binder(first: first)
         for (step, change) in changes.enumerated() {
             if !change.removed.isEmpty {
                 text += """
-                    , removed\(step) AS (DELETE FROM \(change.table) WHERE key = ANY ($\(parameter(change.removed))) \
-                    AND id = $1 AND EXISTS (SELECT FROM stored))
+                    , removed\(step) AS (DELETE FROM \(change.table) \
+                    WHERE key = ANY (\(bind(.byteaArray(change.removed)))) AND id = $1 AND EXISTS (SELECT FROM stored))
                     """
             }
             if !change.added.isEmpty {
                 text += """
                     , added\(step) AS (INSERT INTO \(change.table) (key, id) SELECT k.key, $1 \
-                    FROM unnest($\(parameter(change.added))::bytea[]) AS k (key) WHERE EXISTS (SELECT FROM stored))
+                    FROM unnest(\(bind(.byteaArray(change.added)))::bytea[]) AS k (key) \
+                    WHERE EXISTS (SELECT FROM stored))
                     """
             }
         }
-        return (text, parameters)
+        return (text, bind.parameters)
     }
 }
 

@@ -8,6 +8,10 @@ struct KeyRows {
         var ids: [ByteBuffer] = []
 
         var parameters: [Parameter] { [.byteaArray(keys), .byteaArray(ids)] }
+
+        func source(_ bind: inout Binder) -> String {
+            "unnest(\(bind(.byteaArray(keys)))::bytea[], \(bind(.byteaArray(ids)))::bytea[]) AS k (key, id)"
+        }
     }
 
     private var tables: [(name: String, rows: Rows)] = []
@@ -35,16 +39,14 @@ struct KeyRows {
     /// that are stored.
     func inserted(with documents: [Parameter], into collection: Collection) -> Statement {
         var text = "WITH stored AS (\(collection.sql.insertMany))"
-        var parameters = documents
+        var bind = Binder(documents)
         for (step, table) in tables.enumerated() {
-            let first = parameters.count + 1
             text += """
                 , added\(step) AS (INSERT INTO \(table.name) (key, id) SELECT k.key, k.id \
-                FROM unnest($\(first)::bytea[], $\(first + 1)::bytea[]) AS k (key, id) JOIN stored USING (id))
+                FROM \(table.rows.source(&bind)) JOIN stored USING (id))
                 """
-            parameters += table.rows.parameters
         }
-        return Statement(text + " SELECT id FROM stored", parameters)
+        return Statement(text + " SELECT id FROM stored", bind.parameters)
     }
 
     /// Takes them out again.

@@ -14,23 +14,41 @@ package struct KeyScan: Sendable {
     package let isExact: Bool
     /// The documents come in the order that the query asked for.
     package let providesSort: Bool
+    /// That order is the one behind so many fields: one walk for each beginning, and these are merged; 0 for one walk
+    /// in the order of the keys.
+    package let mergedFields: Int
+    /// How many bytes of the bounds are the beginning, by interval; empty where nothing is merged.
+    let mergedBytes: [Int]
     /// The intervals field by field, as `explain` shows them; empty where it did not ask.
     package let fieldBounds: [FieldBounds]
+    /// About how many keys there are; nil where there are no statistics.
+    private let expectedKeys: Double?
 
-    package init(
-        _ index: SecondaryIndex, _ intervals: [KeyInterval], isReversed: Bool = false, isExact: Bool = false,
-        providesSort: Bool = false, fieldBounds: [FieldBounds] = []
-    ) {
-        self.fieldBounds = fieldBounds
+    /// Some keys in their order, whatever the filter says.
+    package init(_ index: SecondaryIndex, _ intervals: [KeyInterval]) {
         self.index = index
         self.intervals = intervals
-        self.isReversed = isReversed
-        self.isExact = isExact
-        self.providesSort = providesSort
+        (isReversed, isExact, providesSort) = (false, false, false)
+        (mergedFields, mergedBytes) = (0, [])
+        fieldBounds = []
+        expectedKeys = nil
     }
 
-    /// A guess, as PostgreSQL makes it without a histogram.
+    init(_ index: SecondaryIndex, _ scan: IndexScan) {
+        self.index = index
+        intervals = scan.bounds.intervals
+        isReversed = scan.isReversed
+        isExact = scan.bounds.isExact
+        providesSort = scan.providesSort
+        mergedFields = scan.mergedFields
+        mergedBytes = scan.bounds.mergedBytes
+        fieldBounds = scan.bounds.fieldBounds
+        expectedKeys = scan.expectedKeys
+    }
+
+    /// Without statistics a guess, as PostgreSQL makes it without a histogram.
     func expectedRows(of rows: Int64) -> Int64 {
+        if let expectedKeys { return Int64(min(expectedKeys, 1e15)) }
         let isNarrow = intervals.allSatisfy { $0.upper.count > 1 && $0.lower.count > 1 }
         return min(rows, isNarrow ? Int64(clamping: intervals.count) * 100 : rows / 4)
     }
@@ -46,10 +64,41 @@ package struct KeyScan: Sendable {
     /// remember what it has seen.
     func isFirst(_ key: UnsafeRawBufferPointer, of document: RawDocument) throws(CommandError) -> Bool {
         guard index.mayRepeatDocuments else { return true }
-        let keys = try index.definition.keys(of: document).keys
-        let first = isReversed ? keys.last(where: contains) : keys.first(where: contains)
         // A document that has lost this key since is met by another one, or not at all.
-        return first.map { compare($0, key) == 0 } ?? false
+        return try firstKey(of: document).map { compare($0, key) == 0 } ?? false
+    }
+
+    /// The key by which the walk meets a document first.
+    private func firstKey(of document: RawDocument) throws(CommandError) -> ByteBuffer? {
+        let keys = try index.definition.keys(of: document).keys
+        guard isMerged else { return isReversed ? keys.last(where: contains) : keys.first(where: contains) }
+        let met = keys.filter(contains)
+        return isReversed ? met.max(by: precedes) : met.min(by: precedes)
+    }
+
+    /// The order in which merged walks come by keys.
+    private func precedes(_ left: ByteBuffer, _ right: ByteBuffer) -> Bool {
+        let order = compare(rest(of: left), rest(of: right))
+        return order == 0 ? compare(left, right) < 0 : order < 0
+    }
+
+    private func rest(of key: ByteBuffer) -> ByteBuffer {
+        guard let place = place(of: key) else { return key }
+        return key.getSlice(at: key.readerIndex + mergedBytes[place], length: key.readableBytes - mergedBytes[place])
+            ?? key
+    }
+
+    /// The values of the key by which the walk meets a document first; nil for one that it does not meet.
+    func keyValues(of document: RawDocument) -> Document? {
+        // What is stored has keys.
+        guard let key = try? firstKey(of: document) else { return nil }
+        return index.definition.keyValue(of: document, for: key)
+    }
+
+    /// Whether a position in the one walk is one in the other.
+    func isSameWalk(as other: KeyScan) -> Bool {
+        index.number == other.index.number && isReversed == other.isReversed && providesSort == other.providesSort
+            && mergedBytes == other.mergedBytes
     }
 
     /// Whether the walk comes by the document.
@@ -58,83 +107,18 @@ package struct KeyScan: Sendable {
     }
 
     private func contains(_ key: ByteBuffer) -> Bool {
+        place(of: key) != nil
+    }
+
+    /// The interval that a key lies in.
+    func place(of key: ByteBuffer) -> Int? {
         key.withUnsafeReadableBytes { key in
-            intervals.contains { interval in
+            intervals.firstIndex { interval in
                 interval.lower.withUnsafeBytes { compare(key, $0) >= 0 }
                     && interval.upper.withUnsafeBytes { compare(key, $0) < 0 }
             }
         }
     }
-}
 
-// As SQL. The keys are `k`, the documents `d`.
-extension KeyScan {
-    /// - Parameter position: behind which row to go on.
-    func statement(_ columns: String, of documents: String, after position: Position?, limit: Int?) -> Statement {
-        var parameters: [Parameter] = []
-        func parameter(_ value: Parameter) -> String {
-            parameters.append(value)
-            return "$\(parameters.count)"
-        }
-        var (keys, conditions) = source(intervals(after: position), parameter)
-        // A key of a unique index stands there once.
-        let isUnique = index.definition.isUnique
-        if let position {
-            let sign = isReversed ? "<" : ">"
-            let key = parameter(.bytea(position.key))
-            conditions.append(
-                isUnique ? "k.key \(sign) \(key)" : "(k.key, k.id) \(sign) (\(key), \(parameter(.bytea(position.id))))")
-        }
-        keys = "SELECT \(columns) FROM \(keys) JOIN \(documents) d ON d.id = k.id"
-        if !conditions.isEmpty { keys += " WHERE " + conditions.joined(separator: " AND ") }
-        let direction = isReversed ? " DESC" : ""
-        keys += " ORDER BY k.key\(direction)" + (isUnique ? "" : ", k.id\(direction)")
-        if let limit { keys += " LIMIT " + parameter(.int8(Int64(limit))) }
-        return Statement(keys, parameters)
-    }
-
-    /// How many documents have keys in the intervals.
-    var countStatement: Statement {
-        var parameters: [Parameter] = []
-        let (keys, conditions) = source(intervals) { value in
-            parameters.append(value)
-            return "$\(parameters.count)"
-        }
-        let what = index.mayRepeatDocuments ? "DISTINCT k.id" : "*"
-        let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        return Statement("SELECT count(\(what)) FROM \(keys)\(filter)", parameters)
-    }
-
-    /// A condition on `id`: that of a document with keys in the intervals.
-    func condition(_ parameter: (Parameter) -> String) -> String {
-        let (keys, conditions) = source(intervals, parameter)
-        let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        return "id IN (SELECT k.id FROM \(keys)\(filter))"
-    }
-
-    /// What to select from, and under which conditions.
-    private func source(
-        _ intervals: [KeyInterval], _ parameter: (Parameter) -> String
-    ) -> (text: String, conditions: [String]) {
-        if let only = intervals.first, intervals.count == 1 {
-            let (lower, upper) = (parameter(.bytes(only.lower)), parameter(.bytes(only.upper)))
-            return ("\(index.table) k", ["k.key >= \(lower)", "k.key < \(upper)"])
-        }
-        let lower = parameter(.bytesArray(intervals.map(\.lower)))
-        let upper = parameter(.bytesArray(intervals.map(\.upper)))
-        let text = """
-            unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) \
-            JOIN \(index.table) k ON k.key >= r.lower AND k.key < r.upper
-            """
-        return (text, [])
-    }
-
-    private func intervals(after position: Position?) -> [KeyInterval] {
-        guard let key = position?.key else { return intervals }
-        return intervals.filter { interval in
-            isReversed
-                ? interval.lower.withUnsafeBytes { compare(key, $0) >= 0 }
-                : interval.upper.withUnsafeBytes { compare(key, $0) < 0 }
-        }
-    }
+    var isMerged: Bool { !mergedBytes.isEmpty }
 }

@@ -35,6 +35,8 @@ package struct SecondaryIndex: Sendable {
         return definition.fields.map { Array($0.path.utf8.prefix { $0 != UInt8(ascii: ".") }) }
     }
 
+    var statistics: IndexStatistics { usage.statistics }
+
     /// Whether a document may have several keys between two bounds.
     var mayRepeatDocuments: Bool { facts.isMultikey || definition.wildcardScope != nil }
 

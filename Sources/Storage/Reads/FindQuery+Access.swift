@@ -29,37 +29,35 @@ extension FindQuery {
         var query = self
         query.access = .collection
         guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
-        let indexes = collection.readyIndexes
-        if let keyRange {
-            query.access = try Self.access(to: keyRange, by: hint, among: indexes, filter.collator)
-            if counting { query.access.noteUse() }
-            return query
-        }
-        let planner = IndexPlanner(
-            indexes.map { IndexCandidate(definition: $0.definition, facts: $0.facts, entries: 0) },
-            describesBounds: describing)
-        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint)
         do throws(CommandError) {
-            query.access = Access(try planner.plan(request), of: indexes)
+            query.access = try plannedAccess(among: collection.readyIndexes, describing: describing)
+            try query.checkIndexKey()
         } catch { throw .command(error) }
-        guard returnedKey != .nothing || query.access.isByTable else {
-            throw .command(CommandError(.notImplemented, "returnKey is supported for the index on _id only"))
-        }
         if counting { query.access.noteUse() }
         return query
+    }
+
+    private func plannedAccess(
+        among indexes: [SecondaryIndex], describing: Bool
+    ) throws(CommandError) -> Access {
+        if let keyRange { return try Self.access(to: keyRange, by: hint, among: indexes, filter.collator) }
+        let planner = IndexPlanner(
+            indexes.map {
+                IndexCandidate(definition: $0.definition, facts: $0.facts, statistics: $0.statistics.current)
+            },
+            describesBounds: describing)
+        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint)
+        return Access(try planner.plan(request), of: indexes)
     }
 
     /// The keys between `min` and `max` of the hinted index, whatever the filter says.
     private static func access(
         to range: (min: Document?, max: Document?), by hint: IndexHint?, among indexes: [SecondaryIndex],
         _ collator: Collator?
-    ) throws(StorageError) -> Access {
+    ) throws(CommandError) -> Access {
         guard let hint, let index = indexes.first(where: { hint.means($0.definition) }) else { return .collection }
-        do throws(CommandError) {
-            let keys = try IndexRange(
-                min: range.min, max: range.max, of: index.definition, collator: collator)
-            return .keys(KeyScan(index, [keys.interval]))
-        } catch { throw .command(error) }
+        let keys = try IndexRange(min: range.min, max: range.max, of: index.definition, collator: collator)
+        return .keys(KeyScan(index, [keys.interval]))
     }
 
     private func mayUseSecondaryKeys(of collection: Collection) -> Bool {
@@ -101,6 +99,34 @@ extension FindQuery {
         }
     }
 
+    private func checkIndexKey() throws(CommandError) {
+        guard needsIndexKey else { return }
+        let scans: [KeyScan] =
+            switch access {
+            case .keys(let scan): [scan]
+            case .union(let scans): scans
+            case .undecided, .collection, .nothing: []
+            }
+        guard let index = scans.first(where: { !$0.index.definition.showsKeys }) else { return }
+        throw CommandError(
+            .notImplemented, "the keys of index '\(index.index.definition.name)' cannot be shown: see returnKey")
+    }
+
+    /// Whether somebody wants to see by which key a document was found.
+    var needsIndexKey: Bool { returnsKey || projection?.needsIndexKey == true }
+
+    /// The values of that key: from the document, since keys cannot be turned back into values. Nil where no index was
+    /// used.
+    func indexKey(of document: RawDocument) -> Document? {
+        switch access {
+        case .keys(let scan): return scan.keyValues(of: document)
+        case .union(let scans): return scans.lazy.compactMap { $0.keyValues(of: document) }.first
+        case .undecided, .collection, .nothing: break
+        }
+        guard usesIDIndex, let id = document["_id"] else { return nil }
+        return Document { $0.append("_id", id) }
+    }
+
     /// Whether a cursor of this query can go on by another choice for the same query.
     func canGoOn(by other: FindQuery) -> Bool {
         switch (access, other.access) {
@@ -114,13 +140,6 @@ extension FindQuery {
 }
 
 extension Access {
-    fileprivate var isByTable: Bool {
-        switch self {
-        case .undecided, .collection, .nothing: true
-        case .keys, .union: false
-        }
-    }
-
     fileprivate func noteUse() {
         switch self {
         case .undecided, .collection, .nothing: return
@@ -133,21 +152,8 @@ extension Access {
         switch plan {
         case .collection: self = .collection
         case .nothing: self = .nothing
-        case .index(let scan): self = .keys(KeyScan(scan, of: indexes))
-        case .union(let branches):
-            self = .union(branches.map { KeyScan($0, of: indexes) })
+        case .index(let scan): self = .keys(KeyScan(indexes[scan.position], scan))
+        case .union(let scans): self = .union(scans.map { KeyScan(indexes[$0.position], $0) })
         }
-    }
-}
-
-extension KeyScan {
-    fileprivate init(_ scan: IndexScan, of indexes: [SecondaryIndex]) {
-        self.init(
-            indexes[scan.position], scan.bounds.intervals, isReversed: scan.isReversed, isExact: scan.bounds.isExact,
-            providesSort: scan.providesSort, fieldBounds: scan.bounds.fieldBounds)
-    }
-
-    fileprivate func isSameWalk(as other: KeyScan) -> Bool {
-        index.number == other.index.number && isReversed == other.isReversed && providesSort == other.providesSort
     }
 }

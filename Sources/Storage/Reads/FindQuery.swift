@@ -31,20 +31,14 @@ package struct FindQuery: Sendable {
     /// How much of it a sort holds.
     package var sortBytesMax = Sorter.memoryBytesMax
     package var showsRecordID = false
-    package var returnedKey = ReturnedKey.none
+    /// `returnKey`: the key by which a document was found, in the place of the document.
+    package var returnsKey = false
     /// Rows that were inserted later are left out: what is written into the collection while it is read.
     package var ridMax: Int64?
 
     /// Counts what the query looks at; nil but for `explain`.
     var counters: ScanCounters?
 
-    /// `returnKey`: the key by which a document was found, in the place of the document.
-    package enum ReturnedKey: Sendable {
-        case none
-        case id
-        /// No index was used: an empty document.
-        case nothing
-    }
     /// What is left of each document for the pipeline behind the query; nil for all of it.
     package var narrowing: Narrowing?
     /// A cursor that waits for more where others end.

@@ -59,6 +59,7 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection, counts: Bool
     ) async throws(StorageError) -> QueryProfile {
         let counters = ScanCounters()
+        await prepareStatistics(of: collection)
         var query = try query.choosingAccess(in: collection, counting: false, describing: true)
         query.counters = counters
         query.isTailable = false

@@ -75,6 +75,11 @@ package struct QueryRun: Sendable {
         sorted = SortedRecords(documents.map { Sorter.Entry(key: [], rid: 0, row: $0) })
     }
 
+    var isUndecided: Bool {
+        if case .undecided = query.access { return sorted == nil }
+        return false
+    }
+
     /// Decides how the documents are found, if nobody has.
     mutating func choose() throws(StorageError) {
         query = try query.choosingAccess(in: collection)
@@ -88,7 +93,7 @@ package struct QueryRun: Sendable {
         run.collection = collection
         run.query.access = .undecided
         try run.choose()
-        guard sorted != nil || query.canGoOn(by: run.query) else {
+        guard sorted != nil || position == nil && branch == 0 || query.canGoOn(by: run.query) else {
             throw .command(
                 CommandError(
                     .queryPlanKilled, "the index by which \(collection.namespace) was read is there no more"))
@@ -117,13 +122,9 @@ package struct QueryRun: Sendable {
             return
         }
         let stages = makeStages(pipeline)
-        // What is sorted is narrowed before.
-        let narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
         func fillThrough() throws(StorageError) -> Bool {
             try stages.fill(&batch, deadline: deadline) { sink throws(StorageError) in
-                sink.narrowing = narrowing
-                try fillRows(&sink, on: connection, deadline: deadline)
-                return isDrained
+                try feed(&sink, on: connection, deadline: deadline)
             }
         }
         isExhausted =
@@ -138,12 +139,21 @@ package struct QueryRun: Sendable {
     mutating func nextBatch(on connection: Connection, deadline: Deadline) throws(StorageError) -> Batch? {
         try choose()
         let stages = makeStages(pipeline ?? Pipeline())
-        let narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
         return try stages.next(deadline: deadline) { sink throws(StorageError) in
-            sink.narrowing = narrowing
-            try fillRows(&sink, on: connection, deadline: deadline)
-            return isDrained
+            try feed(&sink, on: connection, deadline: deadline)
         }
+    }
+
+    /// The next rows for the first stage.
+    ///
+    /// - Returns: whether there are no more.
+    private mutating func feed(
+        _ sink: inout BatchSink, on connection: Connection, deadline: Deadline
+    ) throws(StorageError) -> Bool {
+        // What is sorted is narrowed before.
+        sink.narrowing = query.isBlockingSort(in: collection) || sorted != nil ? nil : query.narrowing
+        try fillRows(&sink, on: connection, deadline: deadline)
+        return isDrained
     }
 
     private mutating func makeStages(_ pipeline: Pipeline) -> PipelineRun {
@@ -231,7 +241,7 @@ package struct QueryRun: Sendable {
             try skip(in: &rest, deadline)
             while !batch.isFull, limitRemaining != 0, let entry = try rest.peek() {
                 let isTaken = try entry.row.withRaw { raw throws(CommandError) in
-                    batch.needsFacts ? try batch.append(raw, facts(entry.rid)) : try batch.append(raw)
+                    batch.needsFacts ? try batch.append(raw, facts(entry.rid, raw)) : try batch.append(raw)
                 }
                 guard isTaken else { return }
                 _ = try rest.next()
@@ -301,7 +311,10 @@ package struct QueryRun: Sendable {
     private func nextPlan<Sink: RowSink>(_ branch: ScanPlan, for batch: Sink) -> ScanPlan {
         var plan = branch
         plan.after = position
-        plan.includesPosition = collection.isCapped && position != nil && plan.order == .insertion(descending: false)
+        // The keys of an index are not in the order in which documents go.
+        plan.includesPosition =
+            collection.isCapped && position != nil && plan.keys == nil
+            && plan.order == .insertion(descending: false)
         query.bound(&plan, skip: skipRemaining, wanted: min(batch.remaining, limitRemaining ?? .max))
         return plan
     }
@@ -317,12 +330,12 @@ package struct QueryRun: Sendable {
     ) throws(StorageError) -> Bool {
         do throws(CommandError) {
             guard batch.needsFacts else { return try batch.append(row.document) }
-            return try batch.append(row.document, facts(row.rid))
+            return try batch.append(row.document, facts(row.rid, row.document))
         } catch { throw .command(error) }
     }
 
-    private func facts(_ rid: Int64) -> RowFacts {
-        RowFacts(recordID: rid, sort: query.sort, usesIDIndex: query.usesIDIndex)
+    private func facts(_ rid: Int64, _ document: RawDocument) -> RowFacts {
+        RowFacts(recordID: rid, sort: query.sort, indexKey: query.needsIndexKey ? query.indexKey(of: document) : nil)
     }
 
     private func rowsWanted<Sink: RowSink>(by batch: Sink) -> Int? {

@@ -61,7 +61,14 @@ package struct ReadRouting: Sendable {
 /// How many rows the collections have, by PostgreSQL's statistics: read every few seconds for all of them together, so
 /// that no query has to ask.
 package final class RowEstimates: Sendable {
+    private struct Watched {
+        let statistics: IndexStatistics
+        /// When they were read.
+        let analyses: Int64
+    }
+
     private let rows = NIOLockedValueBox<[Int64: Int64]>([:])
+    private let watched = NIOLockedValueBox<[Int64: Watched]>([:])
 
     package init() {}
 
@@ -79,7 +86,37 @@ package final class RowEstimates: Sendable {
             rows[number] = count
         }
         self.rows.withLockedValue { $0 = rows }
+        try expireStatistics(on: connection)
     }
+
+    /// Wakes statistics of keys when they have changed.
+    ///
+    /// - Parameter index: its number.
+    func watch(_ statistics: IndexStatistics, of index: Int64, analyses: Int64) {
+        watched.withLockedValue { $0[index] = Watched(statistics: statistics, analyses: analyses) }
+    }
+
+    private func expireStatistics(on connection: Connection) throws(PostgresError) {
+        let watched = self.watched.withLockedValue { $0 }
+        guard !watched.isEmpty else { return }
+        let result = try connection.execute(
+            Statement(Self.analysesQuery, [.textArray(watched.keys.map { "keys_\($0)" })]))
+        var analyses: [Int64: Int64] = [:]
+        for row in 0..<result.rowCount {
+            guard let index = result.int8(row: row, column: 0) else { continue }
+            analyses[index] = result.int8(row: row, column: 1)
+        }
+        for (index, one) in watched where analyses[index] != one.analyses {
+            // Whoever reads them has them watched again; those of an index that is gone nobody reads.
+            self.watched.withLockedValue { $0[index] = nil }
+            one.statistics.expire()
+        }
+    }
+
+    private static let analysesQuery = """
+        SELECT substr(relname, 6)::bigint, pg_stat_get_analyze_count(oid) + pg_stat_get_autoanalyze_count(oid) \
+        FROM pg_class WHERE relnamespace = 'martlet'::regnamespace AND relname = ANY ($1)
+        """
 
     /// Live rows as counted by the statistics collector, which is seconds behind; not `reltuples`, which waits for an
     /// ANALYZE.

@@ -17,7 +17,7 @@ package struct ReplyBatch: Sendable {
     private let documentsMax: Int
     private let projection: Projection?
     private let showsRecordID: Bool
-    private let returnedKey: FindQuery.ReturnedKey
+    private let returnsKey: Bool
     private let origin: Int
 
     package init(into builder: DocumentBuilder, documentsMax: Int) {
@@ -30,12 +30,12 @@ package struct ReplyBatch: Sendable {
         self.documentsMax = documentsMax
         projection = query.projection
         showsRecordID = query.showsRecordID
-        returnedKey = query.returnedKey
+        returnsKey = query.returnsKey
         origin = builder.count
     }
 
     /// Whether more than the document goes into the reply.
-    var needsFacts: Bool { showsRecordID || returnedKey != .none || projection?.needsFacts == true }
+    var needsFacts: Bool { showsRecordID || returnsKey || projection?.needsFacts == true }
 
     package var isFull: Bool { count >= documentsMax }
     package var remaining: Int { documentsMax - count }
@@ -53,12 +53,10 @@ package struct ReplyBatch: Sendable {
     mutating func append(_ document: RawDocument, _ facts: RowFacts) throws(CommandError) -> Bool {
         guard count == 0 || builder.count - origin + document.bytes.count <= Self.bytesMax else { return false }
         builder.beginDocument(index: count)
-        switch returnedKey {
-        case .none:
+        if returnsKey {
+            facts.indexKey?.withRaw { key in for field in key { builder.append(field) } }
+        } else {
             try (projection ?? .identity).write(document, into: &builder, facts: facts)
-        case .id:
-            if let id = document["_id"] { builder.append("_id", id) }
-        case .nothing: break
         }
         if showsRecordID { builder.append("$recordId", int64: facts.recordID) }
         builder.end()

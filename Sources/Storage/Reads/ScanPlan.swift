@@ -110,49 +110,35 @@ package struct ScanPlan: Sendable {
     }
 
     private func select(_ columns: String) -> Statement {
-        var conditions: [String] = []
-        var parameters: [Parameter] = []
-        func add(_ condition: String, _ parameter: Parameter) {
-            parameters.append(parameter)
-            conditions.append("\(condition) $\(parameters.count)")
-        }
-        if !among.isEmpty {
-            let alternatives = among.map { keys in
-                keys.condition { parameter in
-                    parameters.append(parameter)
-                    return "$\(parameters.count)"
-                }
-            }
-            conditions.append("(" + alternatives.joined(separator: " OR ") + ")")
-        }
-        if let points {
-            parameters.append(.byteaArray(points))
-            conditions.append("id = ANY($\(parameters.count))")
-        }
-        if let lower { add(lower.isInclusive ? "id >=" : "id >", .bytea(lower.key)) }
-        if let upper { add(upper.isInclusive ? "id <=" : "id <", .bytea(upper.key)) }
-        if let ridMax { add("rid <=", .int8(ridMax)) }
-        switch after {
-        case .rid(let rid): add(order.isDescending ? "rid <" : includesPosition ? "rid >=" : "rid >", .int8(rid))
-        case .key(let key): add(order.isDescending ? "id <" : "id >", .bytea(key))
-        case .index, nil: break
-        }
-        var text = "SELECT \(columns) FROM \(collection.sql.table)"
-        if !conditions.isEmpty { text += " WHERE " + conditions.joined(separator: " AND ") }
+        var bind = Binder()
+        var text = "SELECT \(columns) FROM \(collection.sql.table)" + whereClause(conditions(&bind))
         switch order {
         case .insertion(let descending): text += descending ? " ORDER BY rid DESC" : " ORDER BY rid"
         case .id(let descending): text += descending ? " ORDER BY id DESC" : " ORDER BY id"
         case .unordered: break
         }
-        if let rowLimit {
-            parameters.append(.int8(Int64(rowLimit)))
-            text += " LIMIT $\(parameters.count)"
+        if let rowLimit { text += " LIMIT " + bind(.int8(Int64(rowLimit))) }
+        if let offset { text += " OFFSET " + bind(.int8(Int64(offset))) }
+        return Statement(text, bind.parameters)
+    }
+
+    private func conditions(_ bind: inout Binder) -> [String] {
+        var conditions: [String] = []
+        if !among.isEmpty {
+            conditions.append("(" + among.map { $0.condition(&bind) }.joined(separator: " OR ") + ")")
         }
-        if let offset {
-            parameters.append(.int8(Int64(offset)))
-            text += " OFFSET $\(parameters.count)"
+        if let points { conditions.append("id = ANY(" + bind(.byteaArray(points)) + ")") }
+        if let lower { conditions.append((lower.isInclusive ? "id >= " : "id > ") + bind(.bytea(lower.key))) }
+        if let upper { conditions.append((upper.isInclusive ? "id <= " : "id < ") + bind(.bytea(upper.key))) }
+        if let ridMax { conditions.append("rid <= " + bind(.int8(ridMax))) }
+        switch after {
+        case .rid(let rid):
+            let comparison = order.isDescending ? "<" : includesPosition ? ">=" : ">"
+            conditions.append("rid \(comparison) " + bind(.int8(rid)))
+        case .key(let key): conditions.append("id \(order.isDescending ? "<" : ">") " + bind(.bytea(key)))
+        case .index, nil: break
         }
-        return Statement(text, parameters)
+        return conditions
     }
 }
 

@@ -11,6 +11,7 @@ extension StorageEngine {
     package func count(
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
+        await prepareStatistics(of: collection)
         let query = try query.choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.count(query, in: collection, on: connection)
@@ -61,6 +62,7 @@ extension StorageEngine {
     package func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
+        await prepareStatistics(of: collection)
         let query = try query.choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.distinct(query, into: collector, in: collection, on: connection)

@@ -114,13 +114,24 @@ extension FilledIndex {
     func found(by scan: IndexScan, _ filter: Filter) throws -> [Document] {
         var met: [(key: [UInt8], document: Document)] = []
         for (document, keys) in documents where try filter.matches(document) {
-            let inside = keys.filter(scan.bounds.contain).map { Array($0.readableBytesView) }
-            let first = scan.isReversed ? inside.last : inside.first
+            let inside = keys.map { Array($0.readableBytesView) }.compactMap(scan.placeInOrder)
+            let first = scan.isReversed ? inside.max(by: precedes) : inside.min(by: precedes)
             if let first { met.append((first, document)) }
         }
-        met.sort {
-            scan.isReversed ? $1.key.lexicographicallyPrecedes($0.key) : $0.key.lexicographicallyPrecedes($1.key)
-        }
+        met.sort { scan.isReversed ? precedes($1.key, $0.key) : precedes($0.key, $1.key) }
         return met.map(\.document)
+    }
+
+    private func precedes(_ left: [UInt8], _ right: [UInt8]) -> Bool { left.lexicographicallyPrecedes(right) }
+}
+
+extension IndexScan {
+    /// What of a key counts for the order; nil for one that is not in the bounds.
+    fileprivate func placeInOrder(_ key: [UInt8]) -> [UInt8]? {
+        for (place, interval) in bounds.intervals.enumerated()
+        where !key.lexicographicallyPrecedes(interval.lower) && key.lexicographicallyPrecedes(interval.upper) {
+            return mergedFields > 0 ? Array(key.dropFirst(bounds.mergedBytes[place])) : key
+        }
+        return nil
     }
 }

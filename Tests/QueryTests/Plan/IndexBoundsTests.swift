@@ -153,7 +153,7 @@ struct IndexBoundsTests {
 
 /// An index named as its key pattern.
 func candidate(
-    _ specification: String, multikey: UInt32 = 0, hasCutKeys: Bool = false, entries: Int64 = 1000
+    _ specification: String, multikey: UInt32 = 0, hasCutKeys: Bool = false, statistics: KeyStatistics? = nil
 ) throws -> IndexCandidate {
     let raw = json(specification)
     let named = Document { builder in
@@ -162,7 +162,7 @@ func candidate(
     }
     return IndexCandidate(
         definition: try IndexDefinition(named),
-        facts: IndexFacts(multikeyFields: multikey, hasCutKeys: hasCutKeys), entries: entries)
+        facts: IndexFacts(multikeyFields: multikey, hasCutKeys: hasCutKeys), statistics: statistics)
 }
 
 extension String {

@@ -35,7 +35,17 @@ struct IndexPlannerTests {
             (#"{"a":-1}"#, 0, #"{}"#, #"{"a":-1}"#, "forward"),
             (#"{"a":1}"#, 0, #"{"a":{"$gt":1}}"#, #"{"a":1}"#, "forward"),
             (#"{"a":1}"#, 1, #"{}"#, #"{"a":1}"#, "forward"), (#"{"a":1}"#, 1, #"{"a":{"$gt":1}}"#, #"{"a":1}"#, nil),
-            (#"{"a":1,"b":1}"#, 0, #"{"a":{"$in":[1,2]}}"#, #"{"b":1}"#, nil),
+            (#"{"a":1,"b":1}"#, 0, #"{"a":{"$in":[1,2]}}"#, #"{"b":1}"#, "forward merged 1"),
+            (#"{"a":-1,"b":1}"#, 0, #"{"a":{"$in":[1,2]}}"#, #"{"b":-1}"#, "backward merged 1"),
+            (#"{"a":1,"b":1}"#, 1, #"{"a":{"$in":[1,2]}}"#, #"{"b":1}"#, "forward merged 1"),
+            (#"{"a":1,"b":1}"#, 2, #"{"a":{"$in":[1,2]},"b":{"$gt":1}}"#, #"{"b":1}"#, nil),
+            (#"{"a":1,"b":1,"c":1}"#, 0, #"{"a":{"$in":[1,2]},"b":{"$gt":1}}"#, #"{"b":1,"c":1}"#, "forward merged 1"),
+            (#"{"a":1,"b":1,"c":1}"#, 0, #"{"a":{"$in":[1,2]},"b":{"$in":[3,4]}}"#, #"{"c":-1}"#, "backward merged 2"),
+            (#"{"a":1,"b":1,"c":1}"#, 0, #"{"a":{"$in":[1,2]},"b":{"$gt":1}}"#, #"{"c":1}"#, nil),
+            (#"{"a":1,"b":1,"c":1}"#, 0, #"{"a":{"$in":[1,2]},"b":3}"#, #"{"c":1}"#, "forward merged 2"),
+            (#"{"a":1,"b":1}"#, 0, #"{"$or":[{"a":1},{"a":2}]}"#, #"{"b":1}"#, "forward merged 1"),
+            (#"{"a":1,"b":1}"#, 0, #"{"a":{"$in":[1,"x",3]},"b":{"$ne":5}}"#, #"{"b":1}"#, "forward merged 1"),
+            (#"{"x.a":1,"x.b":1}"#, 3, #"{"x.a":{"$in":[1,2]}}"#, #"{"x.b":1}"#, nil),
             (#"{"a":1,"b":1}"#, 0, #"{"a":{"$in":[1,2]}}"#, #"{"a":1,"b":1}"#, "forward"),
             (#"{"a":1,"b":1,"c":1}"#, 0, #"{"b":5}"#, #"{"a":1,"c":1}"#, "forward"),
             (#"{"a":1,"b":1,"c":1}"#, 2, #"{"b":5}"#, #"{"a":1,"c":1}"#, nil),
@@ -57,7 +67,9 @@ struct IndexPlannerTests {
             try Filter(compiling: json(filter)), sort: try SortPattern(compiling: json(sort)),
             hint: .name(index.definition.name))
         guard case .index(let scan) = try IndexPlanner([index]).plan(request), scan.providesSort else { return nil }
-        return scan.isReversed ? "backward" : "forward"
+        let merged = scan.mergedFields > 0 ? " merged \(scan.mergedFields)" : ""
+        #expect(scan.bounds.mergedBytes.count == (scan.mergedFields > 0 ? scan.bounds.intervals.count : 0))
+        return (scan.isReversed ? "backward" : "forward") + merged
     }
 
     @Test("a hint decides, also for an index that lacks documents")
@@ -69,22 +81,70 @@ struct IndexPlannerTests {
         #expect(errorCode { _ = try plan("{}", hint: .name("hidden")) } == 2)
     }
 
-    @Test("what is known of values goes before guesses")
-    func statistics() throws {
-        var planner = IndexPlanner(
-            [try candidate(#"{"key":{"a":1},"name":"a"}"#), try candidate(#"{"key":{"b":1},"name":"b"}"#)],
-            rows: 100_000)
-        let request = PlanRequest(try Filter(compiling: json(#"{"a":1,"b":{"$gt":1}}"#)))
-        #expect(name(try planner.plan(request), planner) == "a")
-        planner.selectivity = { position, _ in position == 0 ? 0.9 : 0.001 }
-        #expect(name(try planner.plan(request), planner) == "b")
+    @Test("more walks than 200 are not merged")
+    func mergedMax() throws {
+        let index = try candidate(#"{"key":{"a":1,"b":1}}"#)
+        for (count, expected) in [(200, "forward merged 1"), (201, nil)] as [(Int, String?)] {
+            let values = (0..<count).map(String.init).joined(separator: ",")
+            #expect(try direction(index, "{\"a\":{\"$in\":[\(values)]}}", #"{"b":1}"#) == expected)
+        }
+    }
+
+    /// 100,000 documents: `a` is 1 in nine of ten, `b` one of ten thousand numbers, `c` one of five.
+    private func skewed(_ keys: [String], _ filter: String, sort: String? = nil, limit: Int? = nil) throws -> String {
+        let statistics = try [
+            "a": known(distinct: 10_001, common: [("1", 0.9)], bounds: (0...100).map { "\($0 * 100 + 2)" }),
+            "b": known(distinct: 10_000, bounds: (0...100).map { "\($0 * 100)" }),
+            "c": known(distinct: 5, common: (0..<5).map { ("\($0)", 0.2) }),
+        ]
+        let planner = IndexPlanner(
+            try keys.map { key in
+                try candidate(#"{"key":{"\#(key)":1},"name":"\#(key)"}"#, statistics: statistics[key])
+            })
+        let request = PlanRequest(
+            try Filter(compiling: json(filter)), sort: try sort.map { try SortPattern(compiling: json($0)) },
+            matchesNeeded: limit)
+        return name(try planner.plan(request), planner)
+    }
+
+    private func known(
+        distinct: Double, common: [(String, Double)] = [], bounds: [String] = []
+    ) throws -> KeyStatistics {
+        func key(_ value: String) throws -> [UInt8] {
+            json("{\"v\":\(value)}").withRaw { raw in
+                KeyEncoder.encode(raw["v"] ?? RawValue.nothing(.null)) as [UInt8]
+            }
+        }
+        return KeyStatistics(
+            entries: 100_000, documents: 100_000, distinct: distinct,
+            common: try common.map { KeyStatistics.CommonKey(key: try key($0.0), part: $0.1) },
+            bounds: try bounds.map(key))
+    }
+
+    @Test(
+        "with statistics the plan that reads least is taken",
+        arguments: [
+            // Without the common value both are as good, and the first is taken.
+            (["a", "b"], #"{"a":2,"b":7}"#, nil, nil, "a"), (["a", "b"], #"{"a":1,"b":7}"#, nil, nil, "b"),
+            (["a", "b"], #"{"a":2,"b":{"$gt":7}}"#, nil, nil, "a"),
+            (["a", "b"], #"{"a":{"$gt":9900},"b":{"$lt":5000}}"#, nil, nil, "a"),
+            (["a", "b"], #"{"a":{"$gt":1},"b":{"$lt":200}}"#, nil, nil, "b"),
+            (["a"], #"{"a":1}"#, nil, nil, "collection"), (["a"], #"{"a":{"$gte":1}}"#, nil, nil, "collection"),
+            (["a"], #"{"a":{"$gt":9000}}"#, nil, nil, "a"), (["c"], #"{"c":3}"#, nil, nil, "c"),
+            (["c"], #"{"c":{"$in":[1,2,3]}}"#, nil, nil, "collection"), (["b"], #"{}"#, #"{"b":1}"#, nil, "b sorted"),
+            (["c", "b"], #"{"c":3}"#, #"{"b":1}"#, 10, "b sorted"), (["c", "b"], #"{"c":9}"#, #"{"b":1}"#, 10, "c"),
+            (["a", "c"], #"{"$or":[{"a":5},{"c":9}]}"#, nil, nil, "union a c"),
+            (["a", "c"], #"{"$or":[{"a":1},{"c":9}]}"#, nil, nil, "collection"),
+        ] as [([String], String, String?, Int?, String)])
+    func statistics(_ keys: [String], _ filter: String, _ sort: String?, _ limit: Int?, _ expected: String) throws {
+        #expect(try skewed(keys, filter, sort: sort, limit: limit) == expected)
     }
 
     @Test("text in a filter is found by an index of the same collation only")
     func collation() throws {
         let french = #"{"key":{"a":1},"name":"a","collation":{"locale":"fr","strength":1}}"#
         let collator = try Collator.shared(for: Collation(locale: "fr"))
-        let planner = IndexPlanner([try candidate(french)], rows: 10)
+        let planner = IndexPlanner([try candidate(french)])
         for (filter, expected) in [
             (#"{"a":"x"}"#, "collection"), (#"{"a":5}"#, "a exact"), (#"{"a":{"$gt":5}}"#, "a exact"),
         ] {
@@ -114,9 +174,7 @@ struct IndexPlannerTests {
             let range = try IndexRange(min: json(min), max: json(max), of: definition, collator: nil)
             for (bound, isInside) in [(min, true), (max, false)] {
                 let keys = try json(bound).withRaw { raw throws(CommandError) in try definition.keys(of: raw).keys }
-                let bounds = IndexBounds(
-                    intervals: [range.interval], isExact: false, isOfWholeKeys: false, fieldBounds: [],
-                    equalityFields: 0)
+                let bounds = IndexBounds(intervals: [range.interval])
                 #expect(keys.allSatisfy { bounds.contain($0) == isInside })
             }
         }
@@ -130,7 +188,7 @@ struct IndexPlannerTests {
             #"{"key":{"p":1},"name":"p","partialFilterExpression":{"s":"on"}}"#,
             #"{"key":{"hidden":1},"name":"hidden","hidden":true}"#,
         ]
-        let planner = IndexPlanner(try specifications.map { try candidate($0) }, rows: 1000)
+        let planner = IndexPlanner(try specifications.map { try candidate($0) })
         let request = PlanRequest(
             try Filter(compiling: json(filter)), sort: try sort.map { try SortPattern(compiling: json($0)) },
             hint: hint)

@@ -160,8 +160,7 @@ struct FilledIndex {
             facts = facts.union(keys.facts)
             self.documents.append((document, keys.keys))
         }
-        candidate = IndexCandidate(
-            definition: candidate.definition, facts: facts, entries: Int64(self.documents.count))
+        candidate = IndexCandidate(definition: candidate.definition, facts: facts)
     }
 }
 
