@@ -145,6 +145,10 @@ extension CommandTable {
             filter: try Filter(
                 compiling: filter ?? .empty, environment: environment, allowsNear: true)
         )
+        if inner.name == "distinct", let path = inner.body.withRaw({ $0["key"]?.string }) {
+            let collector = DistinctCollector(path: path, order: ValueOrder(environment.collator))
+            explanation.query = explanation.query?.asking(for: collector)
+        }
         return try await reply(explanation, inner.body, context)
     }
 

@@ -209,7 +209,8 @@ extension ExplainedStage {
     }
 
     private static func scan(_ keys: KeyScan, isCounted: Bool, bounds: [FieldBounds]? = nil) -> ExplainedStage {
-        ExplainedStage(isCounted ? "COUNT_SCAN" : "IXSCAN") { builder in
+        let name = isCounted ? "COUNT_SCAN" : keys.distinctFields > 0 ? "DISTINCT_SCAN" : "IXSCAN"
+        return ExplainedStage(name) { builder in
             let definition = keys.index.definition
             builder.append("keyPattern", .document(definition.keyPattern))
             builder.append("indexName", string: definition.name)

@@ -6,15 +6,19 @@ package struct DistinctCollector {
     /// What fits into one reply.
     package static let replyBytesMax = 16 * 1024 * 1024
 
+    package let path: String
     private let steps: [SortStep]
     private let bytesMax: Int
-    private let order: ValueOrder
+    package let order: ValueOrder
     private var seen: Set<[UInt8]> = []
     private var byteCount = 0
+    /// How many values there were.
+    private var visited = 0
     /// In the order in which they were first seen; of equal ones the first.
     private var values: [Value] = []
 
     package init(path: String, order: ValueOrder = ValueOrder(nil), bytesMax: Int = DistinctCollector.replyBytesMax) {
+        self.path = path
         self.order = order
         steps = path.split(separator: ".", omittingEmptySubsequences: false).map { component in
             let name = Array(component.utf8)
@@ -26,8 +30,12 @@ package struct DistinctCollector {
         self.bytesMax = bytesMax
     }
 
-    package mutating func add(_ document: RawDocument) throws(CommandError) {
+    /// - Returns: whether there was any value, a new one or not.
+    @discardableResult
+    package mutating func add(_ document: RawDocument) throws(CommandError) -> Bool {
+        let before = visited
         try visit(document[steps[0]], 1)
+        return visited != before
     }
 
     /// The values found, ascending.
@@ -55,6 +63,7 @@ package struct DistinctCollector {
     }
 
     private mutating func take(_ value: RawValue) throws(CommandError) {
+        visited &+= 1
         guard seen.insert(order.key(of: value)).inserted else { return }
         values.append(Value(copying: value))
         // Type byte, name and NUL come on top of the payload.

@@ -78,6 +78,8 @@ package struct IndexScan: Sendable {
     /// That order is the one behind so many fields, which have several values each: the walks through these values,
     /// each in the order asked for, are to be merged. 0 for the order of the keys.
     package var mergedFields = 0
+    /// Of all keys with the same first values the first one only, by so many fields; 0 for all keys.
+    package var distinctFields = 0
     /// About how many keys are in the bounds; nil where there are no statistics.
     package var expectedKeys: Double?
 }

@@ -7,10 +7,14 @@ package struct PlanRequest: Sendable {
     /// Those that are skipped and those that are returned; nil for all.
     package var matchesNeeded: Int?
     package var hint: IndexHint?
+    /// Of the documents with the same value one will do, the first in the order asked for.
+    package var distinct: DistinctDemand?
 
     package init(
-        _ filter: Filter, sort: SortPattern? = nil, matchesNeeded: Int? = nil, hint: IndexHint? = nil
+        _ filter: Filter, sort: SortPattern? = nil, matchesNeeded: Int? = nil, hint: IndexHint? = nil,
+        distinct: DistinctDemand? = nil
     ) {
+        self.distinct = distinct
         self.filter = filter
         self.sort = sort
         self.matchesNeeded = matchesNeeded
@@ -57,6 +61,7 @@ package struct IndexPlanner: Sendable {
         let conjuncts = request.filter.indexPredicates
         defer { withExtendedLifetime(request.filter) {} }
         let query = PlannedQuery(request)
+        if let distinct = distinctScan(query, conjuncts) { return .index(distinct) }
         if let hint = request.hint { return try hinted(hint, query, conjuncts) }
         if case .natural(ascending: false)? = request.sort?.order { return .collection }
         var best = collection(query)
@@ -109,11 +114,13 @@ struct PlannedScan {
     let isMeasured: Bool
     /// Of the index.
     let fieldCount: Int
+    /// See ``IndexScan/distinctFields``.
+    var distinctFields = 0
 
     var plan: IndexScan {
         IndexScan(
             position: position, bounds: bounds, isReversed: isReversed, providesSort: providesSort,
-            mergedFields: mergedFields, expectedKeys: isMeasured ? keys : nil)
+            mergedFields: mergedFields, distinctFields: distinctFields, expectedKeys: isMeasured ? keys : nil)
     }
 
     /// Without an order.

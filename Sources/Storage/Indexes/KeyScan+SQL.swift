@@ -6,6 +6,7 @@ internal import SQL
 extension KeyScan {
     /// - Parameter position: behind which row to go on.
     func statement(_ columns: String, of documents: String, after position: Position?, limit: Int?) -> Statement {
+        if distinctFields > 0 { return steps(columns, of: documents, after: position, limit: limit) }
         if isMerged || limit != nil && intervals.count > 1 {
             return walks(columns, of: documents, after: position, limit: limit)
         }
@@ -159,5 +160,50 @@ extension KeyScan.Walk {
         guard lower.lexicographicallyPrecedes(bound) || lower == bound && id.readableBytes > 0 else { return self }
         (rest.lower, rest.id) = (bound, id)
         return bound.lexicographicallyPrecedes(upper) ? rest : nil
+    }
+}
+
+// From the keys with some first values to those with the next ones.
+extension KeyScan {
+    /// In the place of a key the rows have its first values.
+    private func steps(_ columns: String, of documents: String, after position: Position?, limit: Int?) -> Statement {
+        var bind = Binder()
+        let lower = bind(.bytesArray(intervals.map(\.lower)))
+        let upper = bind(.bytesArray(intervals.map(\.upper)))
+        let head = head(&bind)
+        let direction = isReversed ? " DESC" : ""
+        func step(_ conditions: [String]) -> String {
+            "SELECT \(head) AS key, k.id FROM \(index.table) k"
+                + whereClause(["k.key >= r.lower", "k.key < r.upper"] + conditions)
+                + " ORDER BY k.key\(direction), k.id\(direction) LIMIT 1"
+        }
+        // No value begins with FF.
+        func passing(_ head: String) -> String { isReversed ? "k.key < \(head)" : "k.key >= \(head) || '\\xff'::bytea" }
+        let first = step(position.map { [passing(bind(.bytea($0.key)) + "::bytea")] } ?? [])
+        let walk = """
+            WITH RECURSIVE w AS ((\(first)) UNION ALL \
+            SELECT n.key, n.id FROM w CROSS JOIN LATERAL (\(step([passing("w.key")]))) n) SELECT * FROM w
+            """
+        var text = """
+            SELECT \(columns) FROM unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) \
+            CROSS JOIN LATERAL (\(walk)) k JOIN \(documents) d ON d.id = k.id \
+            ORDER BY k.key\(direction), k.id\(direction)
+            """
+        if let limit { text += " LIMIT " + bind(.int8(Int64(limit))) }
+        return Statement(text, bind.parameters)
+    }
+
+    /// The first values of `k.key`.
+    private func head(_ bind: inout Binder) -> String {
+        let fields = index.definition.fields
+        guard distinctFields < fields.count else { return "k.key" }
+        let isDescending = fields.prefix(distinctFields).map { $0.kind == .descending }
+        return "martlet.key_head(k.key, \(bind(.boolArray(isDescending))))"
+    }
+
+    /// The keys that begin with the same values as a row of ``distinctFields``.
+    func group(of position: Position) -> KeyScan {
+        let head = Array(position.key.readableBytesView)
+        return KeyScan(index, [KeyInterval(lower: head, upper: head + [0xFF])])
     }
 }

@@ -19,6 +19,8 @@ package struct KeyScan: Sendable {
     package let mergedFields: Int
     /// How many bytes of the bounds are the beginning, by interval; empty where nothing is merged.
     let mergedBytes: [Int]
+    /// Of the keys with the same first values only one is met, by so many fields; 0 for all keys.
+    package let distinctFields: Int
     /// The intervals field by field, as `explain` shows them; empty where it did not ask.
     package let fieldBounds: [FieldBounds]
     /// About how many keys there are; nil where there are no statistics.
@@ -29,7 +31,7 @@ package struct KeyScan: Sendable {
         self.index = index
         self.intervals = intervals
         (isReversed, isExact, providesSort) = (false, false, false)
-        (mergedFields, mergedBytes) = (0, [])
+        (mergedFields, mergedBytes, distinctFields) = (0, [], 0)
         fieldBounds = []
         expectedKeys = nil
     }
@@ -42,6 +44,7 @@ package struct KeyScan: Sendable {
         providesSort = scan.providesSort
         mergedFields = scan.mergedFields
         mergedBytes = scan.bounds.mergedBytes
+        distinctFields = scan.distinctFields
         fieldBounds = scan.bounds.fieldBounds
         expectedKeys = scan.expectedKeys
     }
@@ -63,7 +66,7 @@ package struct KeyScan: Sendable {
     /// met several times, and the first time counts. It is told from the document alone, so that a cursor need not
     /// remember what it has seen.
     func isFirst(_ key: UnsafeRawBufferPointer, of document: RawDocument) throws(CommandError) -> Bool {
-        guard index.mayRepeatDocuments else { return true }
+        guard index.mayRepeatDocuments, distinctFields == 0 else { return true }
         // A document that has lost this key since is met by another one, or not at all.
         return try firstKey(of: document).map { compare($0, key) == 0 } ?? false
     }
@@ -98,7 +101,7 @@ package struct KeyScan: Sendable {
     /// Whether a position in the one walk is one in the other.
     func isSameWalk(as other: KeyScan) -> Bool {
         index.number == other.index.number && isReversed == other.isReversed && providesSort == other.providesSort
-            && mergedBytes == other.mergedBytes
+            && mergedBytes == other.mergedBytes && distinctFields == other.distinctFields
     }
 
     /// Whether the walk comes by the document.

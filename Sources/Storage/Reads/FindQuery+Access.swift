@@ -46,7 +46,7 @@ extension FindQuery {
                 IndexCandidate(definition: $0.definition, facts: $0.facts, statistics: $0.statistics.current)
             },
             describesBounds: describing)
-        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint)
+        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint, distinct: distinct)
         return Access(try planner.plan(request), of: indexes)
     }
 

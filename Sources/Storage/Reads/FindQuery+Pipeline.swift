@@ -8,6 +8,9 @@ extension FindQuery {
         takeFilter(of: &pipeline)
         takeSort(of: &pipeline)
         takeWindow(of: &pipeline)
+        if skip == 0, limit == nil, case .group(let group)? = pipeline.stages.first {
+            distinct = group.distinct(isSorted: sort != nil)
+        }
         guard !pipeline.stages.isEmpty else { return }
         narrowing = sort == nil ? pipeline.narrowing : pipeline.narrowingOfKept
     }

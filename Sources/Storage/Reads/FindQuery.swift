@@ -39,6 +39,9 @@ package struct FindQuery: Sendable {
     /// Counts what the query looks at; nil but for `explain`.
     var counters: ScanCounters?
 
+    /// Of the documents with the same value of a field one is enough, where an index gives them so: the first in the
+    /// order asked for.
+    package var distinct: DistinctDemand?
     /// What is left of each document for the pipeline behind the query; nil for all of it.
     package var narrowing: Narrowing?
     /// A cursor that waits for more where others end.

@@ -63,7 +63,7 @@ extension StorageEngine {
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection
     ) async throws(StorageError) -> DistinctCollector {
         await prepareStatistics(of: collection)
-        let query = try query.choosingAccess(in: collection)
+        let query = try query.asking(for: collector).choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.distinct(query, into: collector, in: collection, on: connection)
         }
@@ -74,7 +74,11 @@ extension StorageEngine {
     ) throws(StorageError) -> DistinctCollector {
         try query.filter.checkNearIndex(of: collection)
         var collector = collector
-        let query = try query.choosingAccess(in: collection)
+        let query = try query.asking(for: collector).choosingAccess(in: collection)
+        if case .keys(let keys) = query.access, keys.distinctFields > 0 {
+            try distinct(query, by: keys, into: &collector, in: collection, on: connection)
+            return collector
+        }
         for var plan in query.scanPlans(collection) {
             plan.order = .unordered
             _ = try Scanner(on: connection, deadline: query.deadline).forEachRow(of: plan) { row throws(StorageError) in
@@ -84,5 +88,36 @@ extension StorageEngine {
             }
         }
         return collector
+    }
+
+    /// By one document for each value. What is not there has the key of null: where the first document of that key has
+    /// no field another one may have a null.
+    private static func distinct(
+        _ query: FindQuery, by keys: KeyScan, into collector: inout DistinctCollector, in collection: Collection,
+        on connection: Connection
+    ) throws(StorageError) {
+        let scanner = Scanner(on: connection, deadline: query.deadline)
+        var open: KeyScan.Position?
+        func add(_ row: borrowing Scanner.Row) throws(StorageError) -> Bool {
+            guard try query.accepts(row) else { return false }
+            do throws(CommandError) { return try collector.add(row.document) } catch { throw .command(error) }
+        }
+        _ = try scanner.forEachRow(of: query.scanPlan(collection)) { row throws(StorageError) in
+            if try !add(row), case .index(let position) = row.position { open = position }
+            return true
+        }
+        guard let open else { return }
+        var plan = query.scanPlan(collection)
+        plan.keys = keys.group(of: open)
+        _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in try !add(row) }
+    }
+}
+
+extension FindQuery {
+    /// The same for who wants the values of a field only.
+    package func asking(for collector: DistinctCollector) -> FindQuery {
+        var query = self
+        query.distinct = DistinctDemand(path: collector.path, collator: collector.order.collator)
+        return query
     }
 }
