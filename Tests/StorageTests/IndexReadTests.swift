@@ -17,6 +17,10 @@ extension DatabaseTests {
             [#"{"key":{"a":1}}"#],
             [#"{"key":{"a":-1,"b":1}}"#, #"{"key":{"b.c":1},"sparse":true}"#],
             [#"{"key":{"$**":1}}"#],
+            [
+                #"{"key":{"d":1,"$**":1},"wildcardProjection":{"d":0}}"#,
+                #"{"key":{"$**":1,"d":-1},"wildcardProjection":{"d":0,"c":0}}"#,
+            ],
             [#"{"key":{"a":1,"c":1,"b":-1}}"#, #"{"key":{"c":-1,"a":1}}"#],
             [#"{"key":{"b":1,"a":1,"c":-1}}"#, #"{"key":{"c":1},"partialFilterExpression":{"c":{"$gt":1}}}"#],
         ]
@@ -46,11 +50,12 @@ extension DatabaseTests {
                     let value = name == "b" ? value() : value(2)
                     fields.append("\"\(name)\":\(value)")
                 }
+                if id % 5 > 0 { fields.append("\"d\":\(Int.random(in: 0..<4, using: &random))") }
                 return json("{" + fields.joined(separator: ",") + "}")
             }
 
             mutating func condition() -> String {
-                let path = ["a", "b", "c", "b.c"].randomElement(using: &random) ?? "a"
+                let path = ["a", "b", "c", "b.c", "d"].randomElement(using: &random) ?? "a"
                 let comparison = ["$gt", "$gte", "$lt", "$lte", "$ne", "$eq"].randomElement(using: &random) ?? "$eq"
                 switch Int.random(in: 0..<9, using: &random) {
                 case 0: return "{\"\(path)\":\(value())}"

@@ -39,7 +39,7 @@ package struct IndexPlanner: Sendable {
     /// Whether that is more than a guess.
     private let knowsRows: Bool
     /// Whether plans tell bounds as `explain` shows them.
-    private let describesBounds: Bool
+    let describesBounds: Bool
 
     package init(_ candidates: [IndexCandidate], describesBounds: Bool = false) {
         self.candidates = candidates

@@ -19,9 +19,20 @@ struct KeyIntervals {
 
     init() {}
 
-    /// - Parameter start: what all the keys begin with.
-    init(behind start: [UInt8]) {
-        open = [start]
+    /// Adds bytes that all the keys have next.
+    mutating func append(_ bytes: [UInt8]) {
+        isWidened = isWidened || isFinished || !closed.isEmpty
+        guard !isFinished else { return }
+        open = open.map { $0 + bytes }
+    }
+
+    /// Adds a range that further fields do not narrow.
+    mutating func append(_ range: KeyInterval) {
+        isWidened = isWidened || isFinished || !closed.isEmpty
+        guard !isFinished else { return }
+        closed += open.map { cut($0, range) }
+        open = []
+        (isFinished, isOfPoints) = (true, false)
     }
 
     /// Adds the next field.
@@ -86,6 +97,11 @@ struct KeyIntervals {
     /// The interval behind `start`, its bounds cut as keys are, to hold no less.
     private mutating func cut(_ start: [UInt8], _ interval: KeyInterval) -> KeyInterval {
         let room = IndexKey.wholeLengthMax - start.count
+        guard room > 0 else {
+            isWidened = true
+            let kept = Array(start.prefix(IndexKey.wholeLengthMax))
+            return KeyInterval(lower: kept, upper: kept.successor)
+        }
         var result = KeyInterval(
             lower: start + interval.lower.prefix(room), upper: start + interval.upper.prefix(room))
         if interval.lower.count > room { isWidened = true }
@@ -98,7 +114,11 @@ struct KeyIntervals {
 
     /// All intervals: ascending, and disjoint.
     mutating func finish() -> [KeyInterval] {
-        closed += open.map { $0.isEmpty ? .everything : KeyInterval(lower: $0, upper: $0.successor) }
+        for start in open {
+            let whole = KeyInterval(lower: start, upper: start.successor)
+            closed.append(
+                start.isEmpty ? .everything : start.count > IndexKey.wholeLengthMax ? cut(start, whole) : whole)
+        }
         open = []
         closed.sort { $0.lower.lexicographicallyPrecedes($1.lower) }
         var merged: [KeyInterval] = []

@@ -81,6 +81,41 @@ struct IndexPlannerTests {
         #expect(errorCode { _ = try plan("{}", hint: .name("hidden")) } == 2)
     }
 
+    @Test(
+        "a compound wildcard index serves a path between its other fields, or these alone",
+        arguments: [
+            (#"{"t":1,"x.y":5}"#, "x.y: [5, 5] exact"), (#"{"t":1,"x.y":5,"z":{"$gt":2}}"#, "x.y: [5, 5] exact"),
+            (#"{"t":1,"x":{"$in":[1,2]},"z":3}"#, "x: [1, 1] [2, 2] exact"), (#"{"t":1}"#, "exact"),
+            (#"{"t":{"$in":[1,2]},"x":{"$gt":5}}"#, "x: (5, inf.0] exact"), (#"{"t":{"$gt":1},"x":5}"#, "x: [5, 5]"),
+            (#"{"x":5}"#, "collection"), (#"{"t":1,"x":{"$exists":true}}"#, "x: [MinKey, MaxKey]"),
+            (#"{"t":1,"x":null}"#, ""), (#"{"z":3}"#, "collection"), (#"{"t":1,"x":5,"y":6}"#, "x: [5, 5]"),
+        ])
+    func compoundWildcard(_ filter: String, _ expected: String) throws {
+        let index = try candidate(#"{"key":{"t":1,"$**":1,"z":-1},"wildcardProjection":{"t":0,"z":0}}"#)
+        let planner = IndexPlanner([index], describesBounds: true)
+        let plan = try planner.plan(PlanRequest(try Filter(compiling: json(filter))))
+        guard case .index(let scan) = plan else { return #expect(expected == "collection") }
+        let field = scan.bounds.fieldBounds.first { !["t", "z", "$_path"].contains($0.path) }
+        let texts = field.map { ["\($0.path): \($0.intervals.joined(separator: " "))"] } ?? []
+        #expect((texts + (scan.bounds.isExact ? ["exact"] : [])).joined(separator: " ") == expected)
+    }
+
+    @Test("paths that are longer than a key are cut, whatever comes before them", arguments: [600, 601, 640, 5_000])
+    func longPaths(_ length: Int) throws {
+        let name = String(repeating: "n", count: length)
+        for (key, filter) in [
+            (#"{"$**":1}"#, #"{"\#(name)":5}"#), (#"{"$**":1}"#, #"{"\#(name)":{"$exists":true}}"#),
+            (#"{"t":1,"$**":1}"#, #"{"t":1,"\#(name)":{"$in":[5,6]}}"#),
+        ] {
+            let index = try candidate(#"{"key":\#(key)}"#)
+            let compiled = try Filter(compiling: json(filter))
+            let bounds = try #require(IndexPlanner([]).bounds(of: compiled, in: index))
+            let document = json(#"{"t":1,"\#(name)":5}"#)
+            let keys = try document.withRaw { raw throws(CommandError) in try index.definition.keys(of: raw).keys }
+            #expect(keys.contains(where: bounds.contain) && !bounds.isExact)
+        }
+    }
+
     @Test("more walks than 200 are not merged")
     func mergedMax() throws {
         let index = try candidate(#"{"key":{"a":1,"b":1}}"#)
