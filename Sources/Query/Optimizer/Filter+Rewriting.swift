@@ -10,18 +10,30 @@ extension Filter {
         needs.read(self)
         guard needs.names({ name($0) != nil }) else { return nil }
         guard !needs.names({ name($0) == $0 }) else { return self }
-        let renamed = withExtendedLifetime(program) {
-            var builder = DocumentBuilder()
-            return Self.rename(program.source, name, into: &builder) ? builder.finish() : nil
+        return moved { path in
+            guard let first = path.first, let new = name(first) else { return nil }
+            return [new] + path.dropFirst()
         }
-        return renamed.flatMap(compiled)
+    }
+
+    /// The same condition for the document that stands in a field; nil where it asks for anything else.
+    func within(_ field: RawKey) -> Filter? {
+        moved { path in path.count > 1 && path[0] == field ? Array(path.dropFirst()) : nil }
+    }
+
+    private func moved(_ path: ([RawKey]) -> [RawKey]?) -> Filter? {
+        let moved = withExtendedLifetime(program) {
+            var builder = DocumentBuilder()
+            return Self.move(program.source, path, into: &builder) ? builder.finish() : nil
+        }
+        return moved.flatMap(compiled)
     }
 
     /// The compiler has bounded how deep it nests.
     ///
     /// - Returns: whether it could be done.
-    private static func rename(
-        _ filter: RawDocument, _ name: (RawKey) -> RawKey?, into builder: inout DocumentBuilder
+    private static func move(
+        _ filter: RawDocument, _ path: ([RawKey]) -> [RawKey]?, into builder: inout DocumentBuilder
     ) -> Bool {
         for condition in filter {
             switch condition.key {
@@ -29,17 +41,15 @@ extension Filter {
                 builder.beginArray(condition.key)
                 for (index, branch) in (condition.value.array ?? .none).enumerated() {
                     builder.beginDocument(index: index)
-                    guard rename(branch.value.document ?? .none, name, into: &builder) else { return false }
+                    guard move(branch.value.document ?? .none, path, into: &builder) else { return false }
                     builder.end()
                 }
                 builder.end()
             case "$comment": continue
             case _ where condition.key.startsWithDollar: return false
             default:
-                let path = condition.key.components
-                guard let first = path.first, let new = name(first) else { return false }
-                let text = ([new] + path.dropFirst()).text
-                Value.string(text).withRaw { value in
+                guard let new = path(condition.key.components) else { return false }
+                Value.string(new.text).withRaw { value in
                     value.withKey { builder.append($0, condition.value) }
                 }
             }

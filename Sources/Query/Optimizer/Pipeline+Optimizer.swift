@@ -10,9 +10,11 @@ internal import BSON
 //   conditions can move, it is split. Neighbours become one filter.
 // - `$limit` and `$skip` move ahead of stages that turn one document into one; neighbours become at most one of each. A
 //   `$limit` is repeated before an `$unwind` that drops no document.
-// - A `$sort` moves ahead of a projection that leaves its fields, is told how many documents are wanted of it, and goes
-//   away before a `$group` of everything that only counts and adds. (Else it decides in which order groups come, which
+// - A `$sort` moves ahead of a projection or `$lookup` that leaves its fields, is told how many documents are wanted of
+//   it, and goes away before a `$group` of everything that only counts and adds. (Else it decides in which order groups come, which
 //   of the equal values 1 and 1.0 stands for a group, and the like.)
+// - A `$lookup` takes in an `$unwind` of its array, and a `$match` of the elements: no array is made. It and `$unionWith`
+//   are told what is asked of the documents that they bring.
 //
 // What thus stands at the front is left to the query that reads the collection. A stage may meet fewer documents than
 // the client wrote, and so a document in which an expression would have failed may be gone before; the documents that
@@ -27,6 +29,8 @@ extension Pipeline {
         result.dropSorts()
         result.limitUnwinds()
         result.limitSorts()
+        result.fuseLookups()
+        result.askElements()
         return result
     }
 
@@ -90,11 +94,7 @@ extension Pipeline {
         var needs = FieldNeeds.shape
         needs.read(pattern)
         var index = stages.count
-        while index > 0, case .projection(let projection) = stages[index - 1],
-            needs.names({ projection.origin(of: $0) == $0 })
-        {
-            index -= 1
-        }
+        while index > 0, needs.names({ stages[index - 1].passes($0) }) { index -= 1 }
         stages.insert(.sort(pattern, limit: nil), at: index)
     }
 
@@ -121,6 +121,34 @@ extension Pipeline {
             let window = window(behind: index)
             guard let limit = window.limit, limit > 0, let wanted = window.seen else { continue }
             stages[index] = .sort(pattern, limit: wanted)
+        }
+    }
+
+    private mutating func fuseLookups() {
+        for index in stages.indices.reversed() {
+            guard case .lookup(let lookup, var use) = stages[index] else { continue }
+            while index + 1 < stages.count, let fused = lookup.absorbing(stages[index + 1], use) {
+                use = fused
+                stages.remove(at: index + 1)
+            }
+            stages[index] = .lookup(lookup, use)
+        }
+    }
+
+    /// Tells stages that bring documents of other collections what is asked of these.
+    private mutating func askElements() {
+        var needs = FieldNeeds.whole
+        for index in stages.indices.reversed() {
+            switch stages[index] {
+            case .lookup(let lookup, var use):
+                use.needs = lookup.needsOfElements(use, for: needs)
+                stages[index] = .lookup(lookup, use)
+            case .unionWith(var union):
+                union.compiled.needs = needs
+                stages[index] = .unionWith(union)
+            default: break
+            }
+            needs = stages[index].needs(for: needs)
         }
     }
 
@@ -169,7 +197,18 @@ package struct Window: Sendable, Equatable {
 extension Stage {
     fileprivate var isOneToOne: Bool {
         switch self {
-        case .projection, .replaceRoot: true
+        case .projection, .replaceRoot, .graphLookup: true
+        case .lookup(_, let use): use.unwind == nil
+        default: false
+        }
+    }
+
+    /// Whether a field comes out of it as it went in, and as many documents as went in, in their order.
+    fileprivate func passes(_ name: RawKey) -> Bool {
+        switch self {
+        case .projection(let projection): projection.origin(of: name) == name
+        case .lookup(let lookup, let use): use.unwind == nil && lookup.asPath[0] != name
+        case .graphLookup(let graph): graph.asPath[0] != name
         default: false
         }
     }

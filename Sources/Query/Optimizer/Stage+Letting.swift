@@ -16,6 +16,12 @@ extension Stage {
         case .windowFields(let fields):
             guard let key = fields.keyField, filter.decidesByOrder else { return nil }
             return filter.renamed { $0 == key ? key : nil }
+        case .lookup(let lookup, let use):
+            return filter.renamed { name in
+                let index = use.unwind?.indexPath.nodes.first
+                return name != lookup.asPath[0] && index.map { name != $0 } ?? true ? name : nil
+            }
+        case .graphLookup(let graph): return filter.renamed { $0 != graph.asPath[0] ? $0 : nil }
         default: return nil
         }
     }

@@ -10,17 +10,24 @@ internal import BSON
 // narrowed one, too: so all that it reads counts, also for what nobody asks for afterwards.
 extension Pipeline {
     /// What is left of documents for this pipeline; nil when all of them is needed, or when it would not pay.
-    package var narrowing: Narrowing? {
+    package var narrowing: Narrowing? { rewrites ? narrowingOfKept : nil }
+
+    /// Whether documents are rewritten or kept on their way, so that they should be small.
+    var rewrites: Bool {
         let rewriting = stages.firstIndex { !$0.onlyPasses }
-        guard let rewriting, stages[rewriting].carriesDocuments || rewriting > 0 else { return nil }
-        let needs = stages.reversed().reduce(FieldNeeds.whole) { $1.needs(for: $0) }
-        return needs.isWhole ? nil : Narrowing(needs)
+        guard let rewriting else { return false }
+        return stages[rewriting].carriesDocuments || rewriting > 0
     }
 
     /// The same where the documents are kept, and sorted, before the pipeline gets them.
     package var narrowingOfKept: Narrowing? {
-        let needs = stages.reversed().reduce(FieldNeeds.whole) { $1.needs(for: $0) }
+        let needs = needs(for: .whole)
         return needs.isWhole ? nil : Narrowing(needs)
+    }
+
+    /// - Parameter after: what is asked of what comes out.
+    func needs(for after: FieldNeeds) -> FieldNeeds {
+        stages.reversed().reduce(after) { $1.needs(for: $0) }
     }
 }
 
@@ -45,7 +52,13 @@ extension Stage {
             needs = .shape
             buckets.addNeeds(to: &needs)
         case .densify(let densify): densify.addNeeds(to: &needs)
-        case .redact, .geoNear, .lookup, .unionWith, .graphLookup, .facet: needs = .whole
+        case .lookup(let lookup, let use): lookup.addNeeds(use, to: &needs)
+        case .graphLookup(let graph): graph.addNeeds(to: &needs)
+        case .unionWith: break
+        case .facet(let facet):
+            needs = .shape
+            for output in facet.outputs { needs.formUnion(output.pipeline.needs(for: .whole)) }
+        case .redact, .geoNear: needs = .whole
         }
         return needs
     }
@@ -74,6 +87,15 @@ extension Unwind {
         withExtendedLifetime(self) {
             needs.insert(path.nodes, .shape)
             if !indexPath.isEmpty { needs.insert(indexPath.nodes, .shape) }
+        }
+    }
+}
+
+extension GraphLookup {
+    fileprivate func addNeeds(to needs: inout FieldNeeds) {
+        withExtendedLifetime(self) {
+            needs.read(start.program.root)
+            needs.insert(asPath.nodes, .shape)
         }
     }
 }

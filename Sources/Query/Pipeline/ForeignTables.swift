@@ -43,7 +43,7 @@ extension Pipeline {
     package func forEachScan(_ reader: some CollectionReader, _ body: (String) -> Void) {
         for stage in stages {
             switch stage {
-            case .lookup(let lookup): lookup.forEachScan(reader, body)
+            case .lookup(let lookup, _): lookup.forEachScan(reader, body)
             case .graphLookup(let graph):
                 let byKeys = reader.findsByKeys(in: graph.collection, at: graph.join.foreignPath, graph.join.collator)
                 if graph.hasView || !byKeys { body(graph.collection) }
@@ -61,10 +61,7 @@ extension Pipeline {
 extension Lookup {
     fileprivate func forEachScan(_ reader: some CollectionReader, _ body: (String) -> Void) {
         if let collection {
-            let isByKeys =
-                source.stages.isEmpty
-                && join.map { reader.findsByKeys(in: collection, at: $0.foreignPath, $0.collator) } == true
-            if !isByKeys { body(collection) }
+            if join.map({ readsByKeys($0, reader) }) != true { body(collection) }
         }
         constantPipeline?.pipeline.forEachScan(reader, body)
     }

@@ -111,8 +111,8 @@ final class GraphLookupRun: StageRun {
         var found = KeyList(graph.join.collator)
         while let batch = try stream.next() {
             var position = 0
-            batch.forEach(from: &position) { document in
-                graph.join.keys(ofForeign: document, into: &found)
+            try batch.forEach(from: &position) { document throws(CommandError) in
+                try graph.join.keys(ofForeign: document, into: &found)
                 if wanted?.contains(anyOf: found) ?? true { table.insert(document, found) }
                 return true
             }

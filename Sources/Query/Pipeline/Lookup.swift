@@ -11,8 +11,11 @@ package final class Lookup: @unchecked Sendable {
     let collection: String?
     /// What stands for the collection: the stages of its view.
     let source: Pipeline
-    /// Nil when all documents that the pipeline gives belong to each.
+    /// By `localField` and `foreignField`, or by an equality that the pipeline begins with; nil when all documents that
+    /// the pipeline gives belong to each.
     let join: ForeignJoin?
+    /// What the documents go through that the join finds.
+    let found: Found
     /// Under which a table of the whole collection is kept.
     let tableName: String
     let variables: [(name: String, value: CompiledExpression)]
@@ -21,6 +24,13 @@ package final class Lookup: @unchecked Sendable {
     let constantPipeline: CompiledPipeline?
     /// How many stages at the front of the pipeline name none of the variables, and what they are.
     let prefix: (count: Int, of: Int, pipeline: Pipeline)
+
+    enum Found: Sendable {
+        case nothing
+        case pipeline(Pipeline)
+        /// One that is compiled for each document, with its variables.
+        case variablePipeline
+    }
 
     init(compiling value: RawValue, _ compiler: PipelineCompiler) throws(CommandError) {
         guard let document = value.document else {
@@ -31,21 +41,51 @@ package final class Lookup: @unchecked Sendable {
         let inner = try compiler.nested(in: .lookup)
         pipeline = SubPipeline(arguments.from.map(compiler.source), document["pipeline"]?.array, inner)
         try arguments.check()
-        join = try arguments.join(compiler.collator)
+        let fieldJoin = try arguments.join(compiler.collator)
         let arena = ProgramArena()
         let path = arena.copy(arguments.asPath)
         try PipelineCompiler.checkPath(path)
         asPath = arena.list(path.components)
         collection = pipeline.bringsDocuments ? nil : pipeline.source?.collection
         source = collection == nil ? Pipeline() : try pipeline.compileSource()
-        tableName = (arguments.from ?? "") + "\0" + (join?.foreignPath ?? "")
         variables = try compiler.variables(arguments.variables)
-        guard collection != nil || join == nil || variables.isEmpty else {
+        guard collection != nil || fieldJoin == nil || variables.isEmpty else {
             throw CommandError(
                 .notImplemented, "$lookup: $documents with both 'let' and 'localField' is not supported yet")
         }
         (constantPipeline, prefix) = try Self.compile(pipeline, variables.map(\.name))
+        if let fieldJoin {
+            join = fieldJoin
+            found = collection == nil ? .nothing : Self.found(pipeline, constantPipeline)
+        } else if collection != nil, let (equality, rest) = try Self.equality(pipeline, variables) {
+            (join, found) = (equality, rest)
+        } else {
+            (join, found) = (nil, .variablePipeline)
+        }
+        tableName = join?.tableName(arguments.from ?? "") ?? ""
         self.arena = arena
+    }
+
+    private static func found(_ pipeline: SubPipeline, _ constant: CompiledPipeline?) -> Found {
+        if pipeline.isEmpty { return .nothing }
+        return constant.map { .pipeline($0.pipeline) } ?? .variablePipeline
+    }
+
+    /// Nil where the pipeline does not begin with an equality. A variable that holds the value of an expression is left
+    /// alone: it might have another one when it is asked again.
+    private static func equality(
+        _ pipeline: SubPipeline, _ variables: [(name: String, value: CompiledExpression)]
+    ) throws(CommandError) -> (ForeignJoin, Found)? {
+        let names = variables.map(\.name)
+        guard let equality = pipeline.equality(with: names),
+            let variable = variables.last(where: { $0.name == equality.variable }),
+            case .path = variable.value.program.root
+        else { return nil }
+        let join = try ForeignJoin(value: variable.value, foreign: equality.path, in: pipeline.environment)
+        let (prefix, count) = pipeline.constantPrefix(names, from: 1)
+        guard equality.isFirstStage, prefix == count else { return (join, .variablePipeline) }
+        guard count > 0 else { return (join, .nothing) }
+        return (join, .pipeline(try pipeline.compile([], 1..<(count + 1)).pipeline.optimized()))
     }
 
     /// The pipeline as far as it depends on no document. What is wrong with the rest is known before there are

@@ -1,6 +1,5 @@
 internal import BSON
 internal import CommandModel
-internal import NIOCore
 
 /// `$lookup` while it runs.
 ///
@@ -12,55 +11,143 @@ internal import NIOCore
 /// A pipeline with variables is compiled with their values as constants. The stages at its front that name none of them
 /// give the same for all documents: that is kept, if memory holds it, and the rest runs over it.
 final class LookupRun: StageRun {
-    private let lookup: Lookup
-    private let limits: StageLimits
+    let lookup: Lookup
+    let use: LookupUse
+    let limits: StageLimits
     /// Of what belongs to a part of the batch, up to ``preparedEnd``.
-    private var table = ForeignTable()
-    private var preparedEnd = 0
-    private var keys: KeyList
-    private var known: (key: [UInt8], documents: Document)?
+    var table = ForeignTable()
+    var preparedEnd = 0
+    var keys: KeyList
+    /// Of the documents that are read for ``table``.
+    let narrowing: Narrowing?
+    let tableName: String
+    /// What belongs to the document whose elements are being given, one by one.
+    private var elements: Found?
+    /// How many of them were given.
+    private var given = 0
+    var known: (key: [UInt8], documents: Document)?
     /// What the constant stages at the pipeline's front give.
-    private var front: [Batch]?
-    private var mayKeepFront = true
+    var front: [Batch]?
+    var mayKeepFront = true
 
-    init(_ lookup: Lookup, _ limits: StageLimits) {
+    /// What belongs to a document: where it stands in the table, or what a pipeline has given.
+    private enum Found {
+        case positions([Int32])
+        case list(Document)
+
+        var isEmpty: Bool {
+            switch self {
+            case .positions(let positions): positions.isEmpty
+            case .list(let list): list.isEmpty
+            }
+        }
+    }
+
+    init(_ lookup: Lookup, _ use: LookupUse, _ limits: StageLimits) {
         self.lookup = lookup
+        self.use = use
         self.limits = limits
         keys = KeyList(lookup.join?.collator)
+        let narrowing = lookup.narrowing(use)
+        self.narrowing = narrowing
+        tableName = ([lookup.tableName] + (narrowing?.paths ?? [])).joined(separator: "\0")
     }
 
     var readsCollections: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
-        if position == 0 { preparedEnd = 0 }
+        if position == 0, elements == nil { preparedEnd = 0 }
         while position < input.count, !output.isFull {
             try limits.patience?.check()
             if let join = lookup.join, position >= preparedEnd { try prepare(join, input, from: position) }
-            try input.withDocument(position) { document throws(CommandError) in
-                let found = try documents(for: document)
-                found.withRaw { found in
-                    let value = RawValue(type: .array, bytes: found.bytes)
-                    output.append { $0.append(document, setting: lookup.asPath, to: .some(value)) }
-                }
+            let isDone = try input.withDocument(position) { document throws(CommandError) in
+                try give(document, into: &output)
             }
+            guard isDone else { return }
+            elements = nil
             position += 1
         }
     }
 
-    /// The array of the documents that belong to one.
-    private func documents(for document: RawDocument) throws(CommandError) -> Document {
-        let values = try lookup.values(for: document)
-        guard let join = lookup.join else { return try documents(with: values) }
-        join.keys(ofLocal: document, into: &keys)
-        let positions = table.positions(of: keys)
-        var list = DocumentList(limits)
-        if lookup.pipeline.isEmpty || lookup.collection == nil {
-            try table.forEach(at: positions) { found throws(CommandError) in try list.append(found) }
-            return list.finish()
+    /// - Returns: whether all that a document becomes was given.
+    private func give(_ document: RawDocument, into output: inout Batch) throws(CommandError) -> Bool {
+        if let unwind = use.unwind { return try expand(document, unwind, into: &output) }
+        let list: Document
+        switch try find(for: document) {
+        case .list(let found): list = found
+        case .positions(let positions):
+            var found = DocumentList(limits)
+            try table.forEach(at: positions) { element throws(CommandError) in try found.append(element) }
+            list = found.finish()
         }
-        let pipeline = try compile(values).pipeline.optimized()
+        list.withRaw { list in
+            let value = RawValue(type: .array, bytes: list.bytes)
+            output.append { $0.append(document, setting: lookup.asPath, to: .some(value)) }
+        }
+        return true
+    }
+
+    /// A document for each that belongs to this one.
+    private func expand(
+        _ document: RawDocument, _ unwind: Unwind, into output: inout Batch
+    ) throws(CommandError) -> Bool {
+        let found: Found
+        if let elements {
+            found = elements
+        } else {
+            found = try find(for: document)
+            (elements, given) = (found, 0)
+        }
+        if found.isEmpty, unwind.preservesEmpty {
+            unwind.append(document, replacing: .some(nil), index: nil, into: &output)
+        }
+        switch found {
+        case .positions(let positions):
+            while given < positions.count {
+                guard !output.isFull else { return false }
+                try table.forEach(at: [positions[given]]) { element throws(CommandError) in
+                    try give(document, element, unwind, into: &output)
+                }
+            }
+        case .list(let list):
+            return try list.withRaw { list throws(CommandError) in
+                for element in list.dropFirst(given) {
+                    guard !output.isFull else { return false }
+                    try give(document, element.value.document ?? .none, unwind, into: &output)
+                }
+                return true
+            }
+        }
+        return true
+    }
+
+    private func give(
+        _ document: RawDocument, _ element: RawDocument, _ unwind: Unwind, into output: inout Batch
+    ) throws(CommandError) {
+        defer { given += 1 }
+        guard try use.accepts(element) else { return }
+        let value = RawValue(type: .document, bytes: element.bytes)
+        unwind.append(document, replacing: value, index: given, into: &output)
+    }
+
+    /// The documents that belong to one.
+    private func find(for document: RawDocument) throws(CommandError) -> Found {
+        guard let join = lookup.join else { return .list(try documents(with: try lookup.values(for: document))) }
+        try join.keys(ofLocal: document, into: &keys)
+        let positions = table.positions(of: keys)
+        switch lookup.found {
+        case .nothing: return .positions(positions)
+        case .pipeline(let pipeline): return .list(try run(pipeline, over: positions))
+        case .variablePipeline:
+            // Nothing comes of nothing, but for a pipeline that brings something.
+            let pipeline = try lookup.pipeline.compile(try lookup.values(for: document)).pipeline.optimized()
+            return .list(try run(pipeline, over: positions))
+        }
+    }
+
+    private func run(_ pipeline: Pipeline, over positions: [Int32]) throws(CommandError) -> Document {
         let chain = StageChain(pipeline, limits)
-        var batch = Batch()
+        var (list, batch) = (DocumentList(limits), Batch())
         try table.forEach(at: positions) { found throws(CommandError) in
             batch.append(found)
             guard batch.isFull else { return }
@@ -70,146 +157,6 @@ final class LookupRun: StageRun {
         _ = try chain.push(batch) { results throws(CommandError) in try list.append(results) }
         try chain.finish { results throws(CommandError) in try list.append(results) }
         return list.finish()
-    }
-}
-
-// Reading the other side of an equality.
-extension LookupRun {
-    private func prepare(_ join: ForeignJoin, _ input: Batch, from position: Int) throws(CommandError) {
-        preparedEnd = input.count
-        if try takeWhole(join) { return }
-        while true {
-            var wanted = WantedValues()
-            for index in position..<preparedEnd {
-                input.withDocument(index) { document in
-                    join.keys(ofLocal: document, into: &keys)
-                    wanted.insert(keys)
-                }
-            }
-            let condition = readsByKeys(join) ? try join.condition(ofLocal: input, position..<preparedEnd) : nil
-            var part = ForeignTable()
-            let fits = try load(join, wanted, condition, into: &part, limits.memoryBytesMax)
-            table = part
-            if fits { return }
-            guard preparedEnd - position > 1 else { throw DocumentList.tooLarge }
-            preparedEnd = position + (preparedEnd - position) / 2
-        }
-    }
-
-    /// Whether what belongs to a batch is found without reading all others.
-    private func readsByKeys(_ join: ForeignJoin) -> Bool {
-        guard let name = lookup.collection, lookup.source.stages.isEmpty, let reader = limits.reader else {
-            return false
-        }
-        return reader.findsByKeys(in: name, at: join.foreignPath, join.collator)
-    }
-
-    /// - Returns: whether the table holds the whole collection.
-    private func takeWhole(_ join: ForeignJoin) throws(CommandError) -> Bool {
-        guard lookup.collection != nil, let tables = limits.reader?.tables else { return false }
-        if let whole = tables.table(lookup.tableName) {
-            table = whole
-            return true
-        }
-        // A collection with keys is read whole only for many batches of few documents, as nested pipelines have them.
-        guard tables.isWorthReading(lookup.tableName, afterMisses: readsByKeys(join) ? 64 : 1) else { return false }
-        let kept = try tables.keep(lookup.tableName, limits.memoryBytesMax) { table, bytesMax throws(CommandError) in
-            try load(join, nil, nil, into: &table, bytesMax)
-        }
-        guard let kept else { return false }
-        table = kept
-        return true
-    }
-
-    /// - Returns: whether memory holds what there is.
-    private func load(
-        _ join: ForeignJoin, _ wanted: WantedValues?, _ condition: Filter?, into table: inout ForeignTable,
-        _ bytesMax: Int
-    ) throws(CommandError) -> Bool {
-        var compiled = CompiledPipeline()
-        if lookup.collection == nil, let constant = lookup.constantPipeline { compiled = constant }
-        compiled.pipeline.stages = lookup.source.stages + compiled.pipeline.stages
-        if let condition { compiled.pipeline.stages.insert(.match(condition), at: 0) }
-        let stream = try limits.open(lookup.collection, compiled)
-        while let batch = try stream.next() {
-            var position = 0
-            batch.forEach(from: &position) { document in
-                join.keys(ofForeign: document, into: &keys)
-                if wanted?.contains(anyOf: keys) ?? true { table.insert(document, keys) }
-                return true
-            }
-            if table.byteCount > bytesMax { return false }
-        }
-        return true
-    }
-}
-
-// A pipeline that gives all documents that belong to one.
-extension LookupRun {
-    private func documents(with values: [(name: String, value: Value?)]) throws(CommandError) -> Document {
-        let key = lookup.constantPipeline == nil ? Self.key(of: values) : []
-        if let known, known.key == key { return known.documents }
-        var list = DocumentList(limits)
-        if known != nil, try keepFront() {
-            try runRest(values, into: &list)
-        } else {
-            var compiled = try compile(values)
-            compiled.pipeline.stages = lookup.source.stages + compiled.pipeline.stages
-            compiled.pipeline = compiled.pipeline.optimized()
-            let stream = try limits.open(lookup.collection, compiled)
-            while let batch = try stream.next() { try list.append(batch) }
-        }
-        let documents = list.finish()
-        known = (key, documents)
-        return documents
-    }
-
-    private func compile(_ values: [(name: String, value: Value?)]) throws(CommandError) -> CompiledPipeline {
-        if let constant = lookup.constantPipeline { return constant }
-        return try lookup.pipeline.compile(values)
-    }
-
-    /// - Returns: whether ``front`` is there.
-    private func keepFront() throws(CommandError) -> Bool {
-        if front != nil { return true }
-        guard mayKeepFront, lookup.collection != nil else { return false }
-        mayKeepFront = false
-        let pipeline = Pipeline(lookup.source.stages + lookup.prefix.pipeline.stages).optimized()
-        let stream = try limits.open(lookup.collection, CompiledPipeline(documents: nil, pipeline: pipeline))
-        var (batches, bytes) = ([Batch](), 0)
-        while let batch = try stream.next() {
-            bytes += batch.byteCount + batch.count * MemoryLayout<Int>.stride
-            guard bytes <= limits.memoryBytesMax else { return false }
-            batches.append(batch)
-        }
-        front = batches
-        return true
-    }
-
-    private func runRest(
-        _ values: [(name: String, value: Value?)], into list: inout DocumentList
-    ) throws(CommandError) {
-        let rest = try lookup.pipeline.compile(values, lookup.prefix.count..<lookup.prefix.of).pipeline
-        let chain = StageChain(rest.optimized(), limits)
-        for batch in front ?? [] {
-            guard try chain.push(batch, { results throws(CommandError) in try list.append(results) }) else { break }
-        }
-        try chain.finish { results throws(CommandError) in try list.append(results) }
-    }
-
-    /// Types and bytes: values that only compare as equal are not the same.
-    private static func key(of values: [(name: String, value: Value?)]) -> [UInt8] {
-        var key: [UInt8] = []
-        for (_, value) in values {
-            guard let value else {
-                key.append(0xFE)
-                continue
-            }
-            key.append(value.type.rawValue)
-            withUnsafeBytes(of: value.buffer.readableBytes) { key.append(contentsOf: $0) }
-            key.append(contentsOf: value.buffer.readableBytesView)
-        }
-        return key
     }
 }
 

@@ -10,6 +10,8 @@ struct MatchPath {
 
     private let steps: ArenaList<Step>
 
+    var components: [RawKey] { steps.nodes.map(\.key) }
+
     init(_ path: RawKey, in arena: ProgramArena) {
         steps = arena.list(path.components.map { Step(key: $0, index: $0.arrayIndex ?? -1) })
     }
@@ -56,6 +58,12 @@ struct KeyList {
     mutating func append(_ value: RawValue) {
         encoder.append(value, collator: collator)
         ends.append(encoder.bytes.count)
+    }
+
+    /// Nothing has the empty key, which no value has.
+    mutating func append(orNothing value: RawValue?) {
+        guard let value else { return ends.append(encoder.bytes.count) }
+        append(value)
     }
 
     mutating func appendNull() { append(.nothing(.null)) }

@@ -20,7 +20,7 @@ package enum Stage: Sendable {
     case bucketAuto(BucketAuto)
     case densify(Densify)
     case geoNear(GeoNear)
-    case lookup(Lookup)
+    case lookup(Lookup, LookupUse)
     case unionWith(UnionWith)
     case graphLookup(GraphLookup)
     case facet(Facet)
@@ -41,7 +41,7 @@ package enum Stage: Sendable {
         case .redact(let redact): RedactRun(redact)
         case .windowFields(let fields): WindowFieldsRun(fields, limits)
         case .geoNear(let near): GeoNearRun(near, limits)
-        case .lookup(let lookup): LookupRun(lookup, limits)
+        case .lookup(let lookup, let use): LookupRun(lookup, use, limits)
         case .unionWith(let union): UnionWithRun(union, limits)
         case .graphLookup(let graph): GraphLookupRun(graph, limits)
         case .facet(let facet): FacetRun(facet, limits)
@@ -75,6 +75,22 @@ package struct CompiledPipeline: Sendable {
     package var pipeline = Pipeline()
     /// Where what comes out is written; nil when the client gets it.
     package var output: PipelineOutput?
+    /// What is asked of the documents that come out.
+    var needs = FieldNeeds.whole
+    /// What is left of documents that go through no stages; nil for all of them.
+    var narrowing: Narrowing?
+}
+
+extension CompiledPipeline {
+    /// What is left of the documents that it reads, when the stages of `rest` are still before them; nil for all.
+    ///
+    /// - Parameter areKept: whether they are sorted before they go through the stages.
+    package func narrowing(for rest: Pipeline, areKept: Bool) -> Narrowing? {
+        if let narrowing { return rest.stages.isEmpty ? narrowing : nil }
+        guard areKept || rest.rewrites || !needs.isWhole else { return nil }
+        let needs = rest.needs(for: needs)
+        return needs.isWhole ? nil : Narrowing(needs)
+    }
 }
 
 /// Reads the stages of a pipeline. Each stage's syntax stands with the stage.
@@ -187,7 +203,7 @@ package struct PipelineCompiler: Sendable {
         case "$bucket": try bucketStages(stage.value)
         case "$count": try countStages(stage.value)
         case "$sortByCount": try sortByCount(stage.value)
-        case "$lookup": [.lookup(try Lookup(compiling: stage.value, self))]
+        case "$lookup": [.lookup(try Lookup(compiling: stage.value, self), .array)]
         case "$unionWith": [.unionWith(try UnionWith(compiling: stage.value, self))]
         case "$graphLookup": [.graphLookup(try GraphLookup(compiling: stage.value, self))]
         case "$facet": [.facet(try Facet(compiling: stage.value, self))]

@@ -17,6 +17,9 @@ struct SubPipeline: Sendable {
     }
 
     var isEmpty: Bool { stages.isEmpty }
+    var environment: ExpressionEnvironment { compiler.environment }
+
+    func withStages<R>(_ body: (RawDocument) -> R) -> R { stages.withRaw(body) }
 
     func compile() throws(CommandError) -> CompiledPipeline {
         try stages.withRaw { raw throws(CommandError) in try compiler.compileInner(raw) }
@@ -57,9 +60,11 @@ struct SubPipeline: Sendable {
     }
 
     /// How many stages there are, and how many of them at the front name none of the variables.
-    func constantPrefix(_ names: [String]) -> (prefix: Int, count: Int) {
+    ///
+    /// - Parameter start: which stage to begin with.
+    func constantPrefix(_ names: [String], from start: Int = 0) -> (prefix: Int, count: Int) {
         stages.withRaw { raw in
-            (raw.prefix { !$0.value.names(anyOf: names) }.count, raw.elementCount)
+            (raw.dropFirst(start).prefix { !$0.value.names(anyOf: names) }.count, raw.elementCount - start)
         }
     }
 

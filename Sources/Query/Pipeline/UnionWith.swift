@@ -4,7 +4,7 @@ internal import CommandModel
 /// A compiled `$unionWith`: the documents of another collection behind those that come.
 package struct UnionWith: Sendable {
     let collection: String?
-    let compiled: CompiledPipeline
+    var compiled: CompiledPipeline
 
     init(compiling value: RawValue, _ compiler: PipelineCompiler) throws(CommandError) {
         let (name, stages) = try Self.arguments(value)

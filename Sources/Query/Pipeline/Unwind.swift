@@ -119,40 +119,44 @@ final class UnwindRun: StageRun {
         let value = document.value(at: unwind.path)
         guard let array = value?.array else {
             let isNothing = value.isNullish
-            if !isNothing || unwind.preservesEmpty { append(document, replacing: nil, index: nil, into: &output) }
+            if !isNothing || unwind.preservesEmpty {
+                unwind.append(document, replacing: nil, index: nil, into: &output)
+            }
             return true
         }
         if array.isEmpty, unwind.preservesEmpty {
-            append(document, replacing: .some(nil), index: nil, into: &output)
+            unwind.append(document, replacing: .some(nil), index: nil, into: &output)
         }
         var index = 0
         for element in array {
             if index >= given {
                 guard !output.isFull else { return false }
-                append(document, replacing: element.value, index: index, into: &output)
+                unwind.append(document, replacing: element.value, index: index, into: &output)
                 given = index + 1
             }
             index += 1
         }
         return true
     }
+}
 
+extension Unwind {
     /// - Parameter replacement: nil to leave the value, nil within to take it out.
-    private func append(
+    func append(
         _ document: RawDocument, replacing replacement: RawValue??, index: Int?, into output: inout Batch
     ) {
-        guard unwind.indexPath.isEmpty else {
+        guard indexPath.isEmpty else {
             let unwound = Document { builder in
-                builder.append(document, setting: unwind.path, to: replacement)
+                builder.append(document, setting: path, to: replacement)
             }
             let value = index.map { Value.int64(Int64($0)) } ?? .null
             unwound.withRaw { unwound in
                 value.withRaw { value in
-                    output.append { $0.append(unwound, setting: unwind.indexPath, to: .some(value)) }
+                    output.append { $0.append(unwound, setting: indexPath, to: .some(value)) }
                 }
             }
             return
         }
-        output.append { $0.append(document, setting: unwind.path, to: replacement) }
+        output.append { $0.append(document, setting: path, to: replacement) }
     }
 }

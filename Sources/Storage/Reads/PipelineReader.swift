@@ -48,6 +48,7 @@ final class PipelineReader: CollectionReader, @unchecked Sendable {
                 QueryRun(over: compiled.documents ?? [], in: namespace, through: pipeline, reader: self), self)
         }
         var inner = FindQuery(absorbing: &pipeline)
+        inner.narrowing = compiled.narrowing(for: pipeline, areKept: inner.sort != nil)
         inner.spill = query.spill
         inner.sortBytesMax = query.sortBytesMax
         inner.patience = query.patience

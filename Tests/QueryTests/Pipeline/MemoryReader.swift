@@ -10,6 +10,8 @@ final class MemoryReader: CollectionReader, @unchecked Sendable {
     var collections: [String: [Document]]
     /// Where documents are found by their `_id`.
     var hasKeys = true
+    /// Where they are found by all paths.
+    var hasAllKeys = false
     let tables = ForeignTables()
     /// The first stages of what was opened.
     private(set) var opened: [String] = []
@@ -24,9 +26,22 @@ final class MemoryReader: CollectionReader, @unchecked Sendable {
         opened.append((collection ?? "-") + filter)
         var limits = StageLimits()
         limits.reader = self
-        let documents = collection.map { collections[$0] ?? [] } ?? compiled.documents ?? []
+        var documents = collection.map { collections[$0] ?? [] } ?? compiled.documents ?? []
+        var rest = compiled.pipeline
+        if collection != nil {
+            // As the storage engine does: a query filters and narrows, the pipeline gets what is left.
+            if case .match(let filter)? = rest.stages.first {
+                rest.stages.removeFirst()
+                var kept: [Document] = []
+                for document in documents where try filter.matches(document) { kept.append(document) }
+                documents = kept
+            }
+            if let narrowing = compiled.narrowing(for: rest, areKept: false) {
+                documents = documents.map { $0.withRaw { narrowing.narrowed($0) } }
+            }
+        }
         var batches: [Batch] = []
-        let chain = StageChain(compiled.pipeline, limits)
+        let chain = StageChain(rest, limits)
         for start in stride(from: 0, to: documents.count, by: 3) {
             let input = Batch(documents[start..<min(start + 3, documents.count)])
             guard try chain.push(input, { batches.append($0) }) else { break }
@@ -36,7 +51,7 @@ final class MemoryReader: CollectionReader, @unchecked Sendable {
     }
 
     func findsByKeys(in collection: String, at path: String, _ collator: Collator?) -> Bool {
-        hasKeys && path == "_id"
+        hasAllKeys || hasKeys && path == "_id"
     }
 
     private final class Stream: DocumentStream {

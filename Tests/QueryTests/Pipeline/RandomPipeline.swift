@@ -100,9 +100,11 @@ func compile(_ pipeline: String) throws -> Pipeline {
 }
 
 /// What comes out of a pipeline.
-func give(_ pipeline: Pipeline, _ documents: [Document]) throws -> [String] {
+func give(_ pipeline: Pipeline, _ documents: [Document], _ reader: MemoryReader? = nil) throws -> [String] {
     var documents = documents
-    for stage in pipeline.stages { documents = try pass(documents, through: stage.makeRun(StageLimits())) }
+    var limits = StageLimits()
+    limits.reader = reader
+    for stage in pipeline.stages { documents = try pass(documents, through: stage.makeRun(limits)) }
     return documents.map(\.text)
 }
 
