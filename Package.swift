@@ -71,6 +71,14 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // Pure: who somebody is, and what they may do. No I/O, no Foundation.
+        .target(
+            name: "Access",
+            dependencies: [
+                "BSON", "CommandModel", "CICU", nioCore, .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+
         // Database.
         .target(name: "SchemaSQL", path: "sql", resources: [.embedInCode("migrations")], swiftSettings: settings),
         .target(
@@ -85,7 +93,7 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", "Metrics", nioCore, logging,
+                "Access", "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", "Metrics", nioCore, logging,
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
@@ -95,7 +103,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "BSON", "CommandModel", "Query", "Storage", "Metrics", nioCore, logging,
+                "Access", "BSON", "CommandModel", "Query", "Storage", "Metrics", nioCore, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
@@ -104,7 +112,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", nioCore, logging,
+                "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", nioCore,
+                logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -143,17 +152,22 @@ let package = Package(
         .testTarget(
             name: "QueryTests", dependencies: ["Query", "BSON", "CommandModel", nioCore], swiftSettings: settings),
         .testTarget(
+            name: "AccessTests", dependencies: ["Access", "BSON", "CommandModel", nioCore], swiftSettings: settings),
+        .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "SQL", "Metrics", "CLibPQ", nioCore, logging],
             swiftSettings: settings),
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Commands", "Storage", "Metrics", "Postgres", "Query", "BSON", "CommandModel", nioCore, logging,
+                "Access", "Commands", "Storage", "Metrics", "Postgres", "Query", "BSON", "CommandModel", nioCore,
+                logging,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Postgres", "SQL", "Metrics", "Query", "BSON", "CommandModel", nioCore, logging],
+            dependencies: [
+                "Access", "Storage", "Postgres", "SQL", "Metrics", "Query", "BSON", "CommandModel", nioCore, logging,
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ],
