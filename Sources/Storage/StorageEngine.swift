@@ -180,9 +180,17 @@ extension StorageEngine {
             let rows = try await self.rows(of: plan, until: deadline)
             var (batch, run) = (batch, run)
             try run.take(rows, of: plan, into: &batch, deadline: deadline)
-            return (batch, run)
+            if run.isExhausted || batch.isFull { return (batch, run) }
+            // A large document is next.
+            return try await fill(batch, from: run, on: pool, deadline)
         }
-        return try await reading(on: pool, until: deadline) { connection throws(StorageError) in
+        return try await fill(batch, from: run, on: pool, deadline)
+    }
+
+    private func fill(
+        _ batch: ReplyBatch, from run: QueryRun, on pool: ReadRouting.Pool, _ deadline: Deadline
+    ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
+        try await reading(on: pool, until: deadline) { connection throws(StorageError) in
             var (batch, run) = (batch, run)
             try run.fill(&batch, on: connection, deadline: deadline)
             return (batch, run)

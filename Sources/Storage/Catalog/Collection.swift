@@ -55,6 +55,7 @@ package struct CollectionSQL: Sendable {
     package let table: String
     package var pointRead: String { read }
     let read: String
+    let readByRecordID: String
     let readMany: String
     let readVersion: String
     let readVersionMany: String
@@ -74,6 +75,7 @@ package struct CollectionSQL: Sendable {
     init(table: String) {
         self.table = table
         read = "SELECT id, doc FROM \(table) WHERE id = $1"
+        readByRecordID = "SELECT id, doc FROM \(table) WHERE rid = $1"
         readMany = "SELECT id, doc FROM \(table) WHERE id = ANY($1)"
         readVersion = "SELECT id, xmin, doc FROM \(table) WHERE id = $1"
         readVersionMany = "SELECT id, xmin, doc FROM \(table) WHERE id = ANY($1)"

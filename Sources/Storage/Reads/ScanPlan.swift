@@ -77,20 +77,24 @@ package struct ScanPlan: Sendable {
         guard let rowLimit, rowLimit <= Scanner.plainSelectRowsMax, offset ?? 0 <= Scanner.plainSelectRowsMax else {
             return false
         }
-        // The keys of many intervals are all put in order before the first comes.
-        return keys.map { $0.intervals.count <= 1 } ?? true
+        // Of each interval as many are looked at as are wanted.
+        return keys.map { $0.intervals.count * rowLimit <= Scanner.fetchRowsMax } ?? true
     }
 
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
-    /// document, `rid`, `id`.
+    /// document, `rid`, `id`. In the place of a large document is NULL: see ``Scanner/documentBytesMax``.
     package var statement: Statement {
+        func bounded(_ doc: String) -> String {
+            "CASE WHEN octet_length(\(doc)) <= \(Scanner.documentBytesMax) THEN \(doc) END"
+        }
+
         if let keys {
             var position: KeyScan.Position?
             if case .index(let last)? = after { position = last }
             return keys.statement(
-                "k.key, d.doc, d.rid, k.id", of: collection.sql.table, after: position, limit: rowLimit)
+                "k.key, \(bounded("d.doc")), d.rid, k.id", of: collection.sql.table, after: position, limit: rowLimit)
         }
-        return select(order.isByID ? (showsRID ? "id, doc, rid" : "id, doc") : "rid, doc")
+        return select((order.isByID ? "id, " : "rid, ") + bounded("doc") + (order.isByID && showsRID ? ", rid" : ""))
     }
 
     /// The text of ``statement``, for explain.

@@ -20,6 +20,10 @@ struct Scanner {
     /// Up to this limit a plain `SELECT … LIMIT` is one statement instead of four.
     static let plainSelectRowsMax = 256
 
+    /// What is larger does not come with the rows, but by itself when it is its turn: or rows of few bytes and then
+    /// some of many would fill the memory, since how many rows are asked for at once goes by those before.
+    static let documentBytesMax = 64 * 1024
+
     /// A filter may take milliseconds for a row, so that a fetch is too long to wait for.
     static let rowsBetweenChecks = 64
 
@@ -46,10 +50,7 @@ struct Scanner {
         var id: ByteBuffer? { (indexedID ?? (isByID ? first : nil)).map { ByteBuffer(bytes: $0) } }
 
         /// In scans in the order of `_id` only when the plan asks for it.
-        var rid: Int64 {
-            let bytes = third ?? first
-            return bytes.count == 8 ? Int64(bigEndian: bytes.loadUnaligned(as: Int64.self)) : 0
-        }
+        var rid: Int64 { Scanner.int8(third ?? first) }
     }
 
     private let connection: Connection
@@ -83,9 +84,11 @@ struct Scanner {
         connection.enqueue(plan.statement.commented(deadline.comment))
         connection.enqueueSync()
         let result = try receive()
-        let isComplete = try Self.visitRows(of: result, plan, deadline, visit)
         try receiveSync()
-        return isComplete
+        func readLarge(_ statement: Statement) throws(StorageError) -> StatementResult? {
+            do throws(PostgresError) { return try connection.execute(statement) } catch { throw .postgres(error) }
+        }
+        return try Self.visitRows(of: result, plan, deadline, large: readLarge, visit)
     }
 
     private func fetchRows(
@@ -96,8 +99,9 @@ struct Scanner {
         enqueueFetch(Self.firstFetchRows)
         for _ in 0..<opening { _ = try receive() }
         let isComplete: Bool
+        var ahead: StatementResult?
         do throws(StorageError) {
-            isComplete = try visitFetched(of: plan, visit)
+            isComplete = try visitFetched(of: plan, &ahead, visit)
         } catch {
             if case .command = error { closeAfterFailure() }
             throw error
@@ -105,7 +109,7 @@ struct Scanner {
         connection.enqueue(Statement(connection.isTransactionOpen ? "CLOSE scan" : "COMMIT"))
         connection.enqueueSync()
         // One fetch is still in flight, and then the end of the cursor.
-        _ = try receive()
+        if ahead == nil { _ = try receive() }
         _ = try receive()
         try receiveSync()
         return isComplete
@@ -130,15 +134,21 @@ struct Scanner {
         _ = try? connection.execute(Statement("CLOSE scan"))
     }
 
+    /// - Parameter ahead: the result of the fetch in flight, where it had to be received before its turn.
     private func visitFetched(
-        of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
+        of plan: ScanPlan, _ ahead: inout StatementResult?, _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
+        func readLarge(_ statement: Statement) throws(StorageError) -> StatementResult? {
+            connection.enqueue(statement)
+            if ahead == nil { ahead = try receive() }
+            return try receive()
+        }
         var fetchRows = Self.firstFetchRows
         var isDrained = false
         while !isDrained {
-            let result = try receive()
+            let result = if let next = ahead.take() { next } else { try receive() }
             isDrained = result.rowCount == 0
-            guard try Self.visitRows(of: result, plan, deadline, visit) else { return false }
+            guard try Self.visitRows(of: result, plan, deadline, large: readLarge, visit) else { return false }
             try deadline.check()
             if !isDrained {
                 fetchRows = Self.nextFetchRows(after: result, current: fetchRows)
@@ -176,8 +186,12 @@ extension Scanner {
     /// Calls `visit` for each row of a result until it gives false.
     ///
     /// - Returns: whether all rows were visited.
+    ///
+    /// - Parameter large: reads a document that did not come with the rows; gives nil where it cannot: such a document
+    ///   is then the end of the rows.
     static func visitRows(
         of result: StatementResult, _ plan: ScanPlan, _ deadline: Deadline,
+        large readLarge: (Statement) throws(StorageError) -> StatementResult?,
         _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
         let isByID = plan.keys == nil && plan.order.isByID
@@ -185,18 +199,36 @@ extension Scanner {
         plan.counters?.examine((plan.offset ?? 0) + result.rowCount)
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
-            guard let bytes = result.bytes(row: row, column: 1), let document = RawDocument(bytes) else {
-                throw .command(
-                    CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
-            }
             guard let first = result.bytes(row: row, column: 0) else { continue }
             let third = hasThird ? result.bytes(row: row, column: 2) : nil
             let indexedID = plan.keys == nil ? nil : result.bytes(row: row, column: 3)
+            var large: StatementResult?
+            if result.isNull(row: row, column: 1) {
+                let sql = plan.collection.sql
+                let key = Parameter.bytea(ByteBuffer(bytes: indexedID ?? first))
+                let isKey = indexedID != nil || isByID
+                let statement = Statement(isKey ? sql.read : sql.readByRecordID, [isKey ? key : .int8(int8(first))])
+                guard let found = try readLarge(statement) else { return false }
+                // It was deleted meanwhile.
+                if found.rowCount == 0 { continue }
+                large = found
+            }
+            guard let bytes = large?.bytes(row: 0, column: 1) ?? result.bytes(row: row, column: 1),
+                let document = RawDocument(bytes)
+            else {
+                throw .command(
+                    CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
+            }
+            defer { withExtendedLifetime(large) {} }
             if let keys = plan.keys, try !isFirst(keys, first, document, plan.earlier) { continue }
             let found = Row(document: document, first: first, isByID: isByID, third: third, indexedID: indexedID)
             if try !visit(found) { return false }
         }
         return true
+    }
+
+    private static func int8(_ bytes: UnsafeRawBufferPointer) -> Int64 {
+        bytes.count == 8 ? Int64(bigEndian: bytes.loadUnaligned(as: Int64.self)) : 0
     }
 
     private static func isFirst(
@@ -222,7 +254,7 @@ enum RowSource {
         case .connection(let connection):
             try Scanner(on: connection, deadline: deadline).forEachRow(of: plan, visit)
         case .result(let result):
-            try Scanner.visitRows(of: result, plan, deadline, visit)
+            try Scanner.visitRows(of: result, plan, deadline, large: { _ in nil }, visit)
         }
     }
 }
