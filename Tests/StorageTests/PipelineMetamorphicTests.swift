@@ -35,9 +35,12 @@ extension DatabaseTests {
                 let spilled = await rows(query, rest, batch: .max)
                 // A window needs its partition in memory.
                 if spilled == nil, text.contains("$setWindowFields") { continue }
-                // Groups that came too late to be in memory come in another order, and so to a second $group, whose
-                // arrays have the order of what came.
-                if text.split(separator: "$group").count > 2 {
+                // Groups that came too late to be in memory come in another order: to a second $group, whose arrays
+                // have the order of what came, and to stages that leave some out.
+                let behindGroup = text.split(separator: "$group", maxSplits: 1).dropFirst().first ?? ""
+                if behindGroup.contains("$skip") || behindGroup.contains("$limit") {
+                    #expect(spilled != nil, context)
+                } else if behindGroup.contains("$group") {
                     #expect(spilled?.count == expected.count, context)
                 } else if text.contains("$group") {
                     #expect(spilled?.sorted() == expected.sorted(), context)
