@@ -38,6 +38,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
         .systemLibrary(name: "CSpawn"),
+        .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Geometry on the sphere: a few C functions over S2, which is C++.
@@ -66,7 +67,7 @@ let package = Package(
         .target(
             name: "Query",
             dependencies: [
-                "BSON", "CommandModel", "CICU", "CPCRE2", "CS2", nioCore,
+                "BSON", "CommandModel", "CICU", "CPCRE2", "CS2", "CStemmer", nioCore,
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),

@@ -7,7 +7,7 @@ extension Rule {
         "SQL": ["NIOCore"],
         "WireProtocol": ["BSON", "CZlib", "CSnappy", "CZstd", "NIOCore", "NIOConcurrencyHelpers"],
         "CommandModel": ["BSON", "NIOCore"],
-        "Query": ["BSON", "CommandModel", "CICU", "CPCRE2", "CS2", "NIOCore", "Crypto"],
+        "Query": ["BSON", "CommandModel", "CICU", "CPCRE2", "CS2", "CStemmer", "NIOCore", "Crypto"],
         "Access": ["BSON", "CommandModel", "CICU", "NIOCore", "Crypto"],
         "SchemaSQL": [],
         "Postgres": ["CLibPQ", "CSpawn", "SQL", "Metrics", "NIOCore", "Logging", "DequeModule"],
