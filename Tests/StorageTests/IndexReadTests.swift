@@ -346,7 +346,7 @@ extension DatabaseTests {
             of collection: Storage.Collection, _ filter: String, _ store: TestStore
         ) async throws -> [String] {
             var run = QueryRun(
-                FindQuery(filter: try Filter(compiling: json(filter), allowsNear: true)), on: collection)
+                FindQuery(filter: try Filter(compiling: json(filter), allowing: .query)), on: collection)
             var all: [Document] = []
             while !run.isExhausted { all += try await store.engine.next(&run, count: .max) }
             return all.sorted { ($0.int("_id") ?? 0) < ($1.int("_id") ?? 0) }.map(\.text)

@@ -97,7 +97,9 @@ struct AggregateArguments {
             writingFrom: namespace.database
         ).compile(pipeline)
         try compiled.pipeline.checkGeoNear(behind: stages)
-        compiled.pipeline = Pipeline(stages.stages + compiled.pipeline.stages).optimized()
+        try compiled.pipeline.checkText(behind: stages)
+        compiled.pipeline.stages.insert(contentsOf: stages.stages, at: 0)
+        compiled.pipeline = compiled.pipeline.optimized()
         return compiled
     }
 }

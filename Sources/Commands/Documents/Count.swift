@@ -83,7 +83,7 @@ private struct CountArguments {
         var query = FindQuery(
             filter: try Filter(
                 compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
-                allowsNear: true))
+                allowing: .query))
         hint.apply(to: &query)
         query.skip = skip
         query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)

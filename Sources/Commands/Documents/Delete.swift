@@ -46,7 +46,7 @@ struct DeleteStatement {
         let environment = try environment.redefining(variables)
         return DocumentOperation(
             on: namespace,
-            filter: try Filter(compiling: filter, environment: environment, allowsNear: true),
+            filter: try Filter(compiling: filter, environment: environment, allowing: .query),
             action: .delete)
     }
 }

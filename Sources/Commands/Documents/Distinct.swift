@@ -32,7 +32,7 @@ extension CommandTable {
             var query = FindQuery(
                 filter: try Filter(
                     compiling: document, environment: context.timelessEnvironment(of: request).collated(by: collator),
-                    allowsNear: true))
+                    allowing: .query))
             usedHint.apply(to: &query)
             query.deadline = context.deadline(of: request)
             query.preference = request.shared.routing

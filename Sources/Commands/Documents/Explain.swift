@@ -143,7 +143,7 @@ extension CommandTable {
         var explanation = Explanation(namespace: namespace, collection: collection, action: action)
         explanation.query = FindQuery(
             filter: try Filter(
-                compiling: filter ?? .empty, environment: environment, allowsNear: true)
+                compiling: filter ?? .empty, environment: environment, allowing: .query)
         )
         if inner.name == "distinct", let path = inner.body.withRaw({ $0["key"]?.string }) {
             let collector = DistinctCollector(path: path, order: ValueOrder(environment.collator))

@@ -148,8 +148,28 @@ extension ExplainedStage {
             var union = ExplainedStage("OR")
             union.inputs = scans.map { scan($0, isCounted: false) }
             return fetched(union)
+        case .text(let keys):
+            return text(over: fetched(scan(keys, isCounted: false)), query)
+        case .textUnion(let scans):
+            var union = ExplainedStage("OR")
+            union.inputs = scans.map { keys in
+                let found = scan(keys, isCounted: false)
+                return keys.index.definition.isText ? text(over: found, query) : found
+            }
+            return fetched(union)
         case .undecided, .collection: return ofTable(query, collection, countsBySQL, profile, fetched)
         }
+    }
+
+    private static func text(over input: ExplainedStage, _ query: FindQuery) -> ExplainedStage {
+        var stage = ExplainedStage("TEXT_MATCH", over: input) { builder in
+            for field in query.filter.textExplanation.withRaw({ $0.map { ($0.key.string, Value(copying: $0.value)) } })
+            {
+                builder.append(name: field.0, field.1)
+            }
+        }
+        (stage.returned, stage.examinedDocuments) = (input.returned, input.examinedDocuments)
+        return stage
     }
 
     private static func ofTable(

@@ -115,18 +115,25 @@ struct FindArguments {
     func query(
         _ environment: ExpressionEnvironment, _ dialect: Projection.Dialect = .find
     ) throws(CommandError) -> FindQuery {
-        let environment = try environment.defining(variables)
+        var environment = try environment.defining(variables)
         let collator = environment.collator
         var query = FindQuery(filter: .everything)
         query.patience = environment.patience
         if let filter {
-            query.filter = try Filter(compiling: filter, environment: environment, allowsNear: true)
+            query.filter = try Filter(compiling: filter, environment: environment, allowing: .query)
+        }
+        let hasTextScore = query.filter.searchesText
+        if hasTextScore, let projection, projection.withRaw(\.asksForTextScore) {
+            environment.textScore = .shown
+            query.carriesTextScore = true
         }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
                 compiling: projection, filter: query.filter, environment: environment, dialect: dialect)
         }
-        if let sort, !sort.isEmpty { query.sort = try SortPattern(compiling: sort, collator: collator) }
+        if let sort, !sort.isEmpty {
+            query.sort = try SortPattern(compiling: sort, collator: collator, hasTextScore: hasTextScore)
+        }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
         try apply(hint, to: &query, collator)
         query.bounds = try bounds(ValueOrder(collator))

@@ -94,7 +94,7 @@ struct FindAndModifyArguments {
     ) throws(CommandError) -> Compiled {
         let environment = try environment.defining(variables)
         let operation = try operation(on: namespace, server, environment)
-        let sort = Result { () throws(CommandError) in try order(environment.collator) }
+        let sort = Result { () throws(CommandError) in try order(environment.collator, operation.filter) }
         let projection = try fields.map { document throws(CommandError) in
             try Projection(compiling: document, filter: operation.filter, environment: environment)
         }
@@ -105,15 +105,15 @@ struct FindAndModifyArguments {
     }
 
     /// In which order documents come, of which the first is modified.
-    private func order(_ collator: Collator?) throws(CommandError) -> SortPattern? {
+    private func order(_ collator: Collator?, _ filter: Filter) throws(CommandError) -> SortPattern? {
         guard let sort, !sort.isEmpty else { return try hint.order() }
-        return try SortPattern(compiling: sort, collator: collator)
+        return try SortPattern(compiling: sort, collator: collator, hasTextScore: filter.searchesText)
     }
 
     private func operation(
         on namespace: Namespace, _ server: ServerState, _ environment: ExpressionEnvironment
     ) throws(CommandError) -> DocumentOperation {
-        let filter = try Filter(compiling: filter, environment: environment, allowsNear: true)
+        let filter = try Filter(compiling: filter, environment: environment, allowing: .query)
         guard let update, !removes else {
             return DocumentOperation(on: namespace, filter: filter, action: .delete, image: .before)
         }

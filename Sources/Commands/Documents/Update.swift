@@ -69,13 +69,14 @@ struct UpdateStatement {
         let program = try UpdateProgram(
             compiling: update, arrayFilters: arrayFilters, multi: isMulti, isUpsert: isUpsert,
             keepsEmptyTimestamps: keepsEmptyTimestamps, constants: constants, environment: environment)
+        let filter = try Filter(compiling: filter, environment: environment, allowing: .query)
         let operation = DocumentOperation(
-            on: namespace,
-            filter: try Filter(compiling: filter, environment: environment, allowsNear: true),
+            on: namespace, filter: filter,
             action: .update(program),
             upsertID: isUpsert ? server.newObjectID() : nil)
         let sort = try sort.map { document throws(CommandError) in
-            try SortPattern(compiling: document, collator: environment.collator)
+            try SortPattern(
+                compiling: document, collator: environment.collator, hasTextScore: filter.searchesText)
         }
         return (operation, sort)
     }

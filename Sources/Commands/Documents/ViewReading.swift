@@ -93,6 +93,7 @@ extension FindQuery {
     ///
     /// - Throws: what concerns the rows of a table, which a view does not have.
     func stages() throws(CommandError) -> [Stage] {
+        guard !filter.searchesText else { throw .textNotFirst }
         guard bounds == nil, !showsRecordID, !returnsKey, filter.near == nil,
             projection?.needsFacts != true, !naturalDescending, sort?.order != .natural(ascending: false)
         else {

@@ -103,7 +103,24 @@ extension ExpressionCompiler {
         "timeseriesBucketMaxTime", "timeseriesBucketMinTime", "vectorSearchScore",
     ]
 
-    /// `$meta`. No stage leaves any, and a document that was not read by an index has no index key.
+    /// What `$text` has found out about the document.
+    var textScoreOfDocument: Expression {
+        .path(ValuePath(slot: Evaluator.rootSlot, steps: arena.list([arena.copy(name: TextScore.fieldName)])))
+    }
+
+    /// A document that the client gets to see.
+    func withoutTextScore(_ document: Expression) -> Expression {
+        .call(.object(.setField(arena.copy(name: TextScore.fieldName))), arena.list([document, .missing]))
+    }
+
+    /// Another document that takes the place of one with a score.
+    func keepingTextScore(_ document: Expression) -> Expression {
+        let name = arena.copy(name: TextScore.fieldName)
+        return .call(.object(.setField(name)), arena.list([document, textScoreOfDocument]))
+    }
+
+    /// `$meta`. Beside the text score no stage leaves any, and a document that was not read by an index has no index
+    /// key.
     func metadata(_ element: RawElement) throws(CommandError) -> Expression {
         guard let name = element.value.string else {
             throw CommandError(ErrorCode(17307), "$meta only supports string arguments")
@@ -111,6 +128,7 @@ extension ExpressionCompiler {
         guard Self.metadataNames.contains(name) else {
             throw CommandError(ErrorCode(17308), "Unsupported argument to $meta: \(name)")
         }
+        if name == "textScore", textScore != .none { return textScoreOfDocument }
         guard name == "indexKey" else {
             throw CommandError(ErrorCode(40218), "query requires \(name) metadata, but it is not available")
         }

@@ -11,6 +11,7 @@ struct ExpressionCompiler {
     /// Computes operators of constants while compiling.
     private let folding: Evaluator
     private let settingsOfCommand: EvaluatorSettings
+    let textScore: TextScore.Use
 
     init(arena: ProgramArena, environment: ExpressionEnvironment) {
         self.arena = arena
@@ -19,6 +20,7 @@ struct ExpressionCompiler {
             turnsMax: environment.turnsMax)
         folding = Evaluator(settingsOfCommand)
         scope = VariableScope(arena: arena, environment: environment)
+        textScore = environment.textScore
     }
 
     /// Of an ``Evaluator`` of what was compiled.

@@ -17,6 +17,8 @@ package struct ExpressionEnvironment: Sendable {
     /// compiled for all commands and asked while others wait for the same lane.
     var turnsMax: UInt?
     static let turnsMaxUnwatched: UInt = 1 << 20
+    /// What becomes of the text score that documents may have with them.
+    package var textScore = TextScore.Use.none
     /// Whether the expression is the value of a command's variable, which depends on no document.
     fileprivate(set) var definesVariables = false
     /// The values of the command's `let`, by name.
@@ -66,6 +68,11 @@ package struct CompiledExpression: Sendable {
         program = try ExpressionProgram(value, environment)
     }
 
+    /// A document made of another, whose text score goes along with it where scores do.
+    init(compilingRoot value: RawValue, in environment: ExpressionEnvironment) throws(CommandError) {
+        program = try ExpressionProgram(value, environment, keepsTextScore: environment.textScore == .carried)
+    }
+
     /// Calls `body` with the expression's value for a document, nil where there is none.
     package func withValue<R>(
         of document: RawDocument, _ body: (RawValue?) throws(CommandError) -> R
@@ -85,10 +92,13 @@ final class ExpressionProgram: @unchecked Sendable {
     let root: Expression
     let evaluators: EvaluatorPool
 
-    init(_ value: RawValue, _ environment: ExpressionEnvironment) throws(CommandError) {
+    init(
+        _ value: RawValue, _ environment: ExpressionEnvironment, keepsTextScore: Bool = false
+    ) throws(CommandError) {
         let arena = ProgramArena()
         var compiler = ExpressionCompiler(arena: arena, environment: environment)
-        root = try compiler.compile(arena.copy(value))
+        let value = try compiler.compile(arena.copy(value))
+        root = keepsTextScore ? compiler.keepingTextScore(value) : value
         evaluators = EvaluatorPool(compiler.settings)
         self.arena = arena
     }

@@ -149,7 +149,10 @@ extension ExpressionCompiler {
             throw CommandError(ErrorCode(16411), "FieldPath field names may not contain '\\0'.")
         }
         switch scope[variable] {
-        case .slot(let slot): return .path(ValuePath(slot: slot, steps: arena.list(steps)))
+        case .slot(let slot):
+            let path = Expression.path(ValuePath(slot: slot, steps: arena.list(steps)))
+            let isRoot = slot == Evaluator.rootSlot && steps.isEmpty
+            return isRoot && textScore != .none ? withoutTextScore(path) : path
         case .constant(let value):
             let steps = arena.list(steps)
             return folded { run throws(CommandError) in try ValuePath.walk(value, steps, 0, run) } ?? .missing

@@ -23,6 +23,7 @@ extension DocumentTest {
             for index in 0..<children.count where children[index].matches(document, nil) { return false }
             return true
         case .near(let condition): return condition._withUnsafeGuaranteedRef { $0.matches(document) }
+        case .text(let condition): return condition._withUnsafeGuaranteedRef { $0.matches(document) }
         case .sample(let rate): return Double.random(in: 0..<1) < rate
         // Only `evaluate` knows how.
         case .expression: return false
@@ -34,7 +35,7 @@ extension DocumentTest {
         _ document: RawDocument, _ position: MatchPosition?, _ run: Evaluator
     ) throws(CommandError) -> Bool {
         switch self {
-        case .constant, .fields, .schema, .near, .sample: return matches(document, position)
+        case .constant, .fields, .schema, .near, .text, .sample: return matches(document, position)
         case .all(let children):
             for index in 0..<children.count {
                 guard try children[index].evaluate(document, position, run) else { return false }

@@ -18,9 +18,10 @@ extension Filter {
             builder.append(index: 1, .document(other.specification))
             builder.end()
         }
+        let features = program.features.union(other.program.features)
         guard let environment = program.environment else {
-            return try? Filter(compiling: both, collator: program.collator)
+            return try? Filter(compiling: both, collator: program.collator, allowing: features)
         }
-        return try? Filter(compiling: both, environment: environment)
+        return try? Filter(compiling: both, environment: environment, allowing: features)
     }
 }

@@ -9,19 +9,19 @@ package struct Filter: Sendable {
 
     /// - Parameters:
     ///   - environment: how strings compare, and what `$expr` may name.
-    ///   - allowsNear: whether `$near` may stand in it: where documents can come in the order of ``near``.
+    ///   - features: what may stand in it that takes more than the document that is asked about.
     /// - Throws: `BadValue`, `FailedToParse` and their like, as MongoDB answers to a malformed filter.
     package init(
-        compiling filter: RawDocument, environment: ExpressionEnvironment, allowsNear: Bool = false
+        compiling filter: RawDocument, environment: ExpressionEnvironment, allowing features: FilterFeatures = []
     ) throws(CommandError) {
-        program = try FilterProgram(filter, environment, environment.collator, allowsNear: allowsNear)
+        program = try FilterProgram(filter, environment, environment.collator, allowing: features)
     }
 
     package init(
-        compiling filter: Document, environment: ExpressionEnvironment, allowsNear: Bool = false
+        compiling filter: Document, environment: ExpressionEnvironment, allowing features: FilterFeatures = []
     ) throws(CommandError) {
         self = try filter.withRaw { raw throws(CommandError) in
-            try Filter(compiling: raw, environment: environment, allowsNear: allowsNear)
+            try Filter(compiling: raw, environment: environment, allowing: features)
         }
     }
 
@@ -29,16 +29,16 @@ package struct Filter: Sendable {
     ///
     /// - Parameter collator: compares strings; nil compares their bytes.
     package init(
-        compiling filter: RawDocument, collator: Collator? = nil, allowsNear: Bool = false
+        compiling filter: RawDocument, collator: Collator? = nil, allowing features: FilterFeatures = []
     ) throws(CommandError) {
-        program = try FilterProgram(filter, nil, collator, allowsNear: allowsNear)
+        program = try FilterProgram(filter, nil, collator, allowing: features)
     }
 
     package init(
-        compiling filter: Document, collator: Collator? = nil, allowsNear: Bool = false
+        compiling filter: Document, collator: Collator? = nil, allowing features: FilterFeatures = []
     ) throws(CommandError) {
         self = try filter.withRaw { raw throws(CommandError) in
-            try Filter(compiling: raw, collator: collator, allowsNear: allowsNear)
+            try Filter(compiling: raw, collator: collator, allowing: features)
         }
     }
 
@@ -91,12 +91,52 @@ package struct Filter: Sendable {
     /// The `$near` of the filter: it decides which documents match, and the order in which they come.
     package var near: NearCondition? { program.near }
 
+    /// Whether it has a `$text`, which says nothing before it knows its index (``bound(to:trustingTerms:)``).
+    package var searchesText: Bool { program.text != nil }
+
+    /// How well the document fits what the `$text` of the filter looks for; 0 when it has none of the words.
+    package func textScore(of document: RawDocument) -> Double { program.text?.score(of: document) ?? 0 }
+
+    /// The same filter over documents that have a text index.
+    ///
+    /// - Parameter trustsTerms: it is asked only about documents that the index has for one of the words.
+    package func bound(to index: IndexDefinition, trustingTerms: Bool) throws(CommandError) -> Filter {
+        try withExtendedLifetime(program) { () throws(CommandError) in
+            Filter(
+                program: try FilterProgram(
+                    program.source, program.environment, program.collator, allowing: program.features,
+                    text: TextBinding(index: index, trustsTerms: trustingTerms)))
+        }
+    }
+
     /// Top-level fields that have exactly one possible value in a match, with dotted paths as written: what an upsert
     /// starts from. The values are borrowed from the filter: use them inside `body`.
     func withEqualities<R, E: Error>(_ body: ([PathEquality]) throws(E) -> R) throws(E) -> R {
         defer { withExtendedLifetime(program) {} }
         return try body(program.equalities)
     }
+}
+
+/// What a filter may hold that takes more than a look at a document.
+package struct FilterFeatures: OptionSet, Sendable {
+    package let rawValue: Int
+
+    package init(rawValue: Int) {
+        self.rawValue = rawValue
+    }
+
+    /// `$near`: documents can come in the order of ``Filter/near``.
+    package static let near = FilterFeatures(rawValue: 1)
+    /// `$text`: documents can be found by a text index.
+    package static let text = FilterFeatures(rawValue: 2)
+    /// Of a command over a collection.
+    package static let query: FilterFeatures = [.near, .text]
+}
+
+/// The text index by which a filter's `$text` is understood.
+struct TextBinding {
+    let index: IndexDefinition
+    let trustsTerms: Bool
 }
 
 /// A path and the one value that a filter allows there.
@@ -121,8 +161,11 @@ final class FilterProgram: @unchecked Sendable {
     /// Nil when there is no `$expr` in the filter.
     let evaluators: EvaluatorPool?
     let near: NearCondition?
+    let text: TextCondition?
+    let features: FilterFeatures
 
     init() {
+        (text, features) = (nil, [])
         evaluators = nil
         environment = nil
         arena = ProgramArena()
@@ -135,18 +178,21 @@ final class FilterProgram: @unchecked Sendable {
     }
 
     init(
-        _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?, allowsNear: Bool
+        _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?,
+        allowing features: FilterFeatures, text index: TextBinding? = nil
     ) throws(CommandError) {
         let arena = ProgramArena()
         source = arena.copy(filter)
         self.environment = environment
         var compiler = FilterCompiler(
-            arena: arena, environment: environment, collator: collator, allowsNear: allowsNear)
+            arena: arena, environment: environment, collator: collator, features: features, textIndex: index)
         root = try compiler.compile(source)
         evaluators = compiler.expressions.map { EvaluatorPool($0.settings) }
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         near = compiler.near
+        text = compiler.text
+        self.features = features
         self.arena = arena
         self.collator = collator
     }

@@ -18,6 +18,13 @@ extension FilterCompiler {
         return .any(try branches("$or", value, depth: depth))
     }
 
+    mutating func compileNor(_ value: RawValue, depth: Int) throws(CommandError) -> ArenaList<DocumentTest> {
+        let outer = isInNor
+        isInNor = true
+        defer { isInNor = outer }
+        return try branches("$nor", value, depth: depth)
+    }
+
     mutating func branches(
         _ name: StaticString, _ value: RawValue, depth: Int
     ) throws(CommandError) -> ArenaList<DocumentTest> {

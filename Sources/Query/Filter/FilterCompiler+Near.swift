@@ -5,7 +5,7 @@ internal import CommandModel
 // `{$near: [x, y], $maxDistance: …}`, in units of the plane or, for `$nearSphere`, in radians.
 extension FilterCompiler {
     var nearIsMisplaced: CommandError {
-        allowsNear
+        features.contains(.near)
             ? CommandError(.badValue, "geo $near must be top-level expr")
             : CommandError(ErrorCode(5_626_500), "$geoNear, $near, and $nearSphere are not allowed in this context")
     }
@@ -13,9 +13,10 @@ extension FilterCompiler {
     mutating func nearCondition(
         _ path: FieldPath, _ operators: RawDocument
     ) throws(CommandError) -> Unmanaged<NearCondition> {
-        guard allowsNear, isTopConjunction else { throw nearIsMisplaced }
+        guard features.contains(.near), isTopConjunction else { throw nearIsMisplaced }
         let arguments = try NearArguments(operators)
         guard near == nil else { throw CommandError(.badValue, "Too many geoNear expressions") }
+        guard text == nil else { throw CommandError(.badValue, "text and geoNear not allowed in same query") }
         do throws(GeometryFault) {
             let condition = try arguments.condition(path.whole)
             near = condition

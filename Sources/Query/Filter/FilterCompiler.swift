@@ -13,26 +13,34 @@ struct FilterCompiler {
     let arena: ProgramArena
     /// How strings compare; nil for bytewise. Whoever runs the program keeps it.
     let collator: Collator?
-    /// Whether the matching documents may be put in the order of their distance, as `$near` demands.
-    let allowsNear: Bool
+    let features: FilterFeatures
     /// The one `$near` of the filter.
     var near: NearCondition?
+    /// The one `$text` of the filter.
+    var text: TextCondition?
+    let textIndex: TextBinding?
     /// What every match fulfils, gathered at the top level and inside `$and` there.
     private(set) var conditions: [PathCondition] = []
     /// Whether the tests compiled now are part of the outermost conjunction.
     private(set) var isTopConjunction = true
     /// Whether the tests compiled now are of elements of an array.
     private var isInElementMatch = false
+    /// Whether they are those of a `$nor`.
+    var isInNor = false
 
     private let environment: ExpressionEnvironment?
     /// There once an `$expr` was met.
     private(set) var expressions: ExpressionCompiler?
 
-    init(arena: ProgramArena, environment: ExpressionEnvironment?, collator: Collator?, allowsNear: Bool) {
+    init(
+        arena: ProgramArena, environment: ExpressionEnvironment?, collator: Collator?, features: FilterFeatures = [],
+        textIndex: TextBinding? = nil
+    ) {
         self.arena = arena
         self.environment = environment
         self.collator = collator
-        self.allowsNear = allowsNear
+        self.features = features
+        self.textIndex = textIndex
     }
 
     /// Compiles a whole filter (or one branch of a logical operator).
@@ -63,14 +71,12 @@ struct FilterCompiler {
         switch element.key {
         case "$and": try compileAnd(element.value, into: &conjunction, depth: depth)
         case "$or": conjunction.add(try compileOr(element.value, depth: depth))
-        case "$nor": conjunction.add(.none(try branches("$nor", element.value, depth: depth)))
+        case "$nor": conjunction.add(.none(try compileNor(element.value, depth: depth)))
         case "$comment": return
         case "$alwaysTrue": try requireOne(element)
         case "$alwaysFalse":
             try requireOne(element)
             conjunction.add(.constant(false))
-        case "$text" where near != nil:
-            throw CommandError(.badValue, "text and geoNear not allowed in same query")
         case "$expr": conjunction.add(try compileExpression(element.value))
         case "$jsonSchema":
             conjunction.add(.schema(try SchemaCompiler(arena: arena).compileRoot(element.value, depth: depth)))
@@ -82,7 +88,7 @@ struct FilterCompiler {
             throw Self.noJavaScript(element.value)
         case "$text":
             try refuseInElementMatch(element.key)
-            throw CommandError(.notImplemented, "\(element.key.string) in a filter is not implemented yet")
+            conjunction.add(.text(try textCondition(element.value)))
         default: throw unknownTopLevel(element.key)
         }
         markUnderstood(element.key)

@@ -13,6 +13,7 @@ enum DocumentTest {
     /// One JSON Schema.
     case schema(ArenaList<SchemaNode>)
     case near(Unmanaged<NearCondition>)
+    case text(Unmanaged<TextCondition>)
     /// `$sampleRate`: holds for this part of all documents, drawn anew for each.
     case sample(Double)
 }

@@ -19,6 +19,7 @@ package struct IndexDefinition: Sendable {
             case sphere
             /// `2d`.
             case plane
+            /// The place of the terms of all texts.
             case text
             /// A path that ends with `$**`; ``Field/path`` is what stands before it, empty for all fields. The values
             /// are ascending, whatever the pattern says.
@@ -57,6 +58,8 @@ package struct IndexDefinition: Sendable {
     package let collator: Collator?
     /// Of a wildcard index.
     package let wildcardScope: WildcardScope?
+    /// Of a text index.
+    let text: TextSpecification?
 
     /// - Parameter specification: as `createIndexes` has checked and completed it: `v`, `key`, `name` and the options.
     /// - Throws: what is wrong with a specification that this server does not understand.
@@ -75,6 +78,7 @@ package struct IndexDefinition: Sendable {
         wildcardScope = fields.first { $0.kind == .wildcard }.map {
             WildcardScope(path: $0.path, projection: raw["wildcardProjection"]?.document)
         }
+        text = fields.contains { $0.kind == .text } ? try TextSpecification(raw) : nil
         isUnique = raw["unique"]?.bool ?? false
         preparesUnique = raw["prepareUnique"]?.bool ?? false
         isSparse = raw["sparse"]?.bool ?? false
@@ -89,6 +93,16 @@ package struct IndexDefinition: Sendable {
         }
     }
 
+    /// It finds the documents of `$text`.
+    package var isText: Bool { text != nil }
+
+    /// The fields at the top of a document that its keys are made of; nil when they may be any.
+    package var topLevelFields: [[UInt8]]? {
+        guard partialFilter == nil, wildcardScope == nil, text?.wildcardWeight == nil else { return nil }
+        let paths = fields.filter { $0.kind != .text }.map(\.path) + (text?.paths.map(\.name) ?? [])
+        return paths.map { Array($0.utf8.prefix { $0 != UInt8(ascii: ".") }) } + (text.map { [$0.languageField] } ?? [])
+    }
+
     /// One field of an index as an index by itself that holds every document.
     init(_ whole: IndexDefinition, only position: Int) {
         name = whole.name
@@ -100,6 +114,7 @@ package struct IndexDefinition: Sendable {
         partialFilter = nil
         collator = whole.collator
         wildcardScope = nil
+        text = nil
     }
 
     private static func fields(of pattern: RawDocument) throws(CommandError) -> [Field] {

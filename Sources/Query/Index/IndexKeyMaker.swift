@@ -34,7 +34,6 @@ package struct IndexKeyMaker {
     let definition: IndexDefinition
     let fieldCount: Int
     private let isHashed: Bool
-    private let isSupported: Bool
     private let isGeo: Bool
     private let wildcardField: Int?
 
@@ -55,14 +54,14 @@ package struct IndexKeyMaker {
         self.definition = definition
         fieldCount = definition.fields.count
         isHashed = definition.fields.contains { $0.kind == .hashed }
-        isSupported = definition.fields.allSatisfy { $0.kind != .text }
         isGeo = definition.fields.contains { $0.kind == .sphere || $0.kind == .plane }
         wildcardField = definition.fields.firstIndex { $0.kind == .wildcard }
     }
 
     package mutating func keys(of document: RawDocument) throws(CommandError) -> IndexKeys {
         guard try definition.partialFilter?.matches(document) ?? true else { return IndexKeys() }
-        if isGeo, isSupported {
+        if let maker = TextKeyMaker(definition) { return try maker.keys(of: document) }
+        if isGeo {
             var maker = GeoKeyMaker(definition)
             return try maker.keys(of: document)
         }
@@ -76,15 +75,14 @@ package struct IndexKeyMaker {
     }
 
     mutating func values(of document: RawDocument, for key: ByteBuffer) throws(CommandError) -> [Value]? {
+        // What stands in a key of these is no field's value.
+        guard definition.text == nil else { return nil }
         sought = key
         try makeKeys(of: document)
         return found
     }
 
     private mutating func makeKeys(of document: RawDocument) throws(CommandError) {
-        guard isSupported else {
-            throw CommandError(.notImplemented, "keys of index '\(definition.name)' cannot be made yet")
-        }
         facts = IndexFacts()
         work = 0
         encoder.bytes.removeAll(keepingCapacity: true)

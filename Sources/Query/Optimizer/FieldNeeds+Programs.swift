@@ -36,6 +36,7 @@ extension FieldNeeds {
             self = .whole
             return
         }
+        if pattern.usesTextScore { insert(TextScore.fieldName) }
         for field in pattern.fields where field.source == .path {
             var path = field.path
             path.withUTF8 { bytes in
@@ -58,7 +59,7 @@ extension FieldNeeds {
                 for test in group.tests.nodes { insert([group.key] + test.steps.nodes.map(\.key)) }
             }
         case .expression(let expression): read(expression)
-        case .schema, .near: self = .whole
+        case .schema, .near, .text: self = .whole
         }
     }
 

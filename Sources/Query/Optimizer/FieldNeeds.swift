@@ -34,6 +34,9 @@ struct FieldNeeds: Sendable {
         insert(path.map { Array($0.bytes) }[...], needs, depth: 0)
     }
 
+    /// Adds a field at the top.
+    mutating func insert(_ name: [UInt8]) { insert([name][...], .whole, depth: 0) }
+
     mutating func formUnion(_ other: FieldNeeds) {
         guard !isWhole else { return }
         guard !other.isWhole else {

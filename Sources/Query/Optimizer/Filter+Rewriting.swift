@@ -105,9 +105,9 @@ extension Filter {
 
     private func compiled(_ source: Document) -> Filter? {
         guard let environment = program.environment else {
-            return try? Filter(compiling: source, collator: program.collator)
+            return try? Filter(compiling: source, collator: program.collator, allowing: program.features)
         }
-        return try? Filter(compiling: source, environment: environment)
+        return try? Filter(compiling: source, environment: environment, allowing: program.features)
     }
 }
 
@@ -128,7 +128,7 @@ extension Filter {
         case .constant, .fields, .schema: false
         case .all(let tests), .any(let tests), .none(let tests): tests.nodes.contains(where: mustStay)
         case .expression(let expression): !expression.isHarmless
-        case .near, .sample: true
+        case .near, .text, .sample: true
         }
     }
 
@@ -143,7 +143,7 @@ extension Filter {
             groups.nodes.allSatisfy { group in
                 group.tests.nodes.allSatisfy { $0.steps.isEmpty && $0.test.decidesByOrder }
             }
-        case .expression, .schema, .near, .sample: false
+        case .expression, .schema, .near, .text, .sample: false
         }
     }
 }

@@ -23,7 +23,7 @@ package final class Narrowing: @unchecked Sendable {
         arena.list(
             needs.children.map { child in
                 Field(
-                    key: arena.copy(String(decoding: child.name, as: UTF8.self)), isWhole: child.needs.isWhole,
+                    key: arena.copy(name: child.name), isWhole: child.needs.isWhole,
                     fields: fields(of: child.needs, in: arena))
             })
     }

@@ -25,6 +25,7 @@ internal import BSON
 extension Pipeline {
     package func optimized() -> Pipeline {
         var result = Pipeline()
+        result.carriesTextScore = carriesTextScore
         for stage in stages { result.take(stage) }
         result.dropSorts()
         result.limitUnwinds()

@@ -28,9 +28,11 @@ extension Stage {
 }
 
 extension Expression {
-    /// The field that it is the value of, just so.
+    /// The field that it is the value of, just so. The text score is none that a query could read.
     fileprivate var field: RawKey? {
-        guard case .path(let path) = self, path.slot == Evaluator.rootSlot, path.steps.count == 1 else { return nil }
+        guard case .path(let path) = self, path.slot == Evaluator.rootSlot, path.steps.count == 1,
+            !path.steps[0].bytes.elementsEqual(TextScore.fieldName)
+        else { return nil }
         return path.steps[0]
     }
 }

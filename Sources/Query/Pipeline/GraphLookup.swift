@@ -51,7 +51,7 @@ package final class GraphLookup: @unchecked Sendable {
             source.stages.append(
                 .match(
                     try restriction.withRaw { raw throws(CommandError) in
-                        try compiler.match(RawValue(type: .document, bytes: raw.bytes))
+                        try compiler.match(RawValue(type: .document, bytes: raw.bytes), isFirst: false)
                     }))
         }
         self.source = source.optimized()

@@ -3,11 +3,14 @@ internal import CommandModel
 
 // Stages that a line or two describe.
 extension PipelineCompiler {
-    func match(_ value: RawValue) throws(CommandError) -> Filter {
+    /// - Parameter isFirst: the documents come from a collection.
+    func match(_ value: RawValue, isFirst: Bool) throws(CommandError) -> Filter {
         guard let filter = value.document else {
             throw CommandError(ErrorCode(15959), "the match filter must be an expression in an object")
         }
-        return try Filter(compiling: filter, environment: environment)
+        let matched = try Filter(compiling: filter, environment: environment, allowing: .text)
+        guard isFirst || !matched.searchesText else { throw .textNotFirst }
+        return matched
     }
 
     /// `$limit` and `$skip`.
@@ -95,7 +98,7 @@ extension PipelineCompiler {
         guard let root else {
             throw CommandError(ErrorCode(40414), "no newRoot specified for the $replaceRoot stage")
         }
-        return try CompiledExpression(compiling: root, in: environment)
+        return try CompiledExpression(compilingRoot: root, in: environment)
     }
 
     /// `$documents: [...]`, an expression without a document that must yield an array of documents.

@@ -59,7 +59,8 @@ extension PipelineCompiler {
                 ErrorCode(16410), "FieldPath field names may not start with '$'. Consider using $getField or $setField."
             )
         }
-        return try SortPattern(compiling: pattern, collator: environment.collator)
+        return try SortPattern(
+            compiling: pattern, collator: environment.collator, hasTextScore: environment.textScore == .carried)
     }
 
     /// `$sample: {size: n}`.

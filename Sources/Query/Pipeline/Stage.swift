@@ -52,6 +52,8 @@ package enum Stage: Sendable {
 /// A compiled pipeline, without its source.
 package struct Pipeline: Sendable {
     package var stages: [Stage]
+    /// Whether its stages expect the text score of each document in it (``TextScore``).
+    package var carriesTextScore = false
 
     package init(_ stages: [Stage] = []) {
         self.stages = stages
@@ -130,6 +132,7 @@ package struct PipelineCompiler: Sendable {
                 ErrorCode(7_749_501), "Pipeline length must be no longer than \(Self.stagesMax) stages.")
         }
         var compiled = CompiledPipeline()
+        var compiler = self
         var index = 0
         for element in pipeline {
             let stage = try Self.specification(element.value)
@@ -148,10 +151,13 @@ package struct PipelineCompiler: Sendable {
             } else if PipelineOutput.isOutput(stage.key) {
                 compiled.output = try output(stage, isLast: index == count - 1)
             } else {
-                compiled.pipeline.stages += try compile(stage)
+                // The documents of a facet come from other stages.
+                compiled.pipeline.stages += try compiler.compile(stage, isFirst: index == 0 && parent != .facet)
+                compiler.followTextScore(stage.key, isFirst: index == 0, &compiled.pipeline, of: pipeline)
             }
             index += 1
         }
+        if compiler.environment.textScore == .carried { compiled.pipeline.stages.append(.projection(.hidingTextScore)) }
         return compiled
     }
 
@@ -179,9 +185,9 @@ package struct PipelineCompiler: Sendable {
         return field
     }
 
-    private func compile(_ stage: RawElement) throws(CommandError) -> [Stage] {
+    private func compile(_ stage: RawElement, isFirst: Bool) throws(CommandError) -> [Stage] {
         switch stage.key {
-        case "$match": [.match(try match(stage.value))]
+        case "$match": [.match(try match(stage.value, isFirst: isFirst))]
         case "$limit": [.limit(try count(stage, minimum: 1, ErrorCode(5_107_201), ErrorCode(15958)))]
         case "$skip": [.skip(try count(stage, minimum: 0, ErrorCode(5_107_200), ErrorCode(5_107_200)))]
         case "$project": [.projection(try project(stage.value))]
@@ -189,7 +195,7 @@ package struct PipelineCompiler: Sendable {
         case "$unset": [.projection(try unset(stage.value))]
         case "$replaceRoot": [.replaceRoot(try replaceRoot(stage.value))]
         case "$replaceWith":
-            [.replaceRoot(try CompiledExpression(compiling: stage.value, in: environment))]
+            [.replaceRoot(try CompiledExpression(compilingRoot: stage.value, in: environment))]
         case "$unwind": [.unwind(try Unwind(compiling: stage.value))]
         case "$group": [.group(try Group(compiling: stage.value, in: environment))]
         case "$sort": [.sort(try sort(stage.value), limit: nil)]

@@ -119,6 +119,7 @@ extension PipelineCompiler {
         var inner = self
         inner.isInFacet = isInFacet || parent == .facet
         inner.parent = parent
+        if parent != .facet { inner.environment.textScore = .none }
         inner.outputDatabase = nil
         inner.nesting += 1
         guard inner.nesting <= Self.nestingMax else {

@@ -62,6 +62,10 @@ package enum AccessPlan: Sendable {
     case index(IndexScan)
     /// `$or`: the documents of all of these, each once, in no order.
     case union([IndexScan])
+    /// `$text`: the documents that have one of its words.
+    case text(IndexScan)
+    /// `$or` with a `$text`: the documents of all of these, each once.
+    case textUnion([IndexScan])
     /// No document can match.
     case nothing
 }

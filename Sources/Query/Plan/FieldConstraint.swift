@@ -27,7 +27,7 @@ extension IndexPredicate {
     /// What one member of a conjunction demands of a field: each of these by itself, none if nothing.
     func constraints(on field: IndexedField) -> [FieldConstraint] {
         switch self {
-        case .unknown: []
+        case .unknown, .text: []
         case .never: [FieldConstraint(set: .nothing, isExact: true, provesPresence: true)]
         case .test(let condition): condition.constraint(on: field).map { [$0] } ?? []
         case .comparison(let comparison): comparison.constraint(on: field).map { [$0] } ?? []

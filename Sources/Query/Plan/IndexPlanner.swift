@@ -61,6 +61,7 @@ package struct IndexPlanner: Sendable {
         let conjuncts = request.filter.indexPredicates
         defer { withExtendedLifetime(request.filter) {} }
         let query = PlannedQuery(request)
+        if let condition = request.filter.program.text { return try textPlan(condition, query, conjuncts) }
         if let distinct = distinctScan(query, conjuncts) { return .index(distinct) }
         if let hint = request.hint { return try hinted(hint, query, conjuncts) }
         if case .natural(ascending: false)? = request.sort?.order { return .collection }
@@ -241,7 +242,7 @@ extension IndexPlanner {
 extension IndexDefinition {
     fileprivate var isGeographic: Bool { fields.contains { $0.kind == .sphere || $0.kind == .plane } }
 
-    /// Kinds whose keys bounds are made for. Text will have rules of its own, as it is used for its operator only.
+    /// Kinds whose keys bounds are made for. Text has rules of its own, as it is used for its operator only.
     fileprivate var isPlannable: Bool {
         fields.allSatisfy { field in
             switch field.kind {

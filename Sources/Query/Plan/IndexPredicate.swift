@@ -7,6 +7,8 @@ indirect enum IndexPredicate {
     case never
     case test(FieldCondition)
     case comparison(FieldComparison)
+    /// `$text`.
+    case text
     case all([IndexPredicate])
     case any([IndexPredicate])
     case none([IndexPredicate])
@@ -92,6 +94,7 @@ private struct IndexPredicateBuilder {
                     return group.tests.nodes.map { build($0, path) }
                 })
         case .expression(let expression): return IndexPredicate(expression)
+        case .text: return .text
         case .schema, .near, .sample: return .unknown
         }
     }

@@ -41,6 +41,12 @@ final class ProgramArena: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: block, count: bytes.count)
     }
 
+    /// A field's name.
+    func copy(name: [UInt8]) -> RawKey {
+        let bytes = name.withUnsafeBytes(copy)
+        return RawKey(start: bytes.baseAddress.unsafelyUnwrapped, count: bytes.count)
+    }
+
     /// Moves nodes into the arena. They must be trivial: nothing destroys them.
     func list<Node>(_ nodes: [Node]) -> ArenaList<Node> {
         precondition(_isPOD(Node.self), "a node holds a reference")

@@ -19,6 +19,13 @@ package struct Projection: Sendable {
     /// Shows documents as they are.
     package static let identity = Projection(program: ProjectionProgram())
 
+    /// Leaves out the field with which a document carries its text score.
+    package static let hidingTextScore: Projection = {
+        var compiler = ProjectionCompiler(arena: ProgramArena(), environment: .none, dialect: .stage)
+        compiler.hideTextScore()
+        return Projection(program: ProjectionProgram(compiler, nil))
+    }()
+
     private init(program: ProjectionProgram) {
         self.program = program
     }

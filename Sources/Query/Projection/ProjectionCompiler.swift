@@ -31,9 +31,19 @@ struct ProjectionCompiler {
                 "Invalid $project :: caused by :: projection specification must have at least one field")
         }
         for element in projection { try compile(element, below: [], depth: 0) }
-        guard mode == nil else { return }
         // Nothing but `_id` says whether fields are included or excluded, and $elemMatch alone includes.
-        mode = showsID == true || hasElementMatch ? .inclusion : .exclusion
+        if mode == nil { mode = showsID == true || hasElementMatch ? .inclusion : .exclusion }
+        switch (expressions.textScore, mode) {
+        case (.shown, .exclusion): hideTextScore()
+        case (.carried, .inclusion): _ = root.insert(.include, at: [arena.copy(name: TextScore.fieldName)])
+        default: break
+        }
+    }
+
+    /// Leaves out the field with which a document carries its score.
+    mutating func hideTextScore() {
+        if mode == nil { mode = .exclusion }
+        _ = root.insert(.exclude, at: [arena.copy(name: TextScore.fieldName)])
     }
 
     private mutating func compile(
@@ -253,6 +263,13 @@ struct ProjectionCompiler {
     private mutating func insertMetadata(_ operand: RawValue, at path: [RawKey]) throws(CommandError) {
         guard operand.type == .string, let name = operand.string else {
             throw CommandError(ErrorCode(17307), "$meta only supports string arguments")
+        }
+        if name == "textScore", expressions.textScore != .none {
+            hasComputed = true
+            if let collision = root.insert(.compute(expressions.textScoreOfDocument), at: path[...]) {
+                throw self.collision(collision, path)
+            }
+            return
         }
         let metadata: Metadata
         switch name {

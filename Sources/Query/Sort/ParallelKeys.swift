@@ -7,10 +7,12 @@ internal import CommandModel
 /// Paths into different arrays would make as many keys as the product of their lengths: refused.
 struct ParallelKeys {
     private let pattern: SortPattern
+    private let document: RawDocument
     private var least: [UInt8]?
 
-    init(_ pattern: SortPattern) {
+    init(_ pattern: SortPattern, of document: RawDocument) {
         self.pattern = pattern
+        self.document = document
     }
 
     /// How far a path was followed.
@@ -22,7 +24,7 @@ struct ParallelKeys {
         var isSettled = false
     }
 
-    consuming func least(of document: RawDocument) throws(CommandError) -> [UInt8] {
+    consuming func leastKey() throws(CommandError) -> [UInt8] {
         let walks = pattern.fields.map { field in
             field.source == .path ? Walk(value: document[field.steps[0]], depth: 1) : Walk(depth: 0, isSettled: true)
         }
@@ -86,7 +88,7 @@ struct ParallelKeys {
         var encoder = KeyEncoder()
         for (field, walk) in zip(pattern.fields, walks) {
             guard field.source == .path else {
-                field.appendFact(to: &encoder)
+                field.appendFact(of: document, to: &encoder)
                 continue
             }
             encoder.append(

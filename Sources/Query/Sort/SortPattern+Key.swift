@@ -16,19 +16,20 @@ extension SortPattern {
         let order = ValueOrder(collator)
         for field in fields {
             guard field.source == .path else {
-                field.appendFact(to: &encoder)
+                field.appendFact(of: document, to: &encoder)
                 continue
             }
             let best = field.best(in: document, order)
             if best.metArray { arrays += 1 }
             encoder.append(best.value ?? .nothing(.null), descending: field.isDescending, collator: collator)
         }
-        return arrays < 2 ? encoder.bytes : try ParallelKeys(self).least(of: document)
+        return arrays < 2 ? encoder.bytes : try ParallelKeys(self, of: document).leastKey()
     }
 
     /// The values that stand for the document in the order, as `$meta: "sortKey"` shows them.
     package func values(of document: RawDocument) -> [Value] {
         fields.map { field in
+            if field.source == .textScore { return document[TextScore.field].map(Value.init(copying:)) ?? .null }
             guard field.source == .path else { return .null }
             return Value(copying: field.best(in: document, ValueOrder(collator)).value ?? .nothing(.null))
         }
@@ -42,11 +43,11 @@ extension SortPattern.Field {
         return best
     }
 
-    func appendFact(to encoder: inout KeyEncoder) {
-        if source == .random {
-            Value.int64(.random(in: .min ... .max)).withRaw { encoder.append($0) }
-        } else {
-            encoder.append(.nothing(.null))
+    func appendFact(of document: RawDocument, to encoder: inout KeyEncoder) {
+        switch source {
+        case .random: Value.int64(.random(in: .min ... .max)).withRaw { encoder.append($0) }
+        case .textScore: encoder.append(document[TextScore.field] ?? .nothing(.null), descending: true)
+        case .path, .nothing: encoder.append(.nothing(.null))
         }
     }
 }

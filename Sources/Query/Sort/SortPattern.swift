@@ -23,6 +23,8 @@ package struct SortPattern: Sendable {
             case path
             /// `randVal`: no two documents have an order among themselves.
             case random
+            /// How well documents fit the query's `$text`, best first.
+            case textScore
             /// A fact that documents here do not have, so that all are equal.
             case nothing
         }
@@ -35,6 +37,9 @@ package struct SortPattern: Sendable {
     package let collator: Collator?
     /// Set for an order by distance.
     var near: NearCondition?
+
+    /// Whether it asks how well documents fit a `$text`, which is found in the documents (``TextScore``).
+    package var usesTextScore: Bool { fields.contains { $0.source == .textScore } }
 
     /// No sort.
     package static let none = SortPattern(order: .natural(ascending: true), fields: [])
@@ -50,17 +55,24 @@ package struct SortPattern: Sendable {
         collator = nil
     }
 
-    package init(compiling pattern: Document, collator: Collator? = nil) throws(CommandError) {
-        self = try pattern.withRaw { raw throws(CommandError) in try SortPattern(compiling: raw, collator: collator) }
+    package init(
+        compiling pattern: Document, collator: Collator? = nil, hasTextScore: Bool = false
+    ) throws(CommandError) {
+        self = try pattern.withRaw { raw throws(CommandError) in
+            try SortPattern(compiling: raw, collator: collator, hasTextScore: hasTextScore)
+        }
     }
 
-    package init(compiling pattern: RawDocument, collator: Collator? = nil) throws(CommandError) {
+    /// - Parameter hasTextScore: the documents were found by `$text`.
+    package init(
+        compiling pattern: RawDocument, collator: Collator? = nil, hasTextScore: Bool = false
+    ) throws(CommandError) {
         if let natural = pattern["$natural"] {
             self = try Self.natural(natural, pattern)
             return
         }
         var fields: [Field] = []
-        for element in pattern { fields.append(try Self.field(element)) }
+        for element in pattern { fields.append(try Self.field(element, hasTextScore)) }
         try Self.check(fields)
         guard let first = fields.first else {
             self = .none
@@ -83,11 +95,11 @@ package struct SortPattern: Sendable {
         }
     }
 
-    private static func field(_ element: RawElement) throws(CommandError) -> Field {
+    private static func field(_ element: RawElement, _ hasTextScore: Bool) throws(CommandError) -> Field {
         let path = element.key.string
         if let fact = element.value.document {
             try checkFieldPath(element.key)
-            return Field(path: path, isDescending: false, steps: [], source: try source(fact))
+            return Field(path: path, isDescending: false, steps: [], source: try source(fact, hasTextScore))
         }
         let isDescending = try isDescending(element)
         try checkFieldPath(element.key)
@@ -98,7 +110,7 @@ package struct SortPattern: Sendable {
     }
 
     /// `{$meta: …}`
-    private static func source(_ fact: RawDocument) throws(CommandError) -> Field.Source {
+    private static func source(_ fact: RawDocument, _ hasTextScore: Bool) throws(CommandError) -> Field.Source {
         guard let name = fact["$meta"] else {
             throw CommandError(ErrorCode(17312), "$meta is the only expression supported by $sort right now")
         }
@@ -108,6 +120,7 @@ package struct SortPattern: Sendable {
         switch name.string {
         case "randVal": return .random
         case "searchScore", "vectorSearchScore", "score": return .nothing
+        case "textScore" where hasTextScore: return .textScore
         case "textScore", "geoNearDistance":
             throw .metadataMissing(name.string ?? "")
         default: throw CommandError(ErrorCode(31138), "Illegal $meta sort: $meta: \(name.errorText)")

@@ -41,6 +41,17 @@ extension KeyScan {
         return "id IN (SELECT k.id FROM \(keys)\(whereClause(conditions)))"
     }
 
+    /// Joins the documents with keys in the intervals, which are terms of a text index; `scores` are those of the keys.
+    func scores(_ bind: inout Binder) -> String {
+        let (lower, upper) = (bind(.bytesArray(intervals.map(\.lower))), bind(.bytesArray(intervals.map(\.upper))))
+        return """
+             JOIN (SELECT k.id AS found, string_agg(substring(k.key FROM length(r.lower) + 1 \
+            FOR \(TextScore.keyBytes)), ''::bytea) AS scores \
+            FROM unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) \
+            JOIN \(index.table) k ON k.key >= r.lower AND k.key < r.upper GROUP BY k.id) t ON t.found = id
+            """
+    }
+
     /// What to select from, and under which conditions.
     private func source(
         _ intervals: [KeyInterval], _ bind: inout Binder

@@ -26,19 +26,13 @@ package struct SecondaryIndex: Sendable {
         self.isReady = isReady
         table = "martlet.keys_\(number)"
         self.usage = usage
-        topLevelFields = Self.topLevelFields(of: definition)
-    }
-
-    private static func topLevelFields(of definition: IndexDefinition) -> [[UInt8]]? {
-        guard definition.partialFilter == nil else { return nil }
-        guard definition.fields.allSatisfy({ $0.kind != .wildcard && $0.kind != .text }) else { return nil }
-        return definition.fields.map { Array($0.path.utf8.prefix { $0 != UInt8(ascii: ".") }) }
+        topLevelFields = definition.topLevelFields
     }
 
     var statistics: IndexStatistics { usage.statistics }
 
     /// Whether a document may have several keys between two bounds.
-    var mayRepeatDocuments: Bool { facts.isMultikey || definition.wildcardScope != nil }
+    var mayRepeatDocuments: Bool { facts.isMultikey || definition.wildcardScope != nil || definition.isText }
 
     /// Whether both documents have the same keys, as far as can be seen without making them.
     func hasSameKeys(of old: RawDocument, and new: RawDocument) -> Bool {

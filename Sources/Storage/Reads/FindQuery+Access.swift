@@ -11,6 +11,10 @@ package enum Access: Sendable {
     case keys(KeyScan)
     /// One walk after another; what an earlier one has met is left out by the later ones.
     case union([KeyScan])
+    /// `$text`: the documents with one of its words, in the order of the table.
+    case text(KeyScan)
+    /// `$or` with a `$text`: the documents that one of these meets, in the order of the table.
+    case textUnion([KeyScan])
     /// No document can match.
     case nothing
 }
@@ -26,6 +30,7 @@ extension FindQuery {
         in collection: Collection, counting: Bool = true, describing: Bool = false
     ) throws(StorageError) -> FindQuery {
         guard case .undecided = access else { return self }
+        if filter.searchesText { return try choosingTextIndex(in: collection, counting: counting) }
         var query = self
         query.access = .collection
         guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
@@ -84,6 +89,8 @@ extension FindQuery {
         case .undecided, .collection: return false
         case .keys(let keys): (plan.keys, plan.isExact) = (keys, keys.isExact && bounds == nil)
         case .union: break
+        case .text(let keys): narrow(&plan, byText: keys)
+        case .textUnion(let scans): plan.among = scans
         case .nothing: (plan.points, plan.isExact) = ([], true)
         }
         return true
@@ -95,6 +102,7 @@ extension FindQuery {
         case .undecided, .collection: nil
         case .keys(let keys): keys.providesSort
         case .union: false
+        case .text, .textUnion: nil
         case .nothing: true
         }
     }
@@ -103,8 +111,8 @@ extension FindQuery {
         guard needsIndexKey else { return }
         let scans: [KeyScan] =
             switch access {
-            case .keys(let scan): [scan]
-            case .union(let scans): scans
+            case .keys(let scan), .text(let scan): [scan]
+            case .union(let scans), .textUnion(let scans): scans
             case .undecided, .collection, .nothing: []
             }
         guard let index = scans.first(where: { !$0.index.definition.showsKeys }) else { return }
@@ -121,7 +129,7 @@ extension FindQuery {
         switch access {
         case .keys(let scan): return scan.keyValues(of: document)
         case .union(let scans): return scans.lazy.compactMap { $0.keyValues(of: document) }.first
-        case .undecided, .collection, .nothing: break
+        case .undecided, .collection, .text, .textUnion, .nothing: break
         }
         guard usesIDIndex, let id = document["_id"] else { return nil }
         return Document { $0.append("_id", id) }
@@ -133,6 +141,8 @@ extension FindQuery {
         case (.keys(let left), .keys(let right)): left.isSameWalk(as: right)
         case (.union(let left), .union(let right)):
             left.count == right.count && zip(left, right).allSatisfy { $0.isSameWalk(as: $1) }
+        // They stand on a row of the table.
+        case (.text, .text), (.textUnion, .textUnion): true
         case (.undecided, _), (.collection, .collection), (.nothing, _): true
         default: false
         }
@@ -140,20 +150,22 @@ extension FindQuery {
 }
 
 extension Access {
-    fileprivate func noteUse() {
+    func noteUse() {
         switch self {
         case .undecided, .collection, .nothing: return
-        case .keys(let scan): scan.index.usage.note()
-        case .union(let scans): for scan in scans { scan.index.usage.note() }
+        case .keys(let scan), .text(let scan): scan.index.usage.note()
+        case .union(let scans), .textUnion(let scans): for scan in scans { scan.index.usage.note() }
         }
     }
 
-    fileprivate init(_ plan: AccessPlan, of indexes: [SecondaryIndex]) {
+    init(_ plan: AccessPlan, of indexes: [SecondaryIndex]) {
         switch plan {
         case .collection: self = .collection
         case .nothing: self = .nothing
         case .index(let scan): self = .keys(KeyScan(indexes[scan.position], scan))
         case .union(let scans): self = .union(scans.map { KeyScan(indexes[$0.position], $0) })
+        case .text(let scan): self = .text(KeyScan(indexes[scan.position], scan))
+        case .textUnion(let scans): self = .textUnion(scans.map { KeyScan(indexes[$0.position], $0) })
         }
     }
 }

@@ -5,6 +5,7 @@ extension FindQuery {
     /// to read no more of a document than the rest needs. The rest stays in the pipeline.
     package init(absorbing pipeline: inout Pipeline) {
         self.init(filter: .everything)
+        carriesTextScore = pipeline.carriesTextScore
         takeFilter(of: &pipeline)
         takeSort(of: &pipeline)
         takeWindow(of: &pipeline)

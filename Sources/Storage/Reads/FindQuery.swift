@@ -44,6 +44,8 @@ package struct FindQuery: Sendable {
     package var distinct: DistinctDemand?
     /// What is left of each document for the pipeline behind the query; nil for all of it.
     package var narrowing: Narrowing?
+    /// Whether documents go on with their text score in a field of its own (``TextScore``).
+    package var carriesTextScore = false
     /// A cursor that waits for more where others end.
     package var isTailable = false
 

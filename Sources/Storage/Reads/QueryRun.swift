@@ -329,9 +329,20 @@ package struct QueryRun: Sendable {
         _ row: borrowing Scanner.Row, to batch: inout Sink
     ) throws(StorageError) -> Bool {
         do throws(CommandError) {
-            guard batch.needsFacts else { return try batch.append(row.document) }
-            return try batch.append(row.document, facts(row.rid, row.document))
+            guard query.carriesTextScore else { return try append(row.document, row.rid, to: &batch) }
+            let rid = row.rid
+            return try TextScore.withDocument(row.document, scoring: query.textScore(of: row)) {
+                document throws(CommandError) in
+                try append(document, rid, to: &batch)
+            }
         } catch { throw .command(error) }
+    }
+
+    @inline(__always)
+    private func append<Sink: RowSink>(
+        _ document: RawDocument, _ rid: Int64, to batch: inout Sink
+    ) throws(CommandError) -> Bool {
+        batch.needsFacts ? try batch.append(document, facts(rid, document)) : try batch.append(document)
     }
 
     private func facts(_ rid: Int64, _ document: RawDocument) -> RowFacts {
@@ -357,7 +368,7 @@ package struct QueryRun: Sendable {
             _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in
                 guard try query.accepts(row) else { return true }
                 do throws(CommandError) {
-                    try sorter.insert(key: try pattern.key(of: row.document), rid: row.rid, row: row.document)
+                    try query.insert(row, into: &sorter, by: pattern)
                 } catch { throw .command(error) }
                 return true
             }

@@ -38,6 +38,8 @@ package struct ScanPlan: Sendable {
     package var earlier: [KeyScan] = []
     /// Only documents that one of these meets, in the order of the plan; empty for all.
     var among: [KeyScan] = []
+    /// Only documents that this one meets, with their scores: keys of a text index.
+    var scored: KeyScan?
     /// Only these keys.
     package var points: [ByteBuffer]?
     package var lower: Bound?
@@ -74,15 +76,16 @@ package struct ScanPlan: Sendable {
 
     /// Whether PostgreSQL looks at few rows and gives all of them.
     var isShort: Bool {
-        guard let rowLimit, rowLimit <= Scanner.plainSelectRowsMax, offset ?? 0 <= Scanner.plainSelectRowsMax else {
-            return false
-        }
+        guard let rowLimit, rowLimit <= Scanner.plainSelectRowsMax, offset ?? 0 <= Scanner.plainSelectRowsMax,
+            among.isEmpty, scored == nil
+        else { return false }
         // Of each interval as many are looked at as are wanted.
         return keys.map { $0.intervals.count * rowLimit <= Scanner.fetchRowsMax } ?? true
     }
 
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
-    /// document, `rid`, `id`. In the place of a large document is NULL: see ``Scanner/documentBytesMax``.
+    /// document, `rid`, `id`. Scores come last. In the place of a large document is NULL: see
+    /// ``Scanner/documentBytesMax``.
     package var statement: Statement {
         func bounded(_ doc: String) -> String {
             "CASE WHEN octet_length(\(doc)) <= \(Scanner.documentBytesMax) THEN \(doc) END"
@@ -94,7 +97,8 @@ package struct ScanPlan: Sendable {
             return keys.statement(
                 "k.key, \(bounded("d.doc")), d.rid, k.id", of: collection.sql.table, after: position, limit: rowLimit)
         }
-        return select((order.isByID ? "id, " : "rid, ") + bounded("doc") + (order.isByID && showsRID ? ", rid" : ""))
+        let columns = (order.isByID ? "id, " : "rid, ") + bounded("doc") + (order.isByID && showsRID ? ", rid" : "")
+        return select(scored == nil ? columns : columns + ", scores")
     }
 
     /// The text of ``statement``, for explain.
@@ -108,14 +112,18 @@ package struct ScanPlan: Sendable {
     /// Only how many there are.
     package var countStatement: Statement {
         if let keys { return keys.countStatement }
+        if isExact, points == nil, among.count == 1 { return among[0].countStatement }
         var plan = self
         (plan.order, plan.rowLimit, plan.offset) = (.unordered, nil, nil)
+        if let scored { (plan.among, plan.scored) = ([scored], nil) }
         return plan.select("count(*)")
     }
 
     private func select(_ columns: String) -> Statement {
         var bind = Binder()
-        var text = "SELECT \(columns) FROM \(collection.sql.table)" + whereClause(conditions(&bind))
+        var text = "SELECT \(columns) FROM \(collection.sql.table)"
+        if let scored { text += scored.scores(&bind) }
+        text += whereClause(conditions(&bind))
         switch order {
         case .insertion(let descending): text += descending ? " ORDER BY rid DESC" : " ORDER BY rid"
         case .id(let descending): text += descending ? " ORDER BY id DESC" : " ORDER BY id"

@@ -34,6 +34,8 @@ struct Scanner {
         fileprivate let third: UnsafeRawBufferPointer?
         /// Of rows that were found by secondary keys.
         fileprivate let indexedID: UnsafeRawBufferPointer?
+        /// Of the terms that a `$text` found in the document; nil where the scan does not read them.
+        let scores: UnsafeRawBufferPointer?
 
         /// Where a cursor stands after this row.
         var position: ScanPlan.Position {
@@ -221,7 +223,9 @@ extension Scanner {
             }
             defer { withExtendedLifetime(large) {} }
             if let keys = plan.keys, try !isFirst(keys, first, document, plan.earlier) { continue }
-            let found = Row(document: document, first: first, isByID: isByID, third: third, indexedID: indexedID)
+            let scores = plan.scored == nil ? nil : result.bytes(row: row, column: hasThird ? 3 : 2)
+            let found = Row(
+                document: document, first: first, isByID: isByID, third: third, indexedID: indexedID, scores: scores)
             if try !visit(found) { return false }
         }
         return true

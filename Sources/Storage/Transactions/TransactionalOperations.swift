@@ -47,6 +47,7 @@ struct TransactionalOperations {
     func modifyOne(
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern?, deadline: Deadline
     ) throws(StorageError) -> DocumentOutcome {
+        let operation = try operation.bound(in: collection)
         if let key = operation.onlyKey(in: collection) { return try modify(key, operation, in: collection) }
         let match = try firstMatch(of: operation, in: collection, sort: sort, deadline: deadline)
         guard let match else { return try upsert(operation, into: collection) }
@@ -57,6 +58,7 @@ struct TransactionalOperations {
     func modifyMany(
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) throws(StorageError) -> WriteTally {
+        let operation = try operation.bound(in: collection)
         if let key = operation.onlyKey(in: collection) { return WriteTally(try modify(key, operation, in: collection)) }
         try operation.filter.checkNearIndex(of: collection)
         var tally = WriteTally()

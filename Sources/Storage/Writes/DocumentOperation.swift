@@ -12,7 +12,7 @@ package struct DocumentOperation: Sendable {
 
     package let namespace: Namespace
     /// The document must match it to be touched.
-    package let filter: Filter
+    package internal(set) var filter: Filter
     package let action: Action
     /// The object id for an upserted document that names none; nil when nothing is to be inserted on no match.
     package private(set) var upsertID: ObjectID?

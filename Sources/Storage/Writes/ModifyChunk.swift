@@ -94,7 +94,8 @@ struct ModifyChunk {
         switch access {
         case .undecided, .collection: break
         case .keys(let keys): plan.among = [keys]
-        case .union(let scans): plan.among = scans
+        case .text(let keys): plan.among = [keys]
+        case .union(let scans), .textUnion(let scans): plan.among = scans
         case .nothing: plan.points = []
         }
         plan.after = start.position

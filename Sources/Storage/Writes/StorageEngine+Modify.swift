@@ -37,6 +37,7 @@ extension StorageEngine {
         _ operation: DocumentOperation, in collection: Collection, sort: SortPattern? = nil,
         claim: StatementClaim? = nil, deadline: Deadline
     ) async throws(StorageError) -> DocumentOutcome {
+        let operation = try operation.bound(in: collection)
         if let key = operation.onlyKey(in: collection) {
             return try await write(key, .modify(operation), in: collection, claim: claim, deadline: deadline)
         }
@@ -59,6 +60,7 @@ extension StorageEngine {
     package func modifyMany(
         _ operation: DocumentOperation, in collection: Collection, deadline: Deadline
     ) async throws(StorageError) -> WriteTally {
+        let operation = try operation.bound(in: collection)
         // Of one document at most: its lane does that, and settles the race of two upserts.
         if let key = operation.onlyKey(in: collection) {
             return WriteTally(

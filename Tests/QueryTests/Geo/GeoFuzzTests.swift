@@ -23,7 +23,7 @@ struct GeoFuzzTests {
             if stored.count > 8 { stored.removeFirst() }
             for condition in generator.conditions() {
                 let filter = json(#"{"a":\#(condition)}"#)
-                guard let filter = try? Filter(compiling: filter, allowsNear: true) else { continue }
+                guard let filter = try? Filter(compiling: filter, allowing: .query) else { continue }
                 compiled += 1
                 for document in stored { check(filter, document, "seed \(seed), round \(round): \(condition)") }
             }
@@ -57,7 +57,7 @@ struct GeoFuzzTests {
         ] {
             let filter = json(#"{"a":{"$geoIntersects":{"$geometry":\#(geometry)}}}"#)
             #expect(errorCode { _ = try Filter(compiling: filter) } == (isAccepted ? nil : 2))
-            let near = try Filter(compiling: json(#"{"a":{"$nearSphere":[0,0]}}"#), allowsNear: true)
+            let near = try Filter(compiling: json(#"{"a":{"$nearSphere":[0,0]}}"#), allowing: .query)
             _ = json(#"{"a":\#(geometry)}"#).withRaw { near.matchesPlainly($0) }
         }
     }

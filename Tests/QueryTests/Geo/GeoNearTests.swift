@@ -7,7 +7,7 @@ import Testing
 struct GeoNearTests {
     /// The numbers of the documents `{a: value}` that match, nearest first.
     private func order(_ condition: String, _ values: [String]) throws -> [Int] {
-        let filter = try Filter(compiling: json(#"{"a":\#(condition)}"#), allowsNear: true)
+        let filter = try Filter(compiling: json(#"{"a":\#(condition)}"#), allowing: .query)
         let pattern = try SortPattern(nearestFirst: #require(filter.near))
         var sorter = Sorter(limit: nil)
         for (number, value) in values.enumerated() {
@@ -129,6 +129,6 @@ struct GeoNearTests {
     }
 
     private func code(_ filter: String) -> Int32? {
-        errorCode { _ = try Filter(compiling: json(filter), allowsNear: true) }
+        errorCode { _ = try Filter(compiling: json(filter), allowing: .query) }
     }
 }

@@ -88,6 +88,6 @@ struct GeoRefusalTests {
     }
 
     private func code(_ condition: String) -> Int32? {
-        errorCode { _ = try Filter(compiling: json(#"{"a":\#(condition)}"#), allowsNear: true) }
+        errorCode { _ = try Filter(compiling: json(#"{"a":\#(condition)}"#), allowing: .query) }
     }
 }

@@ -19,7 +19,7 @@ struct GeoKeyTests {
             guard let keys = try? definition.made(of: document).keys else { continue }
             let text = kind == "2d" ? random.flatCondition(near) : random.sphereCondition()
             guard
-                let filter = try? Filter(compiling: json("{\"loc\":\(text)}"), allowsNear: true),
+                let filter = try? Filter(compiling: json("{\"loc\":\(text)}"), allowing: .query),
                 try filter.matches(document)
             else { continue }
             met += 1

@@ -235,6 +235,7 @@ struct IndexPlannerTests {
         switch plan {
         case .collection: return "collection"
         case .nothing: return "nothing"
+        case .text, .textUnion: return "text"
         case .union(let scans): return "union " + scans.map(name).joined(separator: " ")
         case .index(let scan):
             return name(scan) + (scan.isReversed ? " reversed" : "") + (scan.providesSort ? " sorted" : "")

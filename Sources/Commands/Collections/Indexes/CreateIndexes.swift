@@ -57,16 +57,7 @@ private struct CreateIndexesArguments: Sendable {
             names.insert(try IndexSpecification(specification, for: target).definition.name)
         }
         let building = collection.secondaryIndexes.filter { !$0.isReady && names.contains($0.definition.name) }
-        for specification in missing { try specification.definition.checkKind() }
         return missing.map { .create($0.definition) } + building.map { .await($0.number) }
-    }
-}
-
-extension IndexDefinition {
-    /// An index without keys would answer nothing, and its collection would take no more documents.
-    fileprivate func checkKind() throws(CommandError) {
-        guard fields.contains(where: { $0.kind == .text }) else { return }
-        throw CommandError(.notImplemented, "text indexes are not supported yet: \(name)")
     }
 }
 

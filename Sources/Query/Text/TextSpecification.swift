@@ -1,0 +1,61 @@
+internal import BSON
+internal import CommandModel
+
+/// What of a document a text index holds: which fields, how much each counts, in which language they are.
+struct TextSpecification: Sendable {
+    struct Path: Sendable {
+        let name: String
+        let steps: [SortStep]
+        let weight: Double
+    }
+
+    let paths: [Path]
+    /// Of the fields that ``paths`` does not name; nil when those are not in the index.
+    let wildcardWeight: Double?
+    let language: TextLanguage
+    /// The field by which a document, or one within it, names its language.
+    let languageField: [UInt8]
+
+    /// - Parameter specification: of an index, complete.
+    /// - Throws: CannotCreateIndex (67) for one that cannot be understood.
+    init(_ specification: RawDocument) throws(CommandError) {
+        guard let weights = specification["weights"]?.document,
+            let language = TextLanguage(named: specification["default_language"]?.string ?? "english")
+        else { throw CommandError(.cannotCreateIndex, "a text index of the catalog has no weights or no language") }
+        var paths: [Path] = []
+        var wildcardWeight: Double?
+        for element in weights {
+            let weight = element.value.number?.asDouble ?? 1
+            if element.key == "$**" {
+                wildcardWeight = weight
+            } else {
+                let name = element.key.string
+                let steps = name.split(separator: ".", omittingEmptySubsequences: false).map(SortStep.init)
+                paths.append(Path(name: name, steps: steps, weight: weight))
+            }
+        }
+        (self.paths, self.wildcardWeight, self.language) = (paths, wildcardWeight, language)
+        languageField = Array((specification["language_override"]?.string ?? "language").utf8)
+    }
+
+    /// The language that a document names for what is in it.
+    ///
+    /// - Throws: what MongoDB refuses to index: a language that is no string (17261), or that nobody knows (17262).
+    func language(
+        of document: RawDocument, _ outer: TextLanguage
+    ) throws(CommandError) -> TextLanguage {
+        guard let value = document[languageField] else { return outer }
+        guard value.type == .string, let name = value.string else {
+            throw CommandError(
+                ErrorCode(17261), "found language override field in document with non-string type")
+        }
+        guard let language = TextLanguage(named: name) else {
+            throw CommandError(ErrorCode(17262), "language override unsupported: \(name.prefix(100))")
+        }
+        return language
+    }
+}
+
+extension RawDocument {
+    fileprivate subscript(name: [UInt8]) -> RawValue? { self[SortStep(name: name, index: -1)] }
+}
