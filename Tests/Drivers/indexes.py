@@ -2,7 +2,7 @@
 
     Tests/Drivers/indexes.py MARTLET [--documents N] [--seed N]
 
-Two servers share one PostgreSQL. Threads insert, update and delete through the second while the first builds three
+Two servers share one PostgreSQL. Threads insert, update and delete through the second while the first builds four
 indexes: at first to the end, then until it is killed (kill -9) in the midst of it. The second must go on with that
 build. In the end each index must find what a scan finds, a unique one must refuse a duplicate, and nothing may be left
 of the builds.
@@ -22,6 +22,7 @@ from servers import Martlet, ServerError, cleaning_up, database, postgresql_tool
 
 TAKEOVER_SECONDS = 120
 WRITERS = 3
+WORDS = "ale apple bread butter cream garlic honey lemon milk onion pepper rice salt sugar tea".split()
 
 
 def rows(postgresql, statement):
@@ -58,8 +59,9 @@ class Load:
                 elif action == 1:
                     collection.delete_one({"_id": chosen})
                 else:
-                    collection.update_one({"_id": chosen}, {"$set": {"a": generator.randrange(50),
-                                                                     "tags": [generator.randrange(20), 3]}})
+                    fields = {"a": generator.randrange(50), "tags": [generator.randrange(20), 3],
+                              "text": words(generator)}
+                    collection.update_one({"_id": chosen}, {"$set": fields})
                 self.writes += 1
         except PyMongoError as error:
             self.problems.append(repr(error))
@@ -74,8 +76,12 @@ class Load:
             raise ServerError("nothing was written")
 
 
+def words(generator):
+    return " ".join(generator.choices(WORDS, k=generator.randrange(8)))
+
+
 def document(identifier, generator):
-    return {"_id": identifier, "u": f"u{identifier}", "a": generator.randrange(50),
+    return {"_id": identifier, "u": f"u{identifier}", "a": generator.randrange(50), "text": words(generator),
             "tags": [generator.randrange(20) for _ in range(generator.randrange(3))], "filler": "x" * 300}
 
 
@@ -92,6 +98,10 @@ def check(collection, names):
         compare(collection, {"a": value}, "a_1", [d["_id"] for d in everything if d["a"] == value])
     for value in range(0, 20, 3):
         compare(collection, {"tags": value}, "tags_1_a_-1", [d["_id"] for d in everything if value in d["tags"]])
+    for word, other in zip(WORDS, WORDS[4:]):
+        search = {"$text": {"$search": f"{word} -{other}"}}
+        compare(collection, search, None,
+                [d["_id"] for d in everything if word in d["text"].split() and other not in d["text"].split()])
     for found in everything[:50] + everything[-50:]:
         compare(collection, {"u": found["u"]}, "u_1", [found["_id"]])
     try:
@@ -102,7 +112,8 @@ def check(collection, names):
 
 
 def compare(collection, query, index, expected):
-    found = [d["_id"] for d in collection.find(query, {"_id": 1}).hint(index)]
+    # What is asked of a text index says so by itself, and may have no hint.
+    found = [d["_id"] for d in collection.find(query, {"_id": 1}, hint=index)]
     if sorted(map(str, found)) != sorted(map(str, expected)):
         raise ServerError(f"{query} by {index} finds {len(found)} documents instead of {len(expected)}")
 
@@ -111,7 +122,8 @@ def build(collection):
     collection.database.command({
         "createIndexes": collection.name,
         "indexes": [{"key": {"u": 1}, "name": "u_1", "unique": True}, {"key": {"a": 1}, "name": "a_1"},
-                    {"key": {"tags": 1, "a": -1}, "name": "tags_1_a_-1"}],
+                    {"key": {"tags": 1, "a": -1}, "name": "tags_1_a_-1"},
+                    {"key": {"text": "text"}, "name": "text_text"}],
     })
 
 
@@ -138,7 +150,7 @@ def left(postgresql):
 
 
 def run(arguments):
-    names = ["u_1", "a_1", "tags_1_a_-1"]
+    names = ["u_1", "a_1", "tags_1_a_-1", "text_text"]
     with database() as (postgresql, directory):
         servers = [Martlet(arguments.server, directory, postgresql.url) for _ in range(2)]
         with cleaning_up(servers) as [builder, other]:

@@ -245,7 +245,7 @@ extension DatabaseTests {
             #expect(await errorCode { _ = try await modify(operation, store, isMany: true, false) } == 27)
             #expect(await errorCode { _ = try await modify(operation, store, isMany: false, true) } == 27)
             try await store.index(#"{"key":{"_fts":"text","_ftsx":1},"weights":{"t":1},"hidden":true}"#)
-            #expect(await errorCode { _ = try await found(query(tea, sorted: false, carried: false), store, 1) } == 27)
+            #expect(await errorCode { _ = try await found(query(tea, sorted: false, carried: false), store, 1) } == 291)
             let visible = try TestStore.make()
             try await visible.index(Self.indexes[0])
             var hinted = try query(tea, sorted: false, carried: false)

@@ -6,7 +6,8 @@ internal import Storage
 // https://www.mongodb.com/docs/manual/reference/command/validateDBMetadata/
 
 extension CommandTable {
-    /// Whether the catalog holds anything that an API version does not know: sparse indexes, when it is strict.
+    /// Whether the catalog holds anything that an API version does not know: sparse and text indexes, when it is
+    /// strict.
     @Sendable static func validateDBMetadata(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
@@ -92,7 +93,7 @@ extension Catalog {
         for name in try await databases().map(\.name) where database == nil || database == name {
             for found in try await collections(in: name).map(\.collection)
             where collection == nil || collection == found.namespace.collection {
-                for index in found.readyIndexes where index.definition.isSparse {
+                for index in found.readyIndexes where index.definition.isSparse || index.definition.isText {
                     errors.append(Self.apiError(found.namespace, index.definition.name))
                 }
             }

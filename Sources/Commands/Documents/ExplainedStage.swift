@@ -163,12 +163,9 @@ extension ExplainedStage {
 
     private static func text(over input: ExplainedStage, _ query: FindQuery) -> ExplainedStage {
         var stage = ExplainedStage("TEXT_MATCH", over: input) { builder in
-            for field in query.filter.textExplanation.withRaw({ $0.map { ($0.key.string, Value(copying: $0.value)) } })
-            {
-                builder.append(name: field.0, field.1)
-            }
+            query.filter.textExplanation.withRaw { for field in $0 { builder.append(field) } }
         }
-        (stage.returned, stage.examinedDocuments) = (input.returned, input.examinedDocuments)
+        stage.returned = input.returned
         return stage
     }
 

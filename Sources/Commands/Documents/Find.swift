@@ -123,9 +123,9 @@ struct FindArguments {
             query.filter = try Filter(compiling: filter, environment: environment, allowing: .query)
         }
         let hasTextScore = query.filter.searchesText
-        if hasTextScore, let projection, projection.withRaw(\.asksForTextScore) {
+        if hasTextScore {
             environment.textScore = .shown
-            query.carriesTextScore = true
+            query.carriesTextScore = projection?.withRaw(\.asksForTextScore) ?? false
         }
         if let projection, !projection.isEmpty {
             query.projection = try Projection(
@@ -135,6 +135,7 @@ struct FindArguments {
             query.sort = try SortPattern(compiling: sort, collator: collator, hasTextScore: hasTextScore)
         }
         guard query.projection?.needsSortKey != true || query.sort != nil else { throw .sortKeyMissing }
+        if query.projection?.needsSortKey == true, query.sort?.usesTextScore == true { query.carriesTextScore = true }
         try apply(hint, to: &query, collator)
         query.bounds = try bounds(ValueOrder(collator))
         if case .index = hint, min?.isEmpty == false || max?.isEmpty == false { query.keyRange = (min, max) }
@@ -319,7 +320,7 @@ extension CommandError {
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
     func singleKey(in collection: Collection) -> SingleKey? {
-        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, !returnsKey,
+        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, !returnsKey, !filter.searchesText,
             projection?.needsFacts != true
         else { return nil }
         let constraint = KeyConstraint(of: filter, in: collection)

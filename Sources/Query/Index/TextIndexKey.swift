@@ -19,6 +19,10 @@ struct TextIndexKey {
         }
         before = Array(fields[..<first])
         let names = fields[first...last].map(\.path)
+        if let name = names.first(where: { $0.hasSuffix(".$**") }) {
+            throw CommandError(
+                .cannotCreateIndex, "a text index has all fields ('$**') or those that it names, but not '\(name)'")
+        }
         isStoredForm = names == ["_fts"]
         var rest = fields[(last + 1)...]
         if isStoredForm {

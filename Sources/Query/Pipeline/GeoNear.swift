@@ -42,7 +42,10 @@ package final class GeoNear: @unchecked Sendable {
         source = value.container.map(Document.init(copying:)) ?? .empty
         let options = try GeoNearOptions(arena.copy(value), environment)
         near = try options.condition(in: environment)
-        query = try Filter(compiling: options.query ?? .none, environment: environment)
+        query = try Filter(compiling: options.query ?? .none, environment: environment, allowing: .text)
+        guard !query.searchesText else {
+            throw CommandError(.badValue, "$geoNear, $near, and $text cannot be used together: $text in its 'query'")
+        }
         multiplier = options.multiplier
         distancePath = arena.list(options.distanceField?.components ?? [])
         locationPath = arena.list(options.includeLocs?.components ?? [])

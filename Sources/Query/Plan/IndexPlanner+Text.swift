@@ -13,7 +13,7 @@ extension IndexPlanner {
             throw .textIndexMissing
         }
         if conjuncts.contains(where: \.isText) {
-            guard let scan = textScan(condition, position, conjuncts, query) else { throw Self.noTextPlan }
+            guard let scan = textScan(condition, position, conjuncts, query) else { throw .noTextPlan }
             return scan.bounds.intervals.isEmpty ? .nothing : .text(scan)
         }
         for (place, conjunct) in conjuncts.enumerated() {
@@ -22,7 +22,7 @@ extension IndexPlanner {
             rest.remove(at: place)
             return try textUnion(condition, position, branches, rest, query)
         }
-        throw Self.noTextPlan
+        throw .noTextPlan
     }
 
     /// `$or`: each branch has an index of its own.
@@ -39,7 +39,7 @@ extension IndexPlanner {
             } else {
                 scan = branch.holdsText ? nil : best(for: conjuncts, query)
             }
-            guard let scan else { throw Self.noTextPlan }
+            guard let scan else { throw .noTextPlan }
             if !scan.bounds.intervals.isEmpty { scans.append(scan) }
         }
         return scans.isEmpty ? .nothing : .textUnion(scans)
@@ -85,12 +85,6 @@ extension IndexPlanner {
         return nil
     }
 
-    private static var noTextPlan: CommandError {
-        CommandError(
-            .noQueryExecutionPlans,
-            "error processing query: planner returned error :: caused by :: failed to use text index to satisfy $text "
-                + "query (if text index is compound, are equality predicates given for all prefix fields?)")
-    }
 }
 
 extension IndexPredicate {
@@ -111,4 +105,8 @@ extension IndexPredicate {
 
 extension CommandError {
     package static let textIndexMissing = CommandError(.indexNotFound, "text index required for $text query")
+    package static let noTextPlan = CommandError(
+        .noQueryExecutionPlans,
+        "error processing query: planner returned error :: caused by :: failed to use text index to satisfy $text "
+            + "query (if text index is compound, are equality predicates given for all prefix fields?)")
 }

@@ -205,14 +205,20 @@ func checkFieldPath(_ path: RawKey) throws(CommandError) {
 }
 
 extension SortPattern {
-    /// As a client may write it; a fact about documents (`$meta`) shows by its field's name only.
+    /// As a client may write it; but for the text score a fact about documents shows by its field's name only.
     package var specification: Document {
         Document { builder in
             for field in fields {
                 var path = field.path
                 path.withUTF8 { bytes in
                     guard let start = bytes.baseAddress else { return }
-                    builder.append(RawKey(start: start, count: bytes.count), Value.int32(field.isDescending ? -1 : 1))
+                    let key = RawKey(start: start, count: bytes.count)
+                    guard field.source == .textScore else {
+                        return builder.append(key, Value.int32(field.isDescending ? -1 : 1))
+                    }
+                    builder.beginDocument(key)
+                    builder.append("$meta", string: "textScore")
+                    builder.end()
                 }
             }
         }

@@ -69,12 +69,14 @@ extension FindQuery {
 extension Filter {
     /// The same filter with the text index by which its `$text` is understood.
     ///
-    /// - Throws: IndexNotFound (27) where there is none.
+    /// - Throws: IndexNotFound (27) where there is none, NoQueryExecutionPlans (291) where it is hidden.
     func boundToTextIndex(of collection: Collection) throws(StorageError) -> Filter {
         guard searchesText else { return self }
-        let index = collection.readyIndexes.first { $0.definition.isText && !$0.definition.isHidden }
         do throws(CommandError) {
-            guard let index else { throw CommandError.textIndexMissing }
+            guard let index = collection.readyIndexes.first(where: { $0.definition.isText }) else {
+                throw CommandError.textIndexMissing
+            }
+            guard !index.definition.isHidden else { throw CommandError.noTextPlan }
             return try bound(to: index.definition, trustingTerms: false)
         } catch { throw .command(error) }
     }

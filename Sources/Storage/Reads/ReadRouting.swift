@@ -52,6 +52,8 @@ package struct ReadRouting: Sendable {
     private func expectedRows(_ plan: ScanPlan, of rows: Int64) -> Int64 {
         if let points = plan.points { return Int64(points.count) }
         if let keys = plan.keys { return min(keys.expectedRows(of: rows), plan.rowLimit.map(Int64.init) ?? .max) }
+        let walks = plan.scored.map { [$0] } ?? plan.among
+        if !walks.isEmpty { return min(rows, walks.reduce(0) { $0 + $1.expectedRows(of: rows) }) }
         // As PostgreSQL guesses without a histogram: half for a range open at one side, less for a closed one.
         let part = plan.lower != nil && plan.upper != nil ? rows / 4 : plan.lower ?? plan.upper != nil ? rows / 2 : rows
         return min(part, plan.rowLimit.map(Int64.init) ?? .max)
