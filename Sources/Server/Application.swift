@@ -65,6 +65,8 @@ package struct Application {
             idempotencyKeyLifetimeSeconds: settings.idempotencyKeyLifetimeSeconds,
             transactionIsolation: settings.transactionsAreSerializable ? .serializable : .snapshot,
             enablesTestCommands: settings.enablesTestCommands)
+        // A query that is to be rejected is so from the first one on. If it fails, PostgreSQL is not there for queries.
+        try? await backend.engine.refreshQuerySettings()
         let server = Server(listener: listener, state: state, logger: logger) { address in
             log.ring.finishStartup()
             onReady(

@@ -25,6 +25,7 @@ package final class StorageEngine: Sendable {
     package let snapshots: Snapshots
     package let routing: ReadRouting
     package let estimates = RowEstimates()
+    package let querySettings = QuerySettingsStore()
     package let spill: SpillDirectory
     /// What a sort may hold before it goes to ``spill``.
     package let sortBytesMax = Atomic<Int>(Sorter.memoryBytesMax)

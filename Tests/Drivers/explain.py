@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
-from servers import Martlet, ServerError, database, postgresql_tool
+from servers import Martlet, ServerError, database, postgresql_tool, wait_until
 
 DOCUMENTS = 1_000
 
@@ -92,6 +92,95 @@ def test_counts(database):
     expect("parameters", len(statement["parameters"]), statement["sql"].count("$"))
 
 
+def chosen(database, command):
+    """The index that a plan begins with, whether an index filter decided, and the other plans."""
+    planner = explain(database, command)["queryPlanner"]
+    names, last = stages(planner["winningPlan"])
+    return last.get("indexName", names), planner["indexFilterSet"], len(planner["rejectedPlans"])
+
+
+def fails(database, command, code):
+    try:
+        database.command(command)
+    except OperationFailure as error:
+        expect(f"code of {command}", error.code, code)
+    else:
+        raise ServerError(f"{command} is not refused")
+
+
+def test_explained_commands(database):
+    """What is explained is what is done: hint, order, and views."""
+    database.command("create", "v", viewOn="c", pipeline=[{"$match": {"x": {"$gte": 0}}}])
+    for command in ({"count": "c", "query": {"a": 5}}, {"distinct": "c", "key": "b", "query": {"a": 5}},
+                    {"findAndModify": "c", "query": {"a": 5}, "update": {"$set": {"y": 1}}},
+                    {"update": "c", "updates": [{"q": {"a": 5}, "u": {"$set": {"y": 1}}}]}):
+        expect(f"plan of {command}", chosen(database, command)[0], "a_1_b_1")
+    for command in ({"find": "c", "filter": {"a": 5}}, {"count": "c", "query": {"a": 5}},
+                    {"distinct": "c", "key": "b", "query": {"a": 5}},
+                    {"findAndModify": "c", "query": {"a": 5}, "remove": True},
+                    {"aggregate": "c", "pipeline": [{"$match": {"a": 5}}], "cursor": {}}):
+        hinted = {**command, "hint": "tags_1"}
+        expect(f"plan of {hinted}", chosen(database, hinted)[0], "tags_1")
+        fails(database, {"explain": {**command, "hint": "missing"}}, 2)
+    first = explain(database, {"findAndModify": "c", "query": {"a": 5}, "sort": {"b": -1}, "remove": True},
+                    "executionStats")["executionStats"]["executionStages"]
+    expect("one of ten", (first["stage"], first["nWouldDelete"]), ("DELETE", 1))
+    for command in ({"find": "v", "filter": {"a": 5}}, {"count": "v", "query": {"a": 5}},
+                    {"distinct": "v", "key": "b", "query": {"a": 5}}):
+        told = explain(database, {**command, "hint": "tags_1"})
+        planner = told["queryPlanner"] if "queryPlanner" in told else told["stages"][0]["$cursor"]["queryPlanner"]
+        expect(f"plan of {command}", stages(planner["winningPlan"])[1]["indexName"], "tags_1")
+        fails(database, {**command, "hint": "missing"}, 2)
+    expect("a hinted count of a view", database.command({"count": "v", "query": {"a": 5}, "hint": "tags_1"})["n"], 10)
+    database.drop_collection("v")
+
+
+def test_index_filters(database, other):
+    asked = {"find": "c", "filter": {"a": 7}}
+    database.c.create_index("a")
+    expect("two indexes", chosen(database, asked)[1:], (False, 1))
+    for index in ("a_1", "a_1_b_1"):
+        database.command({"planCacheSetFilter": "c", "query": {"a": 1}, "indexes": [index]})
+        expect(f"only {index}", chosen(database, asked), (index, True, 0))
+        expect("a hint is ignored", chosen(database, {**asked, "hint": "tags_1"})[0], index)
+        expect("what is found", database.c.count_documents({"a": 7}), 10)
+    listed = database.command({"planCacheListFilters": "c"})["filters"]
+    expect("one filter", listed, [{"query": {"a": 1}, "sort": {}, "projection": {}, "indexes": ["a_1_b_1"]}])
+    expect("of one server", other.command({"planCacheListFilters": "c"})["filters"], [])
+    database.command({"planCacheSetFilter": "c", "query": {"a": 1}, "indexes": [{"z": 1}]})
+    expect("none of use", chosen(database, asked)[0], "COLLSCAN")
+    database.command({"planCacheClearFilters": "c", "query": {"a": 1}})
+    expect("no filter", chosen(database, asked)[1], False)
+    database.c.drop_index("a_1")
+
+
+def test_query_settings(database, other):
+    """What one server is told, both do."""
+    admin, seen = database.client.admin, other.client.admin
+    query = {"find": "c", "filter": {"a": 1}, "$db": "test"}
+    hints = [{"ns": {"db": "test", "coll": "c"}, "allowedIndexes": ["tags_1"]}]
+    found = admin.command({"setQuerySettings": query, "settings": {"indexHints": hints, "comment": "slow"}})
+    told = explain(database, {"find": "c", "filter": {"a": 7}})
+    expect("the hash", told["queryShapeHash"], found["queryShapeHash"])
+    expect("settings", told["queryPlanner"]["querySettings"], {"indexHints": hints, "comment": "slow"})
+    admin.command({"setQuerySettings": found["queryShapeHash"], "settings": {"reject": True}})
+    fails(database, {"find": "c", "filter": {"a": 99}}, 411)
+    expect("another shape", database.c.count_documents({"b": 99}), 1)
+    wait_until(lambda: rejects(other), 30, "the other server rejects the query, too")
+    [listed] = seen.aggregate([{"$querySettings": {"showDebugQueryShape": True}}])
+    expect("listed", (listed["settings"]["reject"], listed["representativeQuery"]), (True, query))
+    expect("its shape", listed["debugQueryShape"]["filter"], {"a": {"$eq": "?number"}})
+    return found["queryShapeHash"]
+
+
+def rejects(database):
+    try:
+        list(database.c.find({"a": 1}))
+    except OperationFailure as error:
+        return error.code == 411
+    return False
+
+
 def test_command_line(binary, server):
     def shown(command):
         done = subprocess.run([binary, "sql", "--uri", server.uri, "--database", "test", command],
@@ -114,6 +203,24 @@ def test_command_line(binary, server):
         text = shown(command)
         for part in expected:
             expect(f"martlet sql '{command}': {text}", part in text, True)
+
+
+def test_steering(binary, directory, postgresql, database):
+    other = Martlet(binary, directory, postgresql.url).start()
+    try:
+        with MongoClient(other.uri) as client:
+            test_index_filters(database, client.test)
+            shape = test_query_settings(database, client.test)
+        other.stop()
+        other.start()
+        with MongoClient(other.uri) as client:
+            expect("settings survive a restart", rejects(client.test), True)
+            client.admin.command({"removeQuerySettings": shape})
+            expect("removed", rejects(client.test), False)
+        wait_until(lambda: not rejects(database), 30, "the first server answers the query again")
+        other.stop()
+    finally:
+        other.clean_up()
 
 
 def test_attribution(postgresql, database):
@@ -158,6 +265,8 @@ def main():
                     client.test.c.create_index("tags")
                     test_plans(client.test)
                     test_counts(client.test)
+                    test_explained_commands(client.test)
+                    test_steering(binary, directory, postgresql, client.test)
                     test_command_line(binary, server)
                     test_attribution(postgresql, client.test)
                 server.stop()

@@ -264,7 +264,7 @@ def compare_on_sphere(comparison, maker, center, reach):
     comparison.check_order({"$near": near}, lambda s: s.distance(center), 0, most)
 
 
-def compare_on_plane(comparison, maker, center, reach):
+def compare_on_plane(comparison, flat, maker, center, reach):
     reach = math.degrees(reach)
 
     def spot():
@@ -281,8 +281,7 @@ def compare_on_plane(comparison, maker, center, reach):
     radius = maker.random.uniform(0, 2 * reach)
     comparison.check({"$geoWithin": {"$center": [center, radius]}},
                      of_points(lambda p: math.dist(p, center) <= radius))
-    comparison.check_order({"$near": center, "$maxDistance": radius},
-                           lambda s: math.dist(s.points[0], center) if s.kind == "point" else None, 0, radius)
+    flat.check_order({"$near": center, "$maxDistance": radius}, lambda s: math.dist(s.points[0], center), 0, radius)
 
 
 def main():
@@ -297,13 +296,18 @@ def main():
             shapes = [maker.stored(center, reach) for _ in range(150)]
             collection.drop()
             collection.insert_many([{"_id": i, "a": shape.value} for i, shape in enumerate(shapes)])
+            collection.create_index([("a", "2dsphere")])  # $near needs one
             comparison = Comparison(collection, shapes)
+            flat = Comparison(client.geometry.spots, [shape for shape in shapes if isinstance(shape.value, list)])
+            flat.collection.drop()
+            flat.collection.create_index([("a", "2d")])
+            flat.collection.insert_many([{"_id": i, "a": shape.value} for i, shape in enumerate(flat.shapes)])
             try:
                 compare_on_sphere(comparison, maker, center, reach)
-                compare_on_plane(comparison, maker, center, reach)
+                compare_on_plane(comparison, flat, maker, center, reach)
             except AssertionError as error:
                 sys.exit(f"not ok - geometry, --seed {arguments.seed + number} --rounds 1: {error}")
-            compared += comparison.compared
+            compared += comparison.compared + flat.compared
             matched += comparison.matched
     finally:
         client.drop_database("geometry")

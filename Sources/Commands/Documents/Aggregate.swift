@@ -116,6 +116,7 @@ extension CommandTable {
         try arguments.checkSource(compiled)
         try compiled.server?.check(arguments, request)
         if arguments.explains { return try await explain(arguments, compiled, sources, request, context) }
+        try context.checkRejection(of: request)
         var documents = compiled.documents
         if let server = compiled.server {
             let facts = ServerFacts(request: request, context: context, namespace: arguments.namespace)

@@ -20,6 +20,7 @@ struct AggregateSource: Sendable {
         _ request: CommandRequest, _ context: CommandContext
     ) throws(CommandError) {
         self.init(of: pipeline)
+        query.settings = context.querySettings(of: request)
         query.preference = request.shared.routing
         query.patience = environment.patience
         query.spill = arguments.allowsDiskUse ? context.engine.spill : nil

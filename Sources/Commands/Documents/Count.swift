@@ -46,7 +46,7 @@ extension CommandTable {
     }
 }
 
-private struct CountArguments {
+struct CountArguments {
     private var filter = Document.empty
     private var skip = 0
     private var limit: Int64 = 0

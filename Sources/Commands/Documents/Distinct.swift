@@ -5,48 +5,77 @@ internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/distinct/
 
+struct DistinctArguments {
+    private(set) var key = ""
+    private(set) var filter = Document.empty
+    private(set) var hint = Hint.none
+    private(set) var collation = CollationChoice.inherited
+    private(set) var uuid: [UInt8]?
+
+    init(_ request: CommandRequest) throws(CommandError) {
+        var (taken, key) = (DistinctArguments(), String?.none)
+        try request.forEachArgument(of: "distinct") { argument throws(CommandError) in
+            if argument.key == "key" {
+                key = try argument.ifPresent(Argument.distinctPath)
+            } else {
+                try taken.take(argument)
+            }
+        }
+        guard let key else { throw .missingField("distinct.key") }
+        self = taken
+        self.key = key
+    }
+
+    private init() {}
+
+    private mutating func take(_ argument: Argument) throws(CommandError) {
+        switch argument.key {
+        case "query": filter = try argument.ifPresent(Argument.document) ?? .empty
+        case "hint": hint = try argument.hint()
+        case "collation": collation = try argument.collationChoice()
+        case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
+        case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
+        default: throw argument.unknownField()
+        }
+    }
+
+    func query(
+        _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) -> FindQuery {
+        var query = FindQuery(
+            filter: try Filter(
+                compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
+                allowsNear: true))
+        hint.apply(to: &query)
+        query.settings = context.querySettings(of: request)
+        query.deadline = context.deadline(of: request)
+        query.preference = request.shared.routing
+        return query
+    }
+}
+
 extension CommandTable {
     @Sendable static func distinct(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        var key: String?
-        var document = Document.empty
-        var hint = Hint.none
-        var collation = CollationChoice.inherited
-        var uuid: [UInt8]?
-        try request.forEachArgument(of: "distinct") { argument throws(CommandError) in
-            switch argument.key {
-            case "key": key = try argument.ifPresent(Argument.distinctPath)
-            case "query": document = try argument.ifPresent(Argument.document) ?? .empty
-            case "hint": hint = try argument.hint()
-            case "collation": collation = try argument.collationChoice()
-            case "collectionUUID": uuid = try argument.ifPresent(Argument.uuid)
-            case "includeQueryStatsMetrics": _ = try argument.ifPresent(Argument.bool)
-            default: throw argument.unknownField()
-            }
+        let arguments = try DistinctArguments(request)
+        let compile = { (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
+            (
+                try arguments.query(collator, request, context),
+                DistinctCollector(path: arguments.key, order: ValueOrder(collator))
+            )
         }
-        guard let key else { throw .missingField("distinct.key") }
-        let (usedHint, usedCollation) = (hint, collation)
-        let compile = { [document] (collator: Collator?) throws(CommandError) -> (FindQuery, DistinctCollector) in
-            var query = FindQuery(
-                filter: try Filter(
-                    compiling: document, environment: context.timelessEnvironment(of: request).collated(by: collator),
-                    allowing: .query))
-            usedHint.apply(to: &query)
-            query.deadline = context.deadline(of: request)
-            query.preference = request.shared.routing
-            return (query, DistinctCollector(path: key, order: ValueOrder(collator)))
-        }
-        let early = try compile(collation.early)
+        let early = try compile(arguments.collation.early)
+        try context.checkRejection(of: request)
         let documents = context.documents
-        try await context.engine.checkUUID(uuid, of: namespace)
+        try await context.engine.checkUUID(arguments.uuid, of: namespace)
         let found =
             try await documents.withCollection(namespace) { collection async throws(StorageError) in
-                try usedHint.check(in: collection)
+                try arguments.hint.check(in: collection)
                 if collection.view != nil {
-                    let view = try await ViewTarget(namespace, usedCollation, context)
-                    try usedHint.check(in: view)
+                    let view = try await ViewTarget(namespace, arguments.collation, context)
+                    try arguments.hint.check(in: view)
                     return try await view.reading(context) { () async throws(StorageError) in
                         let (query, collector) = try StorageError.of { () throws(CommandError) in
                             try compile(view.collator)
@@ -55,7 +84,7 @@ extension CommandTable {
                             query, into: collector, context.environment(of: request), context)
                     }
                 }
-                let (query, collector) = try usedCollation.settled(early, in: collection, compile)
+                let (query, collector) = try arguments.collation.settled(early, in: collection, compile)
                 return try await documents.distinct(query, into: collector, in: collection)
             } ?? early.1
         let values = found.sorted()

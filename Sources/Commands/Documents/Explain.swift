@@ -37,11 +37,9 @@ extension CommandTable {
             let environment = context.environment(of: inner).collated(by: arguments.collation.early)
             let sources = try await sources(of: arguments, context)
             return try await explain(arguments, arguments.compile(environment, sources), sources, inner, context)
-        case "count": return try await explain(filter: "query", of: inner, "COUNT", context)
-        case "distinct": return try await explain(filter: "query", of: inner, nil, context)
-        case "findAndModify", "findandmodify":
-            let removes = inner.body.withRaw { $0["remove"]?.bool } == true
-            return try await explain(filter: "query", of: inner, removes ? "DELETE" : "UPDATE", context)
+        case "count": return try await explainCount(inner, context)
+        case "distinct": return try await explainDistinct(inner, context)
+        case "findAndModify", "findandmodify": return try await explainFindAndModify(inner, context)
         default:
             throw CommandError(ErrorCode(20, "IllegalOperation"), "Explaining \(inner.name) is not supported")
         }
@@ -52,7 +50,12 @@ extension CommandTable {
         let body: Document? = request.body.withRaw { raw in
             raw.firstElement?.value.document.map(Document.init(copying:))
         }
-        guard let body else { throw CommandError(.typeMismatch, "explain takes a command as an object") }
+        let isNull = request.body.withRaw { $0.firstElement?.value.isNullish ?? true }
+        guard let body else {
+            throw isNull
+                ? .missingField("explain.explain")
+                : CommandError(.typeMismatch, "explain takes a command as an object")
+        }
         guard !body.isEmpty else { throw CommandError(.commandNotFound, "explain failed due to unknown command: ''") }
         let named = Document { builder in
             body.withRaw { raw in
@@ -69,16 +72,21 @@ extension CommandTable {
         let arguments = try FindArguments(inner)
         let environment = context.environment(of: request)
         let compile = { (collator: Collator?) throws(CommandError) -> FindQuery in
-            try arguments.query(environment.collated(by: collator), .find, request, context)
+            var query = try arguments.query(environment.collated(by: collator), .find, request, context)
+            query.settings = context.querySettings(of: inner)
+            return query
         }
         let compiled = try compile(arguments.collation.early)
         let collection = try await explained(arguments.namespace, context)
         if collection?.view != nil {
             let view = try await viewTarget(arguments.namespace, arguments.collation, context)
-            let query = try arguments.query(environment.collated(by: view.collator), .stage)
+            try await check(arguments.hint, in: view, context)
+            var query = try arguments.query(environment.collated(by: view.collator), .stage)
+            query.settings = context.querySettings(of: inner)
+            let asked = query
             let source = try await context.engine.mapped { () async throws(StorageError) in
-                let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
-                return try view.source(stages, like: query, environment, context)
+                let stages = try StorageError.of { () throws(CommandError) in try asked.stages() }
+                return try view.source(stages, like: asked, environment, context)
             }
             return try await reply(
                 Explanation(of: source, on: view, arguments.namespace, view.stages + inner.queryStages),
@@ -87,6 +95,7 @@ extension CommandTable {
         var explanation = Explanation(namespace: arguments.namespace, collection: collection)
         explanation.query = try await context.engine.mapped { () async throws(StorageError) in
             guard let collection else { return compiled }
+            try arguments.hint.check(in: collection)
             return try arguments.collation.settled(compiled, in: collection, compile)
         }
         return try await reply(explanation, inner.body, context)
@@ -107,6 +116,7 @@ extension CommandTable {
         let source: AggregateSource
         if explanation.collection?.view != nil {
             let view = try await viewTarget(arguments.namespace, with: arguments.stages, arguments.collation, context)
+            try await check(arguments.hint, in: view, context)
             source = try await context.engine.mapped { () async throws(StorageError) in
                 try Self.source(of: arguments, on: view, environment, inner, context).0
             }
@@ -129,29 +139,6 @@ extension CommandTable {
         return try await reply(explanation, inner.body, context)
     }
 
-    /// Explains how a command finds the documents of its filter.
-    private static func explain(
-        filter name: StaticString, of inner: CommandRequest, _ action: String?, _ context: CommandContext
-    ) async throws(CommandError) -> CommandReply {
-        let namespace = try inner.namespace()
-        let collection = try await explained(namespace, context)
-        let filter = inner.body.withRaw { $0[name]?.document.map(Document.init(copying:)) }
-        if collection?.view != nil {
-            throw CommandError(.notImplemented, "explain of \(inner.name) on a view is not supported yet")
-        }
-        let environment = context.environment(of: inner).collated(by: collection?.collator)
-        var explanation = Explanation(namespace: namespace, collection: collection, action: action)
-        explanation.query = FindQuery(
-            filter: try Filter(
-                compiling: filter ?? .empty, environment: environment, allowing: .query)
-        )
-        if inner.name == "distinct", let path = inner.body.withRaw({ $0["key"]?.string }) {
-            let collector = DistinctCollector(path: path, order: ValueOrder(environment.collator))
-            explanation.query = explanation.query?.asking(for: collector)
-        }
-        return try await reply(explanation, inner.body, context)
-    }
-
     static func explained(
         _ namespace: Namespace, _ context: CommandContext
     ) async throws(CommandError) -> Collection? {
@@ -162,12 +149,16 @@ extension CommandTable {
         }
     }
 
-    private static func viewTarget(
+    static func viewTarget(
         _ namespace: Namespace, with stages: [Document] = [], _ collation: CollationChoice, _ context: CommandContext
     ) async throws(CommandError) -> ViewTarget {
         try await context.engine.mapped { () async throws(StorageError) in
             try await ViewTarget(namespace, with: stages, collation, context)
         }
+    }
+
+    static func check(_ hint: Hint, in view: ViewTarget, _ context: CommandContext) async throws(CommandError) {
+        try await context.engine.mapped { () async throws(StorageError) in try hint.check(in: view) }
     }
 
     static func reply(
@@ -180,7 +171,7 @@ extension CommandTable {
 
 extension Explanation {
     /// Of a view, as far as a query does what stands behind it.
-    fileprivate init(of source: AggregateSource, on view: ViewTarget, _ namespace: Namespace, _ stages: [Document]) {
+    init(of source: AggregateSource, on view: ViewTarget, _ namespace: Namespace, _ stages: [Document]) {
         self.init(namespace: view.collection?.namespace ?? namespace)
         query = source.query
         collection = view.collection
@@ -189,11 +180,11 @@ extension Explanation {
 }
 
 extension CommandRequest {
-    /// A `find` as the stages of a pipeline.
-    fileprivate var queryStages: [Document] {
+    /// A query as the stages of a pipeline.
+    var queryStages: [Document] {
         body.withRaw { body in
             let names: [(field: StaticString, stage: StaticString)] = [
-                ("filter", "$match"), ("sort", "$sort"), ("skip", "$skip"), ("limit", "$limit"),
+                ("filter", "$match"), ("query", "$match"), ("sort", "$sort"), ("skip", "$skip"), ("limit", "$limit"),
                 ("projection", "$project"),
             ]
             return names.compactMap { name in

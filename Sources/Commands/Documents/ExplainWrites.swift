@@ -13,11 +13,26 @@ extension CommandTable {
         statement.variables = arguments.variables
         let environment = try context.environment(of: inner).defining(arguments.variables)
         let namespace = try inner.namespace()
-        return try await explain("UPDATE", on: namespace, statement.collation, statement.hint, inner, context) {
+        let limit = statement.isMulti ? nil : 1
+        return try await explain("UPDATE", on: namespace, statement.collation, statement.hint, limit, inner, context) {
             collator throws(CommandError) in
             let (operation, sort) = try statement.operation(
                 on: namespace, context.server, environment.collated(by: collator))
             return (operation.filter, sort)
+        }
+    }
+
+    static func explainFindAndModify(
+        _ inner: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> CommandReply {
+        let namespace = try inner.namespace()
+        let arguments = try FindAndModifyArguments(inner)
+        let environment = context.environment(of: inner)
+        let action = arguments.removes ? "DELETE" : "UPDATE"
+        return try await explain(action, on: namespace, arguments.collation, arguments.hint, 1, inner, context) {
+            collator throws(CommandError) in
+            let compiled = try arguments.compiled(on: namespace, context.server, environment.collated(by: collator))
+            return (compiled.operation.filter, try compiled.sort.get())
         }
     }
 
@@ -29,15 +44,18 @@ extension CommandTable {
         statement.variables = arguments.variables
         let environment = try context.environment(of: inner).defining(arguments.variables)
         let namespace = try inner.namespace()
-        return try await explain("DELETE", on: namespace, statement.collation, statement.hint, inner, context) {
+        let limit = statement.isMulti ? nil : 1
+        return try await explain("DELETE", on: namespace, statement.collation, statement.hint, limit, inner, context) {
             collator throws(CommandError) in
             (try statement.operation(on: namespace, environment.collated(by: collator)).filter, nil)
         }
     }
 
-    /// - Parameter compile: the filter and the sort of the statement.
+    /// - Parameters:
+    ///   - limit: how many documents it changes at most.
+    ///   - compile: the filter and the sort of the statement.
     private static func explain(
-        _ action: String, on namespace: Namespace, _ collation: CollationChoice, _ hint: Hint,
+        _ action: String, on namespace: Namespace, _ collation: CollationChoice, _ hint: Hint, _ limit: Int?,
         _ inner: CommandRequest, _ context: CommandContext,
         _ compile: (Collator?) throws(CommandError) -> (Filter, SortPattern?)
     ) async throws(CommandError) -> CommandReply {
@@ -52,6 +70,7 @@ extension CommandTable {
         }
         var query = FindQuery(filter: filter)
         query.sort = sort ?? hinted
+        query.limit = limit
         hint.apply(to: &query)
         explanation.query = query
         return try await reply(explanation, inner.body, context)

@@ -95,7 +95,7 @@ extension ExplainedStage {
             }
             stage.returned = profile?.returned
         }
-        if let limit = query.limit, action != "COUNT", !query.isBlockingSort(in: collection) {
+        if let limit = query.limit, action == nil, !query.isBlockingSort(in: collection) {
             stage = ExplainedStage("LIMIT", over: stage) { $0.append("limitAmount", int64: Int64(limit)) }
             stage.returned = profile?.returned
         }

@@ -22,8 +22,10 @@ struct Explanation: Sendable {
     /// The projection of a `find`, as the client wrote it.
     var projection: Document?
     var verbosity = ExplainVerbosity.queryPlanner
-    /// Of what decides which plan is taken.
-    var shapeHash = ""
+    /// Of what decides which plan is taken, and the same with the indexes that there are.
+    var shape = (hash: "", key: "")
+    /// The other ways in which the documents could have been found.
+    var rejected: [FindQuery] = []
     /// How the query went; nil where it was not run.
     var profile: QueryProfile?
 
@@ -46,7 +48,9 @@ struct Explanation: Sendable {
         }
         if let query, let collection { writeMartlet(query, collection, context.engine, &builder) }
         let own = Self.withoutShared(command)
-        builder.append("queryShapeHash", string: QueryShape.hash(of: own))
+        if let shape = QueryShape(of: command, in: namespace.database) {
+            builder.append("queryShapeHash", string: shape.hash.description)
+        }
         builder.append("command", .document(own))
         writeServer(context.server, &builder)
     }
@@ -73,17 +77,32 @@ struct Explanation: Sendable {
     private func writePlanner(_ query: FindQuery, _ builder: inout DocumentBuilder) {
         builder.beginDocument("queryPlanner")
         builder.append("namespace", string: namespace.description)
-        builder.append("indexFilterSet", bool: false)
+        builder.append("indexFilterSet", bool: isFiltered(query))
         builder.append("parsedQuery", .document(query.filter.specification))
-        builder.append("planCacheShapeHash", string: shapeHash)
+        if let settings = query.settings { builder.append("querySettings", document: settings.document) }
+        // The older name of the same hash.
+        builder.append("queryHash", string: shape.hash)
+        builder.append("planCacheShapeHash", string: shape.hash)
+        builder.append("planCacheKey", string: shape.key)
         builder.beginDocument("winningPlan")
         builder.append("isCached", bool: false)
         stage(query, nil).write(withCounts: false, into: &builder)
         builder.end()
         builder.beginArray("rejectedPlans")
+        for (index, other) in rejected.enumerated() {
+            builder.beginDocument(index: index)
+            builder.append("isCached", bool: false)
+            stage(other, nil).write(withCounts: false, into: &builder)
+            builder.end()
+        }
         builder.end()
         builder.end()
         if verbosity != .queryPlanner { writeExecution(query, &builder) }
+    }
+
+    private func isFiltered(_ query: FindQuery) -> Bool {
+        guard let collection, case .filter = query.steering(in: collection) else { return false }
+        return true
     }
 
     private func writeExecution(_ query: FindQuery, _ builder: inout DocumentBuilder) {
@@ -178,18 +197,23 @@ extension Explanation {
     func settled(_ command: Document, _ context: CommandContext) async throws(CommandError) -> Explanation {
         var settled = self
         settled.verbosity = context.verbosity
-        settled.shapeHash = Self.shapeHash(of: command)
         settled.projection = command.withRaw { command in
             // That of findAndModify is called fields.
             stages == nil && action == nil ? command["projection"]?.document.map(Document.init(copying:)) : nil
         }
-        guard var query, let collection else { return settled }
+        guard var query else { return settled }
+        let shape = query.planShape(with: plannedStages)
+        let indexes = collection?.readyIndexes.map(\.definition.name) ?? []
+        settled.shape = (shape.hash, shape.key(amongIndexes: indexes))
+        guard let collection else { return settled }
         if let operation = context.operation { query.deadline = context.deadline(of: operation.request) }
         let asked = query
         await context.engine.prepareStatistics(of: collection)
         settled.query = try await context.engine.mapped { () async throws(StorageError) in
-            try asked.choosingAccess(in: collection, counting: false, describing: true)
+            try asked.checkNearIndex(in: collection)
+            return try asked.choosingAccess(in: collection, counting: false, describing: true)
         }
+        settled.rejected = settled.query?.alternatives(in: collection) ?? []
         guard context.verbosity != .queryPlanner else { return settled }
         let counts = action == "COUNT"
         settled.profile = try await context.engine.mapped { () async throws(StorageError) in
@@ -204,24 +228,10 @@ extension Explanation {
         "$redact", "$fill", "$merge",
     ]
 
-    private static func shapeHash(of command: Document) -> String {
-        let decisive = Document { builder in
-            command.withRaw { command in
-                for name in ["filter", "query", "sort", "projection", "collation"] as [StaticString] {
-                    guard let value = command[RawKey(name)], value.document?.isEmpty != true else { continue }
-                    builder.append(name, value)
-                }
-                guard let pipeline = command["pipeline"]?.array else { return }
-                builder.beginArray("pipeline")
-                for stage in pipeline {
-                    guard let name = stage.value.document?.firstElement?.key.string, !unplanned.contains(name) else {
-                        continue
-                    }
-                    builder.append(stage)
-                }
-                builder.end()
-            }
+    /// The stages that the query does not do, but a planner would look at.
+    private var plannedStages: [Document] {
+        (stages ?? []).filter { stage in
+            stage.withRaw { $0.firstElement.map { !Self.unplanned.contains($0.key.string) } ?? false }
         }
-        return String(QueryShape.hash(of: decisive).prefix(8))
     }
 }

@@ -128,6 +128,7 @@ struct FindArguments {
             query.carriesTextScore = projection?.withRaw(\.asksForTextScore) ?? false
         }
         if let projection, !projection.isEmpty {
+            query.projectionSpecification = projection
             query.projection = try Projection(
                 compiling: projection, filter: query.filter, environment: environment, dialect: dialect)
         }
@@ -153,6 +154,7 @@ struct FindArguments {
         _ context: CommandContext
     ) throws(CommandError) -> FindQuery {
         var query = try query(environment, dialect)
+        query.settings = context.querySettings(of: request)
         query.preference = request.shared.routing
         query.spill = allowsDiskUse ? context.engine.spill : nil
         query.sortBytesMax = context.engine.sortBytesMax.load(ordering: .relaxed)
@@ -210,6 +212,7 @@ extension CommandTable {
         }
         let compile = { (collator: Collator?) throws(CommandError) in try compileAs(collator, .find) }
         let compiled = try compile(arguments.collation.early)
+        try context.checkRejection(of: request)
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
         guard !arguments.isTailable || context.documents.transaction == nil else {
             throw CommandError(.invalidOptions, "It is illegal to open a tailable cursor in a transaction")

@@ -18,8 +18,9 @@ struct ServerFacts {
         case .clusterCatalog(let options): try await clusterCatalog(options)
         case .operations(let options): OperationList(context, options).documents()
         case .localSessions(let options), .sessions(let options): sessions(options)
-        // There is no search service, there are no settings of query shapes, and nothing gathers queries.
-        case .searchIndexes, .querySettings, .queryStatistics, .sampledQueries: []
+        case .querySettings(let showsShapes): try await querySettings(showsShapes: showsShapes)
+        // There is no search service, and nothing gathers queries.
+        case .searchIndexes, .queryStatistics, .sampledQueries: []
         }
     }
 
@@ -62,6 +63,21 @@ struct ServerFacts {
                 builder.end()
             }
             builder.append("spec", document: index)
+        }
+    }
+
+    private func querySettings(showsShapes: Bool) async throws(CommandError) -> [Document] {
+        try await context.engine.mapped { () async throws(StorageError) in
+            try await context.engine.refreshQuerySettings()
+        }
+        return context.engine.querySettings.all.map { entry in
+            Document { builder in
+                builder.append("queryShapeHash", string: entry.hash.description)
+                builder.append("settings", document: entry.settings.document)
+                builder.append("representativeQuery", document: entry.query)
+                guard showsShapes, let shape = QueryShape(of: entry.query, in: entry.namespace.database) else { return }
+                builder.append("debugQueryShape", document: shape.document)
+            }
         }
     }
 

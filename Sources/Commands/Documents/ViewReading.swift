@@ -12,6 +12,10 @@ extension ViewTarget {
         var pipeline = try StorageError.of { () throws(CommandError) in try self.pipeline(environment) }
         pipeline.stages += stages
         var source = AggregateSource(of: pipeline.optimized())
+        source.query.settings = query.settings
+        source.query.hint = query.hint
+        source.query.wantsNaturalOrder = query.wantsNaturalOrder
+        if source.query.sort == nil { source.query.naturalDescending = query.naturalDescending }
         source.query.preference = query.preference
         source.query.patience = query.patience ?? environment.patience
         source.query.spill = query.spill
@@ -51,17 +55,24 @@ extension ViewTarget {
         } while !run.isExhausted
     }
 
+    /// Counts the documents of the view that a query finds, into the field `n`.
+    func countSource(
+        _ query: FindQuery, _ environment: ExpressionEnvironment, _ context: CommandContext
+    ) throws(StorageError) -> AggregateSource {
+        let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
+        let counting = try StorageError.of { () throws(CommandError) in
+            try PipelineCompiler(in: environment).compile([Self.counting].asArray).pipeline.stages
+        }
+        return try source(stages + counting, like: query, environment, context)
+    }
+
+    static let counting = Document { $0.append("$count", string: "n") }
+
     /// How many documents of the view a query finds.
     func count(
         _ query: FindQuery, _ environment: ExpressionEnvironment, _ context: CommandContext
     ) async throws(StorageError) -> Int64 {
-        let stages = try StorageError.of { () throws(CommandError) in try query.stages() }
-        let counting = try StorageError.of { () throws(CommandError) in
-            try PipelineCompiler(in: environment).compile(
-                [Document { $0.append("$count", string: "n") }].asArray
-            ).pipeline.stages
-        }
-        let source = try source(stages + counting, like: query, environment, context)
+        let source = try countSource(query, environment, context)
         var count: Int64 = 0
         try await forEachDocument(of: source, context) { count = $0["n"]?.number?.asInt64Exact ?? 0 }
         return count
@@ -95,11 +106,11 @@ extension FindQuery {
     func stages() throws(CommandError) -> [Stage] {
         guard !filter.searchesText else { throw .textNotFirst }
         guard bounds == nil, !showsRecordID, !returnsKey, filter.near == nil,
-            projection?.needsFacts != true, !naturalDescending, sort?.order != .natural(ascending: false)
+            projection?.needsFacts != true, sort?.order != .natural(ascending: false)
         else {
             throw CommandError(
                 ErrorCode(168, "InvalidPipelineOperator"),
-                "min, max, returnKey, showRecordId, $natural, $near and $meta are not supported on views")
+                "min, max, returnKey, showRecordId, a $natural sort, $near and $meta are not supported on views")
         }
         return asStages + (projection.map { [.projection($0)] } ?? [])
     }

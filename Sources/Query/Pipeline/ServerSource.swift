@@ -24,7 +24,7 @@ package enum ServerSource: Sendable {
     /// `$listSessions`
     case sessions(SessionListOptions)
     /// `$querySettings`
-    case querySettings
+    case querySettings(showsShapes: Bool)
     /// `$queryStats`
     case queryStatistics
     /// `$listSampledQueries`
@@ -144,12 +144,13 @@ extension ServerSource {
         guard let document = value.document else {
             throw CommandError(ErrorCode(7_746_800), "$querySettings must be an object, but is \(value.type.alias)")
         }
+        var showsShapes = false
         for field in document {
             let argument = Argument(command: "$querySettings", key: field.key, value: field.value)
             guard field.key == "showDebugQueryShape" else { throw argument.unknownField() }
-            _ = try argument.bool()
+            showsShapes = try argument.bool()
         }
-        return .querySettings
+        return .querySettings(showsShapes: showsShapes)
     }
 
     private static func readQueryStatistics(_ value: RawValue) throws(CommandError) -> ServerSource {

@@ -1,5 +1,19 @@
 internal import BSON
 
+extension NearCondition {
+    /// Whether an index is one of the kind that MongoDB answers it by.
+    package func isServed(by definition: IndexDefinition) -> Bool {
+        !definition.isHidden
+            && definition.fields.contains { field in
+                switch (field.kind, indexKinds) {
+                case (.plane, .plane), (.plane, .either), (.sphere, .sphere), (.sphere, .either):
+                    isAbout(IndexPath(field.path))
+                default: false
+                }
+            }
+    }
+}
+
 // Geographic indexes whose first field is the geometry.
 extension IndexPlanner {
     /// - Parameter isHinted: all that the index has will do.

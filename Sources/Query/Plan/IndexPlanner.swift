@@ -69,7 +69,8 @@ package struct IndexPlanner: Sendable {
         for (position, candidate) in candidates.enumerated() {
             guard let scan = scan(position, candidate, query, conjuncts, isHinted: false) else { continue }
             if scan.bounds.intervals.isEmpty { return .nothing }
-            if scan.bounds.isFull, !scan.providesSort { continue }
+            // A sparse index has fewer documents than the collection.
+            if scan.bounds.isFull, !scan.providesSort, !candidate.definition.isSparse { continue }
             best = better(best, PlanChoice(scan, query))
         }
         if let union = union(query, conjuncts) { best = better(best, union) }
@@ -206,7 +207,7 @@ extension IndexPlanner {
     private static let branchesMax = 100
 
     /// The first `$or` whose branches all have bounds in some index, each joined with the rest of the filter.
-    private func union(_ query: PlannedQuery, _ conjuncts: [IndexPredicate]) -> PlanChoice? {
+    func union(_ query: PlannedQuery, _ conjuncts: [IndexPredicate]) -> PlanChoice? {
         for (position, conjunct) in conjuncts.enumerated() {
             guard case .any(let branches) = conjunct, branches.count <= Self.branchesMax else { continue }
             var rest = conjuncts

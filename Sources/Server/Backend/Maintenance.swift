@@ -26,6 +26,7 @@ struct Maintenance: Service {
                 state.engine.transactions.reap()
                 state.engine.snapshots.reap()
                 if rounds.isMultiple(of: Self.estimateEvery) { try? await state.engine.refreshEstimates() }
+                try? await state.engine.refreshQuerySettings()
                 rounds += 1
                 if rounds.isMultiple(of: Self.reapEvery) { state.reapIdle() }
             }

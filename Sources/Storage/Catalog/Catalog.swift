@@ -14,6 +14,8 @@ package import Synchronization
 /// which have no table that could be missing.
 package final class Catalog: Sendable {
     private let cache = NIOLockedValueBox<[Namespace: Collection]>([:])
+    /// By the UUID of their collection: entries come and go.
+    let indexFilters = NIOLockedValueBox<[[UInt8]: [IndexFilter]]>([:])
     let pool: DatabasePool<GeneralWorker>
     /// Those that this server is making.
     let unfinished = NIOLockedValueBox<Set<Namespace>>([])
@@ -53,6 +55,7 @@ package final class Catalog: Sendable {
 
     /// - Returns: whether there was such a collection.
     package func drop(_ namespace: Namespace) async throws(StorageError) -> Bool {
+        if let collection = cached(namespace) { clearIndexFilters(of: collection) }
         defer { forget(namespace) }
         return try await change { connection throws(StorageError) in
             try CatalogSQL.drop(namespace, on: connection)
@@ -136,12 +139,14 @@ package final class Catalog: Sendable {
 
     private func remember(_ collection: Collection) -> Collection {
         guard collection.view == nil else { return collection }
-        return cache.withLockedValue { cache in
+        let entry = cache.withLockedValue { cache in
             // Whoever came first stays, so that all work on one collection shares one entry.
             if let present = cache[collection.namespace], present.number == collection.number { return present }
             cache[collection.namespace] = collection
             return collection
         }
+        equip(entry)
+        return entry
     }
 
     static func checkForCreation(_ namespace: Namespace) throws(StorageError) {

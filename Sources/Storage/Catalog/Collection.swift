@@ -1,5 +1,6 @@
 package import BSON
 package import CommandModel
+internal import NIOConcurrencyHelpers
 package import NIOCore
 package import Query
 internal import SQL
@@ -25,6 +26,8 @@ package final class Collection: Sendable {
     package let indexes: Result<[SecondaryIndex], CommandError>
     /// Whether there are secondary indexes.
     package let hasIndexes: Bool
+    /// Those that this server was told.
+    let indexFilters = NIOLockedValueBox<[IndexFilter]>([])
 
     package init(
         namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil,

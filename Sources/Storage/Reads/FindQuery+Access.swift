@@ -33,9 +33,12 @@ extension FindQuery {
         if filter.searchesText { return try choosingTextIndex(in: collection, counting: counting) }
         var query = self
         query.access = .collection
-        guard collection.hasIndexes, mayUseSecondaryKeys(of: collection) else { return query }
+        guard collection.hasIndexes else { return query }
+        let steering = steering(in: collection)
+        query.follow(steering)
+        guard query.mayUseSecondaryKeys(of: collection) else { return query }
         do throws(CommandError) {
-            query.access = try plannedAccess(among: collection.readyIndexes, describing: describing)
+            query.access = try query.plannedAccess(in: collection, by: steering, describing: describing)
             try query.checkIndexKey()
         } catch { throw .command(error) }
         if counting { query.access.noteUse() }
@@ -43,16 +46,32 @@ extension FindQuery {
     }
 
     private func plannedAccess(
-        among indexes: [SecondaryIndex], describing: Bool
+        in collection: Collection, by steering: Steering, describing: Bool
     ) throws(CommandError) -> Access {
+        let indexes = collection.readyIndexes
         if let keyRange { return try Self.access(to: keyRange, by: hint, among: indexes, filter.collator) }
-        let planner = IndexPlanner(
+        guard let allowed = steering.indexes else { return try access(among: indexes, describing: describing) }
+        let access = try access(among: indexes.filter { allowed.contain($0.definition) }, describing: describing)
+        if case .collection = access, mayLeave(steering) {
+            return try self.access(among: indexes, describing: describing)
+        }
+        return access
+    }
+
+    private func access(among indexes: [SecondaryIndex], describing: Bool) throws(CommandError) -> Access {
+        Access(try planner(among: indexes, describing: describing).plan(planRequest), of: indexes)
+    }
+
+    func planner(among indexes: [SecondaryIndex], describing: Bool) -> IndexPlanner {
+        IndexPlanner(
             indexes.map {
                 IndexCandidate(definition: $0.definition, facts: $0.facts, statistics: $0.statistics.current)
             },
             describesBounds: describing)
-        let request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint, distinct: distinct)
-        return Access(try planner.plan(request), of: indexes)
+    }
+
+    var planRequest: PlanRequest {
+        PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint, distinct: distinct)
     }
 
     /// The keys between `min` and `max` of the hinted index, whatever the filter says.
@@ -65,7 +84,7 @@ extension FindQuery {
         return .keys(KeyScan(index, [keys.interval]))
     }
 
-    private func mayUseSecondaryKeys(of collection: Collection) -> Bool {
+    func mayUseSecondaryKeys(of collection: Collection) -> Bool {
         if isTailable || bounds != nil || naturalDescending || wantsNaturalOrder { return false }
         if case .natural? = sort?.order { return false }
         guard hint == nil, case .points = KeyConstraint(of: filter, in: collection).shape else { return true }

@@ -20,6 +20,10 @@ package struct FindQuery: Sendable {
     package var wantsNaturalOrder = false
     /// The index to use.
     package var hint: IndexHint?
+    /// What was set for queries of the shape of the command.
+    package var settings: QuerySettings?
+    /// The projection of a `find`, as the client wrote it: a part of the query's shape.
+    package var projectionSpecification: Document?
     /// `min` and `max` on that index; either may be missing.
     package var keyRange: (min: Document?, max: Document?)?
     /// `min` and `max`.

@@ -52,6 +52,7 @@ final class PipelineReader: CollectionReader, @unchecked Sendable {
         inner.spill = query.spill
         inner.sortBytesMax = query.sortBytesMax
         inner.patience = query.patience
+        inner.settings = query.settings
         return ForeignStream(QueryRun(inner, on: collection, through: pipeline, reader: self), self)
     }
 

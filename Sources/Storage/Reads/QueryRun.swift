@@ -174,7 +174,7 @@ package struct QueryRun: Sendable {
             return
         }
         guard !isDrained else { return }
-        try query.filter.checkNearIndex(of: collection)
+        try query.checkNearIndex(in: collection)
         if query.isBlockingSort(in: collection) || sorted != nil {
             try sort(on: connection, deadline: deadline)
             try takeSortedRows(into: &sink, deadline: deadline)

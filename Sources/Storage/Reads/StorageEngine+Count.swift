@@ -21,7 +21,7 @@ extension StorageEngine {
     static func count(
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
-        try query.filter.checkNearIndex(of: collection)
+        try query.checkNearIndex(in: collection)
         let query = try query.choosingAccess(in: collection)
         let isForSQL = query.countsBySQL(in: collection)
         let total =
@@ -72,7 +72,7 @@ extension StorageEngine {
     static func distinct(
         _ query: FindQuery, into collector: DistinctCollector, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> DistinctCollector {
-        try query.filter.checkNearIndex(of: collection)
+        try query.checkNearIndex(in: collection)
         var collector = collector
         let query = try query.asking(for: collector).choosingAccess(in: collection)
         if case .keys(let keys) = query.access, keys.distinctFields > 0 {

@@ -60,7 +60,7 @@ struct TransactionalOperations {
     ) throws(StorageError) -> WriteTally {
         let operation = try operation.bound(in: collection)
         if let key = operation.onlyKey(in: collection) { return WriteTally(try modify(key, operation, in: collection)) }
-        try operation.filter.checkNearIndex(of: collection)
+        try operation.query.checkNearIndex(in: collection)
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
         while let from = start {

@@ -66,7 +66,7 @@ extension StorageEngine {
             return WriteTally(
                 try await write(key, .modify(operation), in: collection, claim: nil, deadline: deadline))
         }
-        try operation.filter.checkNearIndex(of: collection)
+        try operation.query.checkNearIndex(in: collection)
         var collection = collection
         var tally = WriteTally()
         var start: ModifyChunk.Start? = .first
