@@ -206,6 +206,9 @@ def test_command_line(binary, server):
 
 
 def test_steering(binary, directory, postgresql, database):
+    # In a directory of its own: whatever runs there ends with it.
+    directory = os.path.join(directory, "other")
+    os.mkdir(directory)
     other = Martlet(binary, directory, postgresql.url).start()
     try:
         with MongoClient(other.uri) as client:
