@@ -185,7 +185,7 @@ extension CommandTable {
                 } else {
                     try arguments.compile(environment.collated(by: collator), sources)
                 }
-            try settled.pipeline.locateGeoNear(in: collection)
+            try settled.pipeline.locateGeoNear(in: collection, arguments.hint)
             return (
                 try AggregateSource(of: settled.pipeline, arguments, environment, request, context), settled.output
             )
@@ -199,7 +199,7 @@ extension CommandTable {
     ) throws(StorageError) -> (AggregateSource, PipelineOutput?) {
         try StorageError.of { () throws(CommandError) in
             var compiled = try arguments.compile(environment, on: view)
-            try compiled.pipeline.locateGeoNear(in: view.collection)
+            try compiled.pipeline.locateGeoNear(in: view.collection, arguments.hint)
             return (
                 try AggregateSource(of: compiled.pipeline, arguments, environment, request, context), compiled.output
             )

@@ -26,6 +26,8 @@ struct Explanation: Sendable {
     var shape = (hash: "", key: "")
     /// The other ways in which the documents could have been found.
     var rejected: [FindQuery] = []
+    /// How these would have gone; empty where nobody has tried.
+    var trials: [QueryProfile] = []
     /// How the query went; nil where it was not run.
     var profile: QueryProfile?
 
@@ -106,21 +108,33 @@ struct Explanation: Sendable {
     }
 
     private func writeExecution(_ query: FindQuery, _ builder: inout DocumentBuilder) {
-        let root = stage(query, profile)
         builder.beginDocument("executionStats")
         builder.append("executionSuccess", bool: true)
+        writeRun(query, profile, "executionTimeMillis", &builder)
+        if verbosity == .allPlansExecution {
+            builder.beginArray("allPlansExecution")
+            // The plan was chosen without a race; where there is no other, there is nothing to compare.
+            let runs = trials.isEmpty ? [] : [profile].compactMap { $0 } + trials
+            for (index, run) in runs.enumerated() {
+                builder.beginDocument(index: index)
+                writeRun(run.query, run, "executionTimeMillisEstimate", &builder)
+                builder.end()
+            }
+            builder.end()
+        }
+        builder.end()
+    }
+
+    private func writeRun(
+        _ query: FindQuery, _ profile: QueryProfile?, _ time: StaticString, _ builder: inout DocumentBuilder
+    ) {
+        let root = stage(query, profile)
         builder.append("nReturned", count: root.returned ?? 0)
-        builder.append("executionTimeMillis", count: profile?.milliseconds ?? 0)
+        builder.append(time, count: profile?.milliseconds ?? 0)
         builder.append("totalKeysExamined", count: root.total(\.examinedKeys))
         builder.append("totalDocsExamined", count: root.total(\.examinedDocuments))
         builder.beginDocument("executionStages")
         root.write(withCounts: true, into: &builder)
-        builder.end()
-        if verbosity == .allPlansExecution {
-            // One plan is chosen without a race.
-            builder.beginArray("allPlansExecution")
-            builder.end()
-        }
         builder.end()
     }
 
@@ -219,8 +233,22 @@ extension Explanation {
         settled.profile = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.profile(asked, in: collection, counts: counts)
         }
+        guard context.verbosity == .allPlansExecution else { return settled }
+        for other in settled.rejected.prefix(Self.trialsMax) {
+            var trial = other
+            trial.limit = min(trial.limit ?? Self.trialDocumentsMax, Self.trialDocumentsMax)
+            let tried = trial
+            settled.trials.append(
+                try await context.engine.mapped { () async throws(StorageError) in
+                    try await context.engine.profile(tried, in: collection, counts: counts, asksPostgres: false)
+                })
+        }
         return settled
     }
+
+    /// As many documents as MongoDB lets plans race for, and more plans than anybody reads.
+    private static let trialDocumentsMax = 101
+    private static let trialsMax = 20
 
     /// Stages of which the planner knows nothing.
     private static let unplanned: Set<String> = [

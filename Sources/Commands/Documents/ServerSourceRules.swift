@@ -52,9 +52,20 @@ extension Pipeline {
     /// Tells a `$geoNear` that names no field where the geometries stand: where the collection's only geographic index
     /// of its kind has them.
     ///
-    /// - Throws: IndexNotFound (27) when there is none, or more than one.
-    mutating func locateGeoNear(in collection: Collection?) throws(CommandError) {
-        guard case .geoNear(let near)? = stages.first, !near.namesField else { return }
+    /// - Throws: IndexNotFound (27) when there is none, or more than one; NoQueryExecutionPlans (291) when it is of
+    ///   another kind, or the hint names another index.
+    mutating func locateGeoNear(in collection: Collection?, _ hint: Hint) throws(CommandError) {
+        guard case .geoNear(let stage)? = stages.first else { return }
+        let near = stage.namesField ? stage : try Self.located(stage, in: collection)
+        stages[0] = .geoNear(near)
+        guard let collection else { return }
+        switch hint {
+        case .natural, .id: throw NearCondition.needsIndex
+        case .none, .index: try near.condition?.checkIndex(in: collection, hint: hint.index)
+        }
+    }
+
+    private static func located(_ near: GeoNear, in collection: Collection?) throws(CommandError) -> GeoNear {
         let fields = collection?.readyIndexes.filter { !$0.definition.isHidden }.flatMap(\.definition.fields) ?? []
         // A flat index goes before a spherical one.
         let paths = [IndexDefinition.Field.Kind.plane, .sphere].map { kind in
@@ -68,7 +79,7 @@ extension Pipeline {
             throw CommandError(
                 .indexNotFound, "There is more than one geographic index: $geoNear needs the field's name as 'key'")
         }
-        stages[0] = .geoNear(try near.located(at: path))
+        return try near.located(at: path)
     }
 
     /// The same of the pipeline of a command on a view, which stands behind that of the view.

@@ -1,6 +1,7 @@
 internal import BSON
 internal import CommandModel
 internal import NIOCore
+internal import Query
 internal import Storage
 
 /// A connection and what it is doing, as `currentOp` shows it.
@@ -58,6 +59,9 @@ struct OperationReport {
         builder.append("op", string: kind(of: request.name))
         builder.append("ns", string: namespace(of: request))
         writeCommand(request, truncates, into: &builder)
+        if let shape = QueryShape(of: request.body, in: request.database) {
+            builder.append("queryShapeHash", string: shape.hash.description)
+        }
         if let progress = operation.interruption.progress {
             builder.append("msg", string: progress.message)
             builder.beginDocument("progress")

@@ -21,6 +21,9 @@ package final class GeoNear: @unchecked Sendable {
     /// Whether the stage says where the geometry stands.
     package var namesField: Bool { near != nil }
 
+    /// As if the stage were a condition of a query.
+    package var condition: NearCondition? { near }
+
     /// The same stage, told where the geometry stands.
     package func located(at path: String) throws(CommandError) -> GeoNear {
         let keyed = Document { builder in

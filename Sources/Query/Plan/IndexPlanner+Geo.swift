@@ -1,4 +1,5 @@
 internal import BSON
+package import CommandModel
 
 extension NearCondition {
     /// Whether an index is one of the kind that MongoDB answers it by.
@@ -11,6 +12,13 @@ extension NearCondition {
                 default: false
                 }
             }
+    }
+
+    /// - Throws: 16433 for a center outside of what a flat index divides.
+    package func check(against definition: IndexDefinition) throws(CommandError) {
+        guard let grid = definition.planeGrid, !grid.contains(center) else { return }
+        throw CommandError(
+            ErrorCode(16433), "point not in interval of [ \(grid.min), \(grid.max) ]: (\(center.x), \(center.y))")
     }
 }
 

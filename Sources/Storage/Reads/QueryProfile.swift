@@ -54,9 +54,11 @@ package struct QueryProfile: Sendable {
 extension StorageEngine {
     /// Runs a query and throws its result away.
     ///
-    /// - Parameter counts: only the number of documents is wanted.
+    /// - Parameters:
+    ///   - counts: only the number of documents is wanted.
+    ///   - asksPostgres: whether PostgreSQL tells its plans, for which it runs them again.
     package func profile(
-        _ query: FindQuery, in collection: Collection, counts: Bool
+        _ query: FindQuery, in collection: Collection, counts: Bool, asksPostgres: Bool = true
     ) async throws(StorageError) -> QueryProfile {
         let counters = ScanCounters()
         await prepareStatistics(of: collection)
@@ -71,7 +73,8 @@ extension StorageEngine {
             query: query, returned: returned, milliseconds: time.nanoseconds / 1_000_000, countsBySQL: countsBySQL,
             examined: countsBySQL ? returned : counters.examined,
             matched: countsBySQL ? returned : counters.matched,
-            postgresPlans: try await postgresPlans(of: query, in: collection, countsBySQL: countsBySQL))
+            postgresPlans: asksPostgres
+                ? try await postgresPlans(of: query, in: collection, countsBySQL: countsBySQL) : [])
     }
 
     private static let profileBatchMax = 10_000
