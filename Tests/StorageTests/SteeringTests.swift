@@ -197,7 +197,7 @@ extension DatabaseTests {
         func near(kind: String?, condition: String, code: Int32?) async throws {
             if let kind { try await store.index(#"{"key":{"l":"\#(kind)"}}"#) }
             let collection = try await collection
-            let filter = try Filter(compiling: json(#"{"l":\#(condition)}"#), allowsNear: true)
+            let filter = try Filter(compiling: json(#"{"l":\#(condition)}"#), allowing: .query)
             let found = await errorCode {
                 var run = QueryRun(FindQuery(filter: filter), on: collection)
                 _ = try await store.engine.next(&run, count: 1)

@@ -45,7 +45,7 @@ struct DistinctArguments {
         var query = FindQuery(
             filter: try Filter(
                 compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
-                allowsNear: true))
+                allowing: .query))
         hint.apply(to: &query)
         query.settings = context.querySettings(of: request)
         query.deadline = context.deadline(of: request)

@@ -123,7 +123,7 @@ private struct PlanCacheQuery {
         } else {
             self.collation = nil
         }
-        let filter = try Filter(compiling: query, environment: .none.collated(by: collator), allowsNear: true)
+        let filter = try Filter(compiling: query, environment: .none.collated(by: collator), allowing: .query)
         let order = try SortPattern(compiling: self.sort, collator: collator)
         if !self.projection.isEmpty {
             _ = try Projection(compiling: self.projection, filter: filter, environment: .none.collated(by: collator))
