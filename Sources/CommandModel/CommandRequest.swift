@@ -8,7 +8,9 @@ package struct CommandRequest: Sendable {
     package let body: Document
     /// Document sequences (OP_MSG kind 1) by identifier; each stands for an array field of that name.
     package let sequences: [DocumentSequenceArgument]
-    package let shared: SharedArguments
+    package private(set) var shared: SharedArguments
+    /// The hash of the user whose command it is; nil where users do not matter.
+    package private(set) var owner: [UInt8]?
 
     /// - Throws: the error of the first shared argument that is not as it must be.
     package init(body: Document, sequences: [DocumentSequenceArgument]) throws(CommandError) {
@@ -22,6 +24,14 @@ package struct CommandRequest: Sendable {
     }
 
     package var database: String { shared.database }
+
+    /// The same as the command of a user, and in that user's session.
+    package func owned(by owner: [UInt8]) -> CommandRequest {
+        var request = self
+        request.owner = owner
+        request.shared.sessionID = shared.sessionID?.owned(by: owner)
+        return request
+    }
 
     /// The collection that the first field names.
     ///

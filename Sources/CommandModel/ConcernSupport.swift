@@ -22,7 +22,10 @@ package struct ConcernSupport: Sendable {
         case "count": reads = .committed
         case "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "create", "createIndexes",
             "drop", "dropDatabase", "dropIndexes", "renameCollection", "collMod", "convertToCapped",
-            "cloneCollectionAsCapped", "commitTransaction", "abortTransaction":
+            "cloneCollectionAsCapped", "commitTransaction", "abortTransaction", "createUser", "updateUser", "dropUser",
+            "dropAllUsersFromDatabase", "grantRolesToUser", "revokeRolesFromUser", "createRole", "updateRole",
+            "dropRole", "dropAllRolesFromDatabase", "grantRolesToRole", "revokeRolesFromRole",
+            "grantPrivilegesToRole", "revokePrivilegesFromRole":
             takesWriteConcern = true
         default: break
         }

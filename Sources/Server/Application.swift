@@ -24,6 +24,8 @@ package struct ApplicationSettings: Sendable {
     package var arguments: [String]
     /// Commands exist that make others fail.
     package var enablesTestCommands = false
+    /// Clients must log in, and may do what their roles say.
+    package var enforcesAccess = false
     /// Nil: no admin listener.
     package var admin: AdminSettings?
 
@@ -64,9 +66,10 @@ package struct Application {
             engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring,
             idempotencyKeyLifetimeSeconds: settings.idempotencyKeyLifetimeSeconds,
             transactionIsolation: settings.transactionsAreSerializable ? .serializable : .snapshot,
-            enablesTestCommands: settings.enablesTestCommands)
+            enablesTestCommands: settings.enablesTestCommands, enforcesAccess: settings.enforcesAccess)
         // A query that is to be rejected is so from the first one on. If it fails, PostgreSQL is not there for queries.
         try? await backend.engine.refreshQuerySettings()
+        await tellAccess(of: state, settings, logger)
         let server = Server(listener: listener, state: state, logger: logger) { address in
             log.ring.finishStartup()
             onReady(
@@ -86,6 +89,20 @@ package struct Application {
                     },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         return Application(services: services, backend: backend, loops: loops)
+    }
+
+    /// What an operator should know of who may come in.
+    private static func tellAccess(of state: ServerState, _ settings: ApplicationSettings, _ logger: Logger) async {
+        guard settings.enforcesAccess else {
+            if !NetworkInterface.isLoopback(settings.host), settings.host != "localhost" {
+                logger.warning("access control is off: whoever reaches this address may read and change everything")
+            }
+            return
+        }
+        if (try? await state.access.store.hasAnybody()) == false {
+            logger.notice(
+                "there are no users yet: make the first one from this machine, by createUser on the database admin")
+        }
     }
 
     /// Serves until a signal asks for the end.

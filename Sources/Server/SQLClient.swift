@@ -6,7 +6,7 @@ package enum SQLClient {
     /// - Returns: lines for people to read.
     /// - Throws: ``PingClient/Failure``, or what the network says.
     package static func show(
-        _ command: String, database: String, host: String, port: Int, timeoutSeconds: Int
+        _ command: String, database: String, at address: ServerAddress, timeoutSeconds: Int
     ) async throws -> String {
         let inner: Document
         do throws(ExtendedJSONError) { inner = try Document(extendedJSON: command) } catch {
@@ -16,7 +16,7 @@ package enum SQLClient {
             builder.append("martletSQL", .document(inner))
             builder.append("$db", string: database)
         }
-        let reply = try await CommandClient.run(body, host: host, port: port, timeoutSeconds: timeoutSeconds)
+        let reply = try await CommandClient.run(body, at: address, timeoutSeconds: timeoutSeconds)
         return reply.withRaw { lines($0) }
     }
 

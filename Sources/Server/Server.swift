@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import Commands
 internal import Logging
@@ -84,7 +85,9 @@ final class Server: Service {
         var logger = logger
         logger[metadataKey: "connection"] = "\(id)"
         logger.debug("connection accepted", metadata: ["remote": "\(remote)"])
-        let info = ConnectionInfo(id: id, remoteAddress: remote)
+        let info = ConnectionInfo(
+            id: id, remoteAddress: remote, remote: address?.ipAddress.flatMap(NetworkAddress.init),
+            local: connection.channel.localAddress?.ipAddress.flatMap(NetworkAddress.init))
         state.operations.opened(info)
         defer { state.operations.closed(info) }
         let context = CommandContext(server: state, connection: info, logger: logger)

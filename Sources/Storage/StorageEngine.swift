@@ -13,6 +13,7 @@ package import Synchronization
 /// gives a connection to one piece of work at a time; analytics takes the reads that are expected to be long.
 package final class StorageEngine: Sendable {
     package let catalog: Catalog
+    package let access: AccessStore
     package let cursors = CursorRegistry()
     package let metrics: StorageMetrics
     let readers: DatabasePool<ReadWorker>
@@ -54,6 +55,7 @@ package final class StorageEngine: Sendable {
         self.transactions = transactions
         snapshots = Snapshots(lanes: transactions.lanes)
         catalog = Catalog(pool: general)
+        access = AccessStore(pool: general)
         arrivals = Arrivals(pool: general)
     }
 

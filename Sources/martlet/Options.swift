@@ -64,6 +64,15 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Bytes that temporary files may take together. (default: 21474836480)")
     var spillMaxBytes: Int?
 
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            """
+            Clients must log in, and may do what their roles say; the first user is made from this machine. \
+            (default: off on the loopback interface, on everywhere else)
+            """)
+    var auth: Bool?
+
     @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
     var enableTestCommands = false
 
@@ -85,6 +94,7 @@ struct ServeSettings {
     var logLevel: String
     var logFormat: String
     var enablesTestCommands: Bool
+    var enforcesAccess: Bool
     var backend = BackendSettings()
     var idempotencyKeySeconds: Int32
     var transactionsAreSerializable: Bool
@@ -106,6 +116,7 @@ struct ServeSettings {
         logLevel = reader.string(forKey: "logLevel", default: "info")
         logFormat = reader.string(forKey: "logFormat", default: "text")
         enablesTestCommands = reader.bool(forKey: "enableTestCommands", default: false)
+        enforcesAccess = Self.enforcesAccess(reader, endpoint)
         let isolation = reader.string(forKey: "transactionIsolation", default: "snapshot")
         guard ["snapshot", "serializable"].contains(isolation) else {
             throw ValidationError("--transaction-isolation takes snapshot or serializable, not '\(isolation)'")
@@ -120,6 +131,11 @@ struct ServeSettings {
         guard Endpoint(advertiseHost) != nil else {
             throw ValidationError("--advertise-host takes HOST:PORT, not '\(advertiseHost)'")
         }
+    }
+
+    /// Open to a network without a login only when somebody says so.
+    private static func enforcesAccess(_ reader: ConfigReader, _ endpoint: Endpoint) -> Bool {
+        reader.bool(forKey: "auth", default: !endpoint.isLoopback)
     }
 
     private mutating func takeBackend(_ reader: ConfigReader) throws {
@@ -177,6 +193,7 @@ struct ServeSettings {
         if options.enableTestCommands {
             values[["enableTestCommands"]] = ConfigValue(.bool(true), isSecret: false)
         }
+        if let auth = options.auth { values[["auth"]] = ConfigValue(.bool(auth), isSecret: false) }
         return values
     }
 }
@@ -195,6 +212,12 @@ struct Endpoint {
         guard !host.isEmpty else { return nil }
         self.host = String(host)
         self.port = port
+    }
+
+    /// Reached from this machine only.
+    var isLoopback: Bool {
+        if host == "localhost" { return true }
+        return NetworkInterface.isLoopback(host)
     }
 
     /// What clients are told when nothing else is said: a wildcard address reaches nobody.

@@ -44,6 +44,7 @@ extension ServeSettings {
             advertisedHost: advertiseHost, replicaSetName: replicaSetName, version: Martlet.version,
             arguments: CommandLine.arguments)
         application.enablesTestCommands = enablesTestCommands
+        application.enforcesAccess = enforcesAccess
         application.backend = backend
         application.idempotencyKeyLifetimeSeconds = idempotencyKeySeconds
         application.transactionsAreSerializable = transactionsAreSerializable

@@ -19,20 +19,18 @@ struct ShowSQL: AsyncParsableCommand {
     @Option(help: "The database of the command.")
     var database = "test"
 
-    @Option(help: "Where the server is.")
+    @Option(help: "Where the server is, and who asks: mongodb://[USER:PASSWORD@]HOST:PORT/[?authSource=DATABASE]")
     var uri = "mongodb://127.0.0.1:27017/"
 
     @Option(help: "Seconds to wait for the answer.")
     var timeout = 10
 
     func run() async throws {
-        guard let url = URLComponents(string: uri), url.scheme == "mongodb", let host = url.host else {
-            throw ValidationError("--uri takes mongodb://HOST:PORT/, not '\(uri)'")
-        }
+        let address = try ServerAddress(uri: uri)
         do {
             print(
                 try await SQLClient.show(
-                    command, database: database, host: host, port: url.port ?? 27_017, timeoutSeconds: timeout))
+                    command, database: database, at: address, timeoutSeconds: timeout))
         } catch {
             FileHandle.standardError.write(Data("martlet: \(error)\n".utf8))
             throw ExitCode.failure

@@ -121,9 +121,12 @@ struct HelloTests {
         #expect(try await server.failure(#"{"hello": 1, \#(arguments)}"#)?.code.number == code)
     }
 
-    @Test("user names of any form with a dot are accepted", arguments: ["admin.user", ".", "$external.a.b", "admin."])
+    @Test(
+        "a user who is not known may log in by every mechanism",
+        arguments: ["admin.user", ".", "$external.a.b", "admin."])
     func userNames(name: String) async throws {
-        #expect(try await server.run(#"{"hello": 1, "saslSupportedMechs": "\#(name)"}"#)["saslSupportedMechs"] == "[]")
+        let reply = try await server.run(#"{"hello": 1, "saslSupportedMechs": "\#(name)"}"#)
+        #expect(reply["saslSupportedMechs"] == #"["SCRAM-SHA-1","SCRAM-SHA-256"]"#)
     }
 
     @Test("an awaitable hello waits for a change and tells of it")

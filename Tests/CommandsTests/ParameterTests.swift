@@ -82,7 +82,8 @@ struct ParameterTests {
                 #""getParameter": {"allParameters": 1, "setAt": "runtime"}"#,
                 [
                     "cursorTimeoutMillis", "internalQueryMaxBlockingSortMemoryUsageBytes", "logLevel", "quiet",
-                    "transactionLifetimeLimitSeconds", "ttlMonitorEnabled", "ttlMonitorSleepSecs",
+                    "scramIterationCount", "scramSHA256IterationCount", "transactionLifetimeLimitSeconds",
+                    "ttlMonitorEnabled", "ttlMonitorSleepSecs",
                 ]
             ),
             (#""getParameter": {"allParameters": true, "setAt": "startup"}, "logLevel": 1"#, []),

@@ -1,3 +1,4 @@
+import Access
 import BSON
 import CommandModel
 import Logging
@@ -12,16 +13,16 @@ struct TestServer {
 
     init(
         engine: StorageEngine? = nil, arguments: [String] = [], log: LogRing = LogRing(),
-        enablesTestCommands: Bool = false
+        enablesTestCommands: Bool = false, enforcesAccess: Bool = false, remote: NetworkAddress? = nil
     ) throws {
         let identity = ServerIdentity(
             version: "1.2.3", advertisedHost: "db.example:27017", setName: "martlet", hostName: "box", processID: 42,
             arguments: arguments, runID: ObjectID(high: 7, low: 9), postgresVersion: "15.0")
         state = ServerState(
             engine: try engine ?? TestEngine.shared.get(), identity: identity, clock: ClusterClock(), log: log,
-            enablesTestCommands: enablesTestCommands)
+            enablesTestCommands: enablesTestCommands, enforcesAccess: enforcesAccess)
         context = CommandContext(
-            server: state, connection: ConnectionInfo(id: 5, remoteAddress: "192.0.2.1:4711"),
+            server: state, connection: ConnectionInfo(id: 5, remoteAddress: "192.0.2.1:4711", remote: remote),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -54,6 +55,12 @@ struct TestServer {
             _ = try await entry.handler(request, operation.map(context.during) ?? context)
             return nil
         } catch { return error }
+    }
+
+    static func typedRequest(_ json: String, database: String) throws(CommandError) -> CommandRequest {
+        do { return try request(json, database: database) } catch {
+            throw error as? CommandError ?? CommandError(.failedToParse, "\(error)")
+        }
     }
 
     static func request(_ json: String, database: String = "admin") throws -> CommandRequest {

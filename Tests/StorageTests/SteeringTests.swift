@@ -44,6 +44,7 @@ extension DatabaseTests {
             case .collection, .undecided: "collection"
             case .union: "union"
             case .nothing: "nothing"
+            case .text, .textUnion: "text"
             }
         }
 

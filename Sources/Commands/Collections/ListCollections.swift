@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Query
@@ -13,12 +14,13 @@ extension CommandTable {
         var nameOnly = false
         var filter = Filter.everything
         var batchSize: Int?
+        var showsAuthorizedOnly = false
         try request.forEachArgument(of: "listCollections") { argument throws(CommandError) in
             switch argument.key {
             case "nameOnly": nameOnly = try argument.ifPresent(Argument.bool) ?? false
             case "filter":
                 filter = try argument.ifPresent(Argument.restrictedFilter) ?? .everything
-            case "authorizedCollections": _ = try argument.ifPresent(Argument.bool)
+            case "authorizedCollections": showsAuthorizedOnly = try argument.ifPresent(Argument.bool) ?? false
             case "cursor": batchSize = try argument.ifPresent(Argument.cursorBatchSize) ?? nil
             case "includePendingDrops": _ = try argument.ifPresent(Argument.lenientBool)
             default: throw argument.unknownField()
@@ -30,7 +32,9 @@ extension CommandTable {
         var entries: [Document] = []
         let described = collections.flatMap { descriptions(of: $0.collection, nameOnly: nameOnly) }
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        for (_, entry) in described {
+        for (name, entry) in described {
+            let namespace = Namespace(database: request.database, collection: name)
+            if showsAuthorizedOnly, !context.access.sees(namespace) { continue }
             if try filter.matches(entry) { entries.append(entry) }
         }
         return try listedCursorReply(

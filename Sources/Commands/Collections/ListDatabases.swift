@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Query
@@ -11,23 +12,29 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         var nameOnly = false
         var filter = Filter.everything
+        var showsAuthorizedOnly: Bool?
         try request.forEachArgument(of: "listDatabases") { argument throws(CommandError) in
             switch argument.key {
             case "nameOnly": nameOnly = try argument.ifPresent(Argument.lenientBool) ?? false
             case "filter":
                 filter = try argument.ifPresent(Argument.restrictedFilter) ?? .everything
-            case "authorizedDatabases": _ = try argument.ifPresent(Argument.bool)
+            case "authorizedDatabases": showsAuthorizedOnly = try argument.ifPresent(Argument.bool)
             default: throw argument.unknownField()
             }
         }
         let stored = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.databases()
         }
+        let mayListAll = context.access.allows(.listDatabases, on: .cluster)
+        if showsAuthorizedOnly == false, !mayListAll {
+            throw CommandError(.unauthorized, "Insufficient permissions to list all databases")
+        }
+        let showsAll = mayListAll && showsAuthorizedOnly != true
         var reply = CommandReply()
         var total: Int64 = 0
         var index = 0
         reply.builder.beginArray("databases")
-        for (name, size) in withSystemDatabases(stored) {
+        for (name, size) in withSystemDatabases(stored) where showsAll || context.access.sees(database: name) {
             let entry = description(of: name, size: size, nameOnly: nameOnly)
             guard try filter.matches(entry) else { continue }
             reply.builder.append(index: index, .document(entry))

@@ -26,7 +26,7 @@ extension CommandTable {
             let cursor = Cursor(
                 namespace: namespace, run: QueryRun(over: Array(rest), in: namespace),
                 sessionID: request.shared.sessionID, command: command, isImmortal: false,
-                maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+                maxTimeMilliseconds: request.shared.maxTimeMilliseconds, owner: request.owner)
             id = try context.engine.cursors.open(cursor)
         }
         return closeCursorReply(batch.builder, namespace, id: id)

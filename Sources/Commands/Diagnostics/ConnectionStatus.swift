@@ -1,10 +1,10 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 
 // https://www.mongodb.com/docs/manual/reference/command/connectionStatus/
 
 extension CommandTable {
-    /// Nobody is authenticated so far: the lists are empty.
     @Sendable static func connectionStatus(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
@@ -13,13 +13,29 @@ extension CommandTable {
             guard argument.key == "showPrivileges" else { throw argument.unknownField() }
             showsPrivileges = try argument.isOmitted ? false : argument.lenientBool()
         }
+        let user = context.connection.user
         return CommandReply { builder in
             builder.beginDocument("authInfo")
-            builder.append("authenticatedUsers", strings: [])
-            builder.append("authenticatedUserRoles", strings: [])
-            if showsPrivileges { builder.append("authenticatedUserPrivileges", strings: []) }
+            builder.append("authenticatedUsers", users: user.map { [$0.name] } ?? [])
+            builder.append("authenticatedUserRoles", roles: user?.allRoles ?? [])
+            if showsPrivileges {
+                builder.append("authenticatedUserPrivileges", privileges: user?.privileges.all ?? [])
+            }
             builder.end()
             builder.append("uuid", binary: context.connection.uuid, subtype: 4)
         }
+    }
+}
+
+extension DocumentBuilder {
+    mutating func append(_ key: StaticString, users: [UserName]) {
+        beginArray(key)
+        for (index, user) in users.enumerated() {
+            beginDocument(index: index)
+            append("user", string: user.name)
+            append("db", string: user.database)
+            end()
+        }
+        end()
     }
 }

@@ -48,6 +48,7 @@ package enum Hello {
         }
         var reply = CommandReply()
         let counter = write(into: &reply.builder, arguments, context, isLegacy: isLegacy)
+        await writeLogin(into: &reply.builder, arguments, context)
         return (reply, counter)
     }
 
@@ -79,9 +80,21 @@ package enum Hello {
         if !arguments.compressors.isEmpty {
             builder.append("compression", strings: arguments.compressors)
         }
-        // Users do not exist so far, so no mechanism is open to any of them.
-        if arguments.asksForMechanisms { builder.append("saslSupportedMechs", strings: []) }
         return state.counter
+    }
+
+    private static func writeLogin(
+        into builder: inout DocumentBuilder, _ arguments: HelloArguments, _ context: CommandContext
+    ) async {
+        let authenticator = Authenticator(context: context)
+        if let user = arguments.mechanismsOf {
+            builder.append("saslSupportedMechs", strings: await authenticator.mechanisms(of: user))
+        }
+        if let document = arguments.speculativeAuthenticate, let reply = await authenticator.speculate(document) {
+            builder.beginDocument("speculativeAuthenticate")
+            reply.write(into: &builder)
+            builder.end()
+        }
     }
 
     /// The fields about the replica set, which `serverStatus.repl` shows too.

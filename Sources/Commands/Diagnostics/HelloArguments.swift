@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 
@@ -12,27 +13,30 @@ struct HelloArguments {
 
     private(set) var awaited: Awaited?
     private(set) var helloOk = false
-    private(set) var asksForMechanisms = false
+    /// Whose mechanisms it is asked for.
+    private(set) var mechanismsOf: UserName?
+    private(set) var speculativeAuthenticate: Document?
     /// Those of the client that this server knows, in the client's order.
     private(set) var compressors: [String] = []
 
     init(_ request: CommandRequest) throws(CommandError) {
         var version: (processID: ObjectID, counter: Int64)?
         var milliseconds: Int64?
-        var (helloOk, asksForMechanisms, compressors) = (false, false, [String]())
+        var (helloOk, compressors) = (false, [String]())
+        var (mechanismsOf, speculativeAuthenticate) = (UserName?.none, Document?.none)
         try request.forEachArgument(of: "hello") { argument throws(CommandError) in
             switch argument.key {
             case "topologyVersion": version = try argument.topologyVersion()
             case "maxAwaitTimeMS": milliseconds = try argument.nonNegativeInteger()
             case "helloOk": helloOk = try argument.isOmitted ? false : argument.lenientBool()
             case "compression": compressors = try argument.isOmitted ? [] : argument.knownCompressors()
-            case "saslSupportedMechs":
-                try argument.checkUserName()
-                asksForMechanisms = true
+            case "saslSupportedMechs": mechanismsOf = try argument.userName()
+            case "speculativeAuthenticate": speculativeAuthenticate = try argument.ifPresent(Argument.document)
             default: break
             }
         }
-        (self.helloOk, self.asksForMechanisms, self.compressors) = (helloOk, asksForMechanisms, compressors)
+        (self.helloOk, self.compressors) = (helloOk, compressors)
+        (self.mechanismsOf, self.speculativeAuthenticate) = (mechanismsOf, speculativeAuthenticate)
         awaited = try Self.awaited(version, milliseconds)
     }
 
@@ -106,16 +110,17 @@ extension Argument {
     }
 
     /// `database.user`, or the two as a document.
-    fileprivate func checkUserName() throws(CommandError) {
-        if let user = value.document {
-            guard user["user"]?.string != nil, user["db"]?.string != nil else {
+    fileprivate func userName() throws(CommandError) -> UserName {
+        if let document = value.document {
+            guard let user = document["user"]?.string, let database = document["db"]?.string else {
                 throw CommandError(.badValue, "'saslSupportedMechs' as an object needs the strings 'user' and 'db'")
             }
-            return
+            return UserName(user, in: database)
         }
         guard let name = value.string else { throw wrongType(expected: "string") }
-        guard name.utf8.contains(UInt8(ascii: ".")) else {
+        guard let dot = name.utf8.firstIndex(of: UInt8(ascii: ".")) else {
             throw CommandError(.badValue, "'saslSupportedMechs' must be of the form <database>.<user>, not '\(name)'")
         }
+        return UserName(String(name.utf8[name.utf8.index(after: dot)...]) ?? "", in: String(name.utf8[..<dot]) ?? "")
     }
 }

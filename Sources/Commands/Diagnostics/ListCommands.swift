@@ -20,7 +20,7 @@ extension DocumentBuilder {
     fileprivate mutating func write(_ entry: CommandTable.Entry) {
         beginDocument(name: entry.name)
         append("help", string: entry.help)
-        append("requiresAuth", bool: false)
+        append("requiresAuth", bool: !entry.access.isForEverybody)
         append("secondaryOk", bool: false)
         append("adminOnly", bool: entry.isAdminOnly)
         append("apiVersions", strings: entry.isInStableAPI ? ["1"] : [])

@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import NIOCore
@@ -31,7 +32,14 @@ extension ServerParameter {
     /// In the order of their names.
     static let all: [ServerParameter] = [
         fact("authSchemaVersion") { _ in .int32(5) },
-        fact("authenticationMechanisms") { _ in .array(.empty) },
+        fact("authenticationMechanisms") { _ in
+            .array(
+                Document { builder in
+                    for (index, mechanism) in ScramMechanism.allCases.enumerated() {
+                        builder.append(index: index, string: mechanism.rawValue)
+                    }
+                })
+        },
         cursorTimeoutMillis,
         fact("enableTestCommands") { .bool($0.failPoints != nil) },
         fact("featureCompatibilityVersion") { _ in
@@ -42,6 +50,8 @@ extension ServerParameter {
         logLevel,
         quiet,
         fact("requireApiVersion") { _ in .bool(false) },
+        scramIterationCount,
+        scramSHA256IterationCount,
         transactionLifetimeLimitSeconds,
         ttlMonitorEnabled,
         ttlMonitorSleepSecs,
@@ -68,6 +78,21 @@ extension ServerParameter {
     } parse: { argument throws(CommandError) in
         let verbosity = Int32(clamping: try argument.parameterInteger(in: 0...5))
         return { $0.log.verbosity = verbosity }
+    }
+
+    /// Of passwords that are set from now on.
+    private static let scramIterationCount = ServerParameter(name: "scramIterationCount") {
+        .int32(Int32(clamping: $0.access.iterationsSHA1.load(ordering: .relaxed)))
+    } parse: { argument throws(CommandError) in
+        let count = try argument.iterationCount()
+        return { $0.access.iterationsSHA1.store(count, ordering: .relaxed) }
+    }
+
+    private static let scramSHA256IterationCount = ServerParameter(name: "scramSHA256IterationCount") {
+        .int32(Int32(clamping: $0.access.iterationsSHA256.load(ordering: .relaxed)))
+    } parse: { argument throws(CommandError) in
+        let count = try argument.iterationCount()
+        return { $0.access.iterationsSHA256.store(count, ordering: .relaxed) }
     }
 
     private static let transactionLifetimeLimitSeconds = ServerParameter(name: "transactionLifetimeLimitSeconds") {
@@ -100,6 +125,11 @@ extension ServerParameter {
 }
 
 extension Argument {
+    fileprivate func iterationCount() throws(CommandError) -> Int {
+        let range = ScramMechanism.iterationsRange
+        return Int(try parameterInteger(in: Int64(range.lowerBound)...Int64(range.upperBound)))
+    }
+
     /// A number without its fraction, or a boolean as 0 or 1.
     fileprivate func parameterInteger(in range: ClosedRange<Int64>) throws(CommandError) -> Int64 {
         let number = value.bool.map { $0 ? Number.int32(1) : .int32(0) } ?? value.number

@@ -275,7 +275,8 @@ extension CommandTable {
                 namespace: arguments.namespace, run: run, sessionID: request.shared.sessionID,
                 transactionNumber: request.shared.isInTransaction ? request.shared.transactionNumber : nil,
                 snapshot: context.snapshotTime == nil ? nil : context.documents.transaction,
-                command: "aggregate", isImmortal: false, maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+                command: "aggregate", isImmortal: false, maxTimeMilliseconds: request.shared.maxTimeMilliseconds,
+                owner: request.owner)
             do throws(CommandError) { id = try context.engine.cursors.open(cursor) } catch { throw .command(error) }
         }
         return closeCursorReply(batch.builder, arguments.namespace, id: id, snapshot: context.snapshotTime)

@@ -310,7 +310,7 @@ extension CommandTable {
             snapshot: context.snapshotTime == nil ? nil : context.documents.transaction,
             command: "find", isImmortal: arguments.noCursorTimeout,
             maxTimeMilliseconds: arguments.awaitsData ? 0 : request.shared.maxTimeMilliseconds,
-            awaitsData: arguments.awaitsData)
+            awaitsData: arguments.awaitsData, owner: request.owner)
         do throws(CommandError) { return try context.engine.cursors.open(cursor) } catch { throw .command(error) }
     }
 }

@@ -122,6 +122,10 @@ extension CommandTable {
     private static func check(
         _ cursor: Cursor, _ arguments: GetMoreArguments, _ request: CommandRequest
     ) throws(CommandError) {
+        guard cursor.owner == request.owner else {
+            throw CommandError(
+                .unauthorized, "cursor id \(arguments.cursorID) was not created by the authenticated user")
+        }
         guard cursor.namespace == arguments.namespace else {
             throw CommandError(
                 .unauthorized,

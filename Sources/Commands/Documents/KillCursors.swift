@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Storage
@@ -9,7 +10,7 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         // A collection must be named, and need not be the cursors'.
-        _ = try request.namespace()
+        let namespace = try request.namespace()
         var ids: [Int64]?
         try request.forEachArgument(of: "killCursors") { argument throws(CommandError) in
             guard argument.key == "cursors" else { throw argument.unknownField() }
@@ -25,6 +26,13 @@ extension CommandTable {
             ids = list
         }
         guard let ids else { throw .missingField("killCursors.cursors") }
+        let isForAll = context.access.allows(.killAnyCursor, on: .collection(namespace))
+        for id in ids where !isForAll {
+            guard let owner = context.engine.cursors.owner(of: id) else { continue }
+            guard owner == request.owner else {
+                throw CommandError(.unauthorized, "not authorized to kill cursor \(id): it is another user's")
+            }
+        }
         let killed = ids.map { context.engine.cursors.kill($0) }
         return CommandReply { builder in
             write("cursorsKilled", zip(ids, killed).filter(\.1).map(\.0), &builder)

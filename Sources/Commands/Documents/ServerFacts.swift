@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Query
@@ -16,8 +17,8 @@ struct ServerFacts {
         case .planCache: try await cachedPlans()
         case .catalog: try await catalog()
         case .clusterCatalog(let options): try await clusterCatalog(options)
-        case .operations(let options): OperationList(context, options).documents()
-        case .localSessions(let options), .sessions(let options): sessions(options)
+        case .operations(let options): try OperationList(request, context, options).documents()
+        case .localSessions(let options), .sessions(let options): try sessions(options)
         case .querySettings(let showsShapes): try await querySettings(showsShapes: showsShapes)
         // There is no search service, and nothing gathers queries.
         case .searchIndexes, .queryStatistics, .sampledQueries: []
@@ -92,13 +93,21 @@ struct ServerFacts {
         return []
     }
 
-    private func sessions(_ options: SessionListOptions) -> [Document] {
-        guard !options.namesUsers else { return [] }
+    private func sessions(_ options: SessionListOptions) throws(CommandError) -> [Document] {
+        let owners = Set(options.users.map { UserName($0.name, in: $0.database).sessionOwner })
+        let isForOthers = options.asksForAll || owners.contains { $0 != request.owner }
+        if isForOthers, !context.access.allows(.listSessions, on: .cluster) {
+            throw CommandError(.unauthorized, "not authorized to list the sessions of others")
+        }
         let now = ClusterClock.wallMilliseconds()
-        return context.server.sessions.idleTimes().map { session in
+        return context.server.sessions.idleTimes().filter { session in
+            guard owners.isEmpty else { return session.id.owner.map(owners.contains) ?? false }
+            return options.asksForAll || session.id.owner == request.owner
+        }.map { session in
             Document { builder in
                 builder.beginDocument("_id")
                 builder.append("id", binary: session.id.uuid, subtype: 4)
+                if let owner = session.id.owner { builder.append("uid", binary: owner, subtype: 0) }
                 builder.end()
                 builder.append("lastUse", date: now - session.idleMilliseconds)
             }

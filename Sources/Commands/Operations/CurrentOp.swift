@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Query
@@ -15,26 +16,34 @@ extension CommandTable {
     @Sendable static func currentOp(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        var showsIdle = false
+        var (showsIdle, showsOwnOnly) = (false, false)
         var filter = DocumentBuilder()
         try request.forEachArgument(of: "currentOp") { argument throws(CommandError) in
             switch argument.key {
             case "$all": showsIdle = argument.value.isOn
-            // There are no users, so all operations are one's own; and long commands are always cut.
-            case "$ownOps", "$truncateOps": break
+            case "$ownOps": showsOwnOnly = argument.value.isOn
+            // Long commands are always cut.
+            case "$truncateOps": break
             default: filter.append(argument.key, argument.value)
             }
         }
-        return try report(context, showsIdle: showsIdle, matching: Filter(compiling: filter.finish()))
+        guard showsOwnOnly || context.access.allows(.inprog, on: .cluster) else {
+            throw CommandError(
+                .unauthorized, "not authorized on admin to execute command \(request.shownText)")
+        }
+        let connections = context.server.operations.all.filter { connection in
+            !showsOwnOnly || connection.owner(context) == request.owner
+        }
+        return try report(connections, context, showsIdle: showsIdle, matching: Filter(compiling: filter.finish()))
     }
 
     private static func report(
-        _ context: CommandContext, showsIdle: Bool, matching filter: Filter
+        _ connections: [ConnectionInfo], _ context: CommandContext, showsIdle: Bool, matching filter: Filter
     ) throws(CommandError) -> CommandReply {
         var reply = CommandReply()
         reply.builder.beginArray("inprog")
         var count = 0
-        for connection in context.server.operations.all {
+        for connection in connections {
             let operation = connection.operation
             guard showsIdle || operation != nil else { continue }
             let document = OperationReport(connection, host: context.server.identity.advertisedHost)

@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Logging
@@ -15,6 +16,13 @@ extension CommandTable {
             if argument.key == "op" { id = try argument.operationID() }
         }
         guard let id else { throw CommandError(.noSuchKey, "Did not provide \"op\" field") }
+        // One's own may always be killed.
+        let isOwn = context.server.operations.all.contains { connection in
+            connection.operation?.id == id && connection.owner(context) == request.owner
+        }
+        guard isOwn || context.access.allows(.killop, on: .cluster) else {
+            throw CommandError(.unauthorized, "not authorized on admin to execute command \(request.shownText)")
+        }
         context.server.operations.kill(id)
         context.logger.notice("operation killed by a client", metadata: ["opid": "\(id)"])
         return CommandReply { $0.append("info", string: "attempting to kill op") }

@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import NIOCore
@@ -9,13 +10,24 @@ struct OperationList {
     /// With more than this in the list, commands are cut whatever the client asks for.
     private static let bytesMax = 16 * 1_024 * 1_024
 
+    private let request: CommandRequest
     private let context: CommandContext
     private let options: OperationListOptions
 
-    init(_ context: CommandContext, _ options: OperationListOptions) {
+    /// - Throws: Unauthorized (13) for who asks for the operations of others and may not.
+    init(
+        _ request: CommandRequest, _ context: CommandContext, _ options: OperationListOptions
+    ) throws(CommandError) {
+        self.request = request
         self.context = context
         self.options = options
+        guard !options.showsAllUsers || context.access.allows(.inprog, on: .cluster) else {
+            throw CommandError(.unauthorized, "not authorized to see the operations of others")
+        }
     }
+
+    /// Of whom nothing is asked, all is everybody's.
+    private func isShown(_ owner: [UInt8]?) -> Bool { options.showsAllUsers || owner == request.owner }
 
     private var host: String { context.server.identity.advertisedHost }
 
@@ -28,7 +40,7 @@ struct OperationList {
         var bytes = 0
         for connection in context.server.operations.all {
             let operation = connection.operation
-            guard options.showsIdleConnections || operation != nil else { continue }
+            guard options.showsIdleConnections || operation != nil, isShown(connection.owner(context)) else { continue }
             let size = operation?.request.body.count ?? 0
             let document = OperationReport(connection, host: host)
                 .document(operation, truncates: options.truncates || bytes + size > Self.bytesMax)
@@ -40,7 +52,7 @@ struct OperationList {
 
     private var cursors: [Document] {
         let now = ClusterClock.wallMilliseconds()
-        return context.engine.cursors.idle().map { id, cursor, idleTime in
+        return context.engine.cursors.idle().filter { isShown($0.cursor.owner) }.map { id, cursor, idleTime in
             Document { builder in
                 builder.append("type", string: "idleCursor")
                 builder.append("host", string: host)
@@ -60,7 +72,8 @@ struct OperationList {
     /// Of sessions that have no command under way.
     private var transactions: [Document] {
         let busy = Set(context.server.operations.all.compactMap { $0.operation?.request.shared.sessionID })
-        return context.engine.transactions.openSessions().filter { !busy.contains($0) }.map { session in
+        return context.engine.transactions.openSessions().filter { !busy.contains($0) && isShown($0.owner) }.map {
+            session in
             Document { builder in
                 builder.append("type", string: "idleSession")
                 builder.append("host", string: host)

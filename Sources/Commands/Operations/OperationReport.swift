@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import NIOCore
@@ -37,6 +38,7 @@ struct OperationReport {
         builder.append("desc", string: "conn\(connection.id)")
         builder.append("connectionId", narrowest: connection.id)
         builder.append("client", string: connection.remoteAddress)
+        if let user = connection.user { builder.append("effectiveUsers", users: [user.name]) }
         guard let client = connection.client else { return }
         if let name = client.applicationName { builder.append("appName", string: name) }
         builder.append("clientMetadata", document: client.document)
@@ -76,11 +78,10 @@ struct OperationReport {
     private static func writeCommand(
         _ request: CommandRequest, _ truncates: Bool, into builder: inout DocumentBuilder
     ) {
-        guard truncates, request.body.count > commandBytesMax else {
-            return builder.append("command", document: request.body)
-        }
+        let body = request.shownBody
+        guard truncates, body.count > commandBytesMax else { return builder.append("command", document: body) }
         builder.beginDocument("command")
-        builder.append("$truncated", string: request.body.withRaw { ShellText.of($0) })
+        builder.append("$truncated", string: body.withRaw { ShellText.of($0) })
         if let comment = request.shared.comment, comment.buffer.readableBytes <= commandBytesMax {
             builder.append("comment", comment)
         }

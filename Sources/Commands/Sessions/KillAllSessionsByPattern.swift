@@ -1,3 +1,4 @@
+internal import Access
 internal import BSON
 internal import CommandModel
 internal import Storage
@@ -7,45 +8,57 @@ extension CommandTable {
     @Sendable static func killAllSessionsByPattern(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        var (isForAll, ids) = (false, Set<LogicalSessionID>())
+        var patterns: [SessionPattern] = []
         try request.withCommandValue(of: "killAllSessionsByPattern") { argument throws(CommandError) in
             try argument.forEachDocument { element throws(CommandError) in
-                switch try SessionPattern(element) {
-                case .everything: isForAll = true
-                case .session(let id): ids.insert(id)
-                case .nothing: break
-                }
+                patterns.append(try SessionPattern(element))
             }
-            if try argument.array().isEmpty { isForAll = true }
+            if try argument.array().isEmpty { patterns.append(SessionPattern()) }
         }
-        context.server.kill(sessions: isForAll ? context.server.sessions.all : ids)
+        let known = context.server.sessions.all.union(patterns.compactMap(\.session))
+        let sessions = known.filter { session in patterns.contains { $0.matches(session) } }
+        context.server.kill(sessions: sessions)
         return CommandReply()
     }
 }
 
-/// `{lsid, uid, users, roles}`, each optional. Only the session id can match: there are no users and no roles.
-private enum SessionPattern {
-    case everything
-    case session(LogicalSessionID)
-    case nothing
+/// `{lsid, uid, users, roles}`, each optional: all that is given must match.
+private struct SessionPattern {
+    private(set) var session: LogicalSessionID?
+    /// Of the users that may be meant; nil for any, or none.
+    private var owners: Set<[UInt8]>?
+
+    init() {}
 
     init(_ pattern: Argument) throws(CommandError) {
         guard let document = pattern.value.document else { throw pattern.wrongType(expected: "object") }
-        self = .everything
         for field in document {
             let part = Argument(command: "killAllSessionsByPattern", key: field.key, value: field.value)
             if part.isOmitted { continue }
             switch field.key {
             case "lsid":
-                let id = try part.sessionID()
-                if case .everything = self { self = .session(id) }
+                let owner = field.value.document?["uid"]?.binary.map { Array($0.data) }
+                session = try part.sessionID().owned(by: owner)
             case "uid":
-                guard field.value.binary != nil else { throw part.wrongType(expected: "binData") }
-                self = .nothing
-            case "users", "roles":
-                if try !part.array().isEmpty { self = .nothing }
+                guard let (_, owner) = field.value.binary else { throw part.wrongType(expected: "binData") }
+                narrow(to: [Array(owner)])
+            case "users":
+                var named: Set<[UInt8]> = []
+                try part.forEachDocument { user throws(CommandError) in named.insert(try user.user().sessionOwner) }
+                if !named.isEmpty { narrow(to: named) }
+            case "roles":
+                // Sessions are known by their users, not by what these may do.
+                if try !part.array().isEmpty { narrow(to: []) }
             default: throw part.unknownField()
             }
         }
+    }
+
+    private mutating func narrow(to others: Set<[UInt8]>) { owners = owners?.intersection(others) ?? others }
+
+    func matches(_ other: LogicalSessionID) -> Bool {
+        if let session, session != other { return false }
+        guard let owners else { return true }
+        return other.owner.map(owners.contains) ?? false
     }
 }

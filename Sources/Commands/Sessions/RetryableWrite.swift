@@ -38,7 +38,7 @@ package enum RetryableWrite {
             let collection = try entry.name == "bulkWrite" ? "" : request.namespace().collection
             return RetryIdentity(
                 key: key, scope: "\(request.database).\(collection) \(entry.name.lowercased())",
-                fingerprint: request.fingerprint,
+                owner: request.owner, fingerprint: request.fingerprint,
                 lifetimeSeconds: server.idempotencyKeyLifetimeSeconds)
         }
         guard let session = request.shared.sessionID, let number = request.shared.transactionNumber else { return nil }

@@ -7,7 +7,9 @@ enum SessionList {
     {
         try request.withCommandValue(of: command) { argument throws(CommandError) in
             var ids: Set<LogicalSessionID> = []
-            try argument.forEachDocument { element throws(CommandError) in ids.insert(try element.sessionID()) }
+            try argument.forEachDocument { element throws(CommandError) in
+                ids.insert(try element.sessionID().owned(by: request.owner))
+            }
             return ids
         }
     }
@@ -25,7 +27,7 @@ extension Argument {
         }
     }
 
-    /// `{id: UUID}`; the hash of the user that may stand beside it tells nothing while there are no users.
+    /// `{id: UUID}`; the hash of the user that may stand beside it tells nothing: a client has its own sessions only.
     func sessionID() throws(CommandError) -> LogicalSessionID {
         guard let document = value.document else { throw wrongType(expected: "object") }
         for field in document where !(field.key == "id" || field.key == "uid") {

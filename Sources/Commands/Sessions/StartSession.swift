@@ -8,7 +8,7 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let id = LogicalSessionID(uuid: randomUUID())
-        context.server.sessions.touch(id)
+        context.server.sessions.touch(id.owned(by: request.owner))
         return CommandReply { builder in
             builder.beginDocument("id")
             builder.append("id", binary: id.uuid, subtype: 4)

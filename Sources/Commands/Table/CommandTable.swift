@@ -16,6 +16,8 @@ package struct CommandTable: Sendable {
         package let isTestsOnly: Bool
         /// Counts among `opcounters.command`; the others count themselves, by what they do.
         package let isCountedAsCommand: Bool
+        /// Who may send it.
+        package let access: CommandAccess
         package let handler: Handler
         /// Its place in ``CommandTable/all``: where ``CommandMetrics`` counts it.
         package fileprivate(set) var number = 0
@@ -27,7 +29,7 @@ package struct CommandTable: Sendable {
 
     package static let standard = CommandTable(
         documentCommands + collectionCommands + diagnosticCommands + sessionCommands + operationCommands
-            + testCommands)
+            + accessCommands + testCommands)
 
     init(_ list: [Entry]) {
         var entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -47,7 +49,8 @@ extension CommandTable {
     ) -> Entry {
         Entry(
             name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, isTestsOnly: testsOnly,
-            isCountedAsCommand: !["insert", "find", "update", "delete", "getMore"].contains(name), handler: handler)
+            isCountedAsCommand: !["insert", "find", "update", "delete", "getMore"].contains(name),
+            access: .of(name), handler: handler)
     }
 
     static let documentCommands: [Entry] = [

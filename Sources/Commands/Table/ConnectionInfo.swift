@@ -1,3 +1,4 @@
+package import Access
 package import BSON
 internal import NIOConcurrencyHelpers
 package import NIOCore
@@ -7,6 +8,10 @@ package final class ConnectionInfo: Sendable {
     package let id: Int64
     /// `address:port` of the client.
     package let remoteAddress: String
+    /// Both ends, where they have addresses.
+    package let remote: NetworkAddress?
+    package let local: NetworkAddress?
+    let login = NIOLockedValueBox(Login())
     /// Shown by `connectionStatus`.
     package let uuid = randomUUID()
     private let metadata = NIOLockedValueBox<ClientMetadata?>(nil)
@@ -17,9 +22,13 @@ package final class ConnectionInfo: Sendable {
         var hasLeft = false
     }
 
-    package init(id: Int64, remoteAddress: String) {
+    package init(
+        id: Int64, remoteAddress: String, remote: NetworkAddress? = nil, local: NetworkAddress? = nil
+    ) {
         self.id = id
         self.remoteAddress = remoteAddress
+        self.remote = remote
+        self.local = local
     }
 
     /// What the client has said about itself.

@@ -22,6 +22,7 @@ package final class ServerState: Sendable {
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
     package let expiry = ExpiryMonitor()
+    package let access: AccessDirectory
     package let log: LogRing
     /// nil unless the server was started with test commands.
     package let failPoints: FailPoints?
@@ -34,8 +35,10 @@ package final class ServerState: Sendable {
     package init(
         engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing(),
         idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600,
-        transactionIsolation: OpenTransaction.Isolation = .snapshot, enablesTestCommands: Bool = false
+        transactionIsolation: OpenTransaction.Isolation = .snapshot, enablesTestCommands: Bool = false,
+        enforcesAccess: Bool = false
     ) {
+        access = AccessDirectory(store: engine.access, isEnforced: enforcesAccess)
         self.transactionIsolation = transactionIsolation
         self.idempotencyKeyLifetimeSeconds = idempotencyKeyLifetimeSeconds
         failPoints = enablesTestCommands ? FailPoints() : nil

@@ -70,6 +70,7 @@ extension Argument {
 
 /// The options of `$currentOp`.
 package struct OperationListOptions: Sendable {
+    package private(set) var showsAllUsers = false
     package private(set) var showsIdleConnections = false
     package private(set) var showsIdleCursors = false
     package private(set) var showsIdleSessions = true
@@ -83,8 +84,9 @@ package struct OperationListOptions: Sendable {
 
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
-        // There are no users, so all operations are everybody's; and no shards, so all are local.
-        case "allUsers", "localOps": _ = try argument.bool()
+        case "allUsers": showsAllUsers = try argument.bool()
+        // There are no shards, so all are local.
+        case "localOps": _ = try argument.bool()
         case "idleConnections": showsIdleConnections = try argument.bool()
         case "idleCursors": showsIdleCursors = try argument.bool()
         case "idleSessions": showsIdleSessions = try argument.bool()
@@ -99,54 +101,51 @@ package struct OperationListOptions: Sendable {
 
 /// The options of `$listLocalSessions` and `$listSessions`.
 package struct SessionListOptions: Sendable {
-    /// Whether it asks for the sessions of named users. There are no users, and so no such sessions.
-    package private(set) var namesUsers = false
+    /// Whose sessions it asks for; empty for the client's own.
+    package private(set) var users: [(name: String, database: String)] = []
+    package private(set) var asksForAll = false
 
     init(_ value: RawValue, of stage: StaticString) throws(CommandError) {
-        var (namesUsers, allUsers) = (false, false)
+        var (users, allUsers) = ([(name: String, database: String)](), false)
         try ServerSource.fields(of: value, stage) { argument throws(CommandError) in
             switch argument.key {
-            case "users": namesUsers = try argument.ifPresent(Argument.principals) ?? false
+            case "users": users = try argument.ifPresent(Argument.principals) ?? []
             case "allUsers": allUsers = try argument.ifPresent(Argument.bool) ?? false
             default: throw argument.unknownField()
             }
         }
-        guard !(namesUsers && allUsers) else {
+        guard users.isEmpty || !allUsers else {
             throw CommandError(
                 ErrorCode(12, "UnsupportedFormat"), "\(stage) takes either 'users' or 'allUsers', not both")
         }
-        self.namesUsers = namesUsers
+        (self.users, asksForAll) = (users, allUsers)
     }
 }
 
 extension Argument {
-    /// `[{user: …, db: …}]`. Gives whether it names anybody.
-    fileprivate func principals() throws(CommandError) -> Bool {
-        var namesAny = false
+    /// `[{user: …, db: …}]`
+    fileprivate func principals() throws(CommandError) -> [(name: String, database: String)] {
+        var users: [(name: String, database: String)] = []
         for element in try array() {
             let principal = Argument(command: "users", key: element.key, value: element.value)
-            if try principal.ifPresent(Argument.principal) != nil { namesAny = true }
+            if let user = try principal.ifPresent(Argument.principal) { users.append(user) }
         }
-        return namesAny
+        return users
     }
 
-    private func principal() throws(CommandError) -> Bool {
-        var (hasUser, hasDatabase) = (false, false)
+    private func principal() throws(CommandError) -> (name: String, database: String) {
+        var (user, database) = (String?.none, String?.none)
         for field in try object() {
             let part = Argument(command: "users", key: field.key, value: field.value)
             switch field.key {
-            case "user":
-                _ = try part.string()
-                hasUser = true
-            case "db":
-                _ = try part.string()
-                hasDatabase = true
+            case "user": user = try part.string()
+            case "db": database = try part.string()
             default: throw part.unknownField()
             }
         }
-        guard hasUser else { throw .missingField("users.user") }
-        guard hasDatabase else { throw .missingField("users.db") }
-        return true
+        guard let user else { throw .missingField("users.user") }
+        guard let database else { throw .missingField("users.db") }
+        return (user, database)
     }
 }
 

@@ -42,6 +42,7 @@ struct Dispatcher: Sendable {
             let entry = try lookUp(request)
             command = entry.number
             try check(request, entry)
+            let request = try await Authorizer.check(entry, request, context)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
             if entry.isCountedAsCommand { context.server.counters.countCommand() }
             let operation = context.server.operations.begin(request, on: context.connection)

@@ -19,11 +19,14 @@ package struct Cursor: Sendable {
     package let maxTimeMilliseconds: Int64
     /// A getMore that finds nothing waits for something to come.
     package let awaitsData: Bool
+    /// The hash of the user who alone may read on; nil where users do not matter.
+    package let owner: [UInt8]?
 
     package init(
         namespace: Namespace, run: QueryRun, sessionID: LogicalSessionID?, transactionNumber: Int64? = nil,
         snapshot: OpenTransaction? = nil,
-        command: String, isImmortal: Bool, maxTimeMilliseconds: Int64, awaitsData: Bool = false
+        command: String, isImmortal: Bool, maxTimeMilliseconds: Int64, awaitsData: Bool = false,
+        owner: [UInt8]? = nil
     ) {
         self.namespace = namespace
         self.run = run
@@ -34,6 +37,7 @@ package struct Cursor: Sendable {
         self.isImmortal = isImmortal
         self.maxTimeMilliseconds = maxTimeMilliseconds
         self.awaitsData = awaitsData
+        self.owner = owner
     }
 }
 
@@ -85,6 +89,9 @@ package final class CursorRegistry: Sendable {
             }
         }
     }
+
+    /// Whose cursor it is; nil when there is none, or users do not matter.
+    package func owner(of id: Int64) -> [UInt8]? { slots.withLockedValue { $0[id]?.cursor.owner } }
 
     /// Whether nobody has killed the cursor.
     package func isOpen(_ id: Int64) -> Bool { slots.withLockedValue { $0[id] != nil } }

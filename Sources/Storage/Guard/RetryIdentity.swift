@@ -29,8 +29,9 @@ package struct RetryIdentity: Sendable {
 
     /// - Parameters:
     ///   - scope: keys are compared within it: the command and its collection.
+    ///   - owner: the hash of the user, for whom alone the reply is.
     ///   - fingerprint: of the command: a key that comes with another one is refused.
-    package init(key: String, scope: String, fingerprint: Fingerprint, lifetimeSeconds: Int32) {
+    package init(key: String, scope: String, owner: [UInt8]? = nil, fingerprint: Fingerprint, lifetimeSeconds: Int32) {
         self.fingerprint = fingerprint.bytes
         var hash = SHA256()
         for part in [scope, key] {
@@ -38,13 +39,14 @@ package struct RetryIdentity: Sendable {
             withUnsafeBytes(of: UInt64(part.utf8.count).littleEndian) { hash.update(bufferPointer: $0) }
             hash.update(data: Array(part.utf8))
         }
+        if let owner { hash.update(data: owner) }
         session = LogicalSessionID(uuid: Array(hash.finalize()))
         number = 0
         self.lifetimeSeconds = lifetimeSeconds
         recordsEverything = true
     }
 
-    var key: ByteBuffer { ByteBuffer(bytes: session.uuid) }
+    var key: ByteBuffer { ByteBuffer(bytes: session.key) }
 
     /// A hash over what a command says, to tell two uses of a key apart.
     package struct Fingerprint: Sendable {

@@ -1,0 +1,25 @@
+extension CommandTable {
+    static let accessCommands: [Entry] = [
+        entry("authenticate", "logs in by a certificate", authenticate),
+        entry("createRole", "makes a role", createRole),
+        entry("createUser", "makes a user", createUser),
+        entry("dropAllRolesFromDatabase", "drops the roles of a database", dropAllRolesFromDatabase),
+        entry("dropAllUsersFromDatabase", "drops the users of a database", dropAllUsersFromDatabase),
+        entry("dropRole", "drops a role", dropRole),
+        entry("dropUser", "drops a user", dropUser),
+        entry("grantPrivilegesToRole", "gives a role privileges", grantPrivilegesToRole),
+        entry("grantRolesToRole", "lets a role inherit from others", grantRolesToRole),
+        entry("grantRolesToUser", "gives a user roles", grantRolesToUser),
+        entry("invalidateUserCache", "reads users and roles again", adminOnly: true, invalidateUserCache),
+        entry("logout", "logs out", logout),
+        entry("revokePrivilegesFromRole", "takes privileges from a role", revokePrivilegesFromRole),
+        entry("revokeRolesFromRole", "lets a role no longer inherit from others", revokeRolesFromRole),
+        entry("revokeRolesFromUser", "takes roles from a user", revokeRolesFromUser),
+        entry("rolesInfo", "the roles of a database", rolesInfo),
+        entry("saslContinue", "goes on with a login", stable: true, saslContinue),
+        entry("saslStart", "begins a login", stable: true, saslStart),
+        entry("updateRole", "changes a role", updateRole),
+        entry("updateUser", "changes a user", updateUser),
+        entry("usersInfo", "the users of a database", usersInfo),
+    ]
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import Foundation
+import Server
+
+extension ServerAddress {
+    /// `mongodb://[USER:PASSWORD@]HOST:PORT/[DATABASE][?authSource=DATABASE]`
+    init(uri: String) throws {
+        guard let url = URLComponents(string: uri), url.scheme == "mongodb", let host = url.host, !host.isEmpty else {
+            throw ValidationError(
+                "--uri takes mongodb://[USER:PASSWORD@]HOST:PORT/, not '\(Self.withoutPassword(uri))'")
+        }
+        self.init(host: host, port: url.port ?? 27_017)
+        user = url.user
+        password = url.password ?? ""
+        let database = url.path.dropFirst()
+        if !database.isEmpty { authenticationDatabase = String(database) }
+        if let source = url.queryItems?.first(where: { $0.name == "authSource" })?.value {
+            authenticationDatabase = source
+        }
+    }
+
+    /// For messages.
+    static func withoutPassword(_ uri: String) -> String {
+        guard let at = uri.lastIndex(of: "@"), let scheme = uri.range(of: "://"), scheme.upperBound <= at else {
+            return uri
+        }
+        return uri[..<scheme.upperBound] + "***" + uri[at...]
+    }
+}
