@@ -99,8 +99,8 @@ package struct IndexDefinition: Sendable {
     /// The fields at the top of a document that its keys are made of; nil when they may be any.
     package var topLevelFields: [[UInt8]]? {
         guard partialFilter == nil, wildcardScope == nil, text?.wildcardWeight == nil else { return nil }
-        let paths = fields.filter { $0.kind != .text }.map(\.path) + (text?.paths.map(\.name) ?? [])
-        return paths.map { Array($0.utf8.prefix { $0 != UInt8(ascii: ".") }) } + (text.map { [$0.languageField] } ?? [])
+        let paths = fields.filter { $0.kind != .text }.map { Array($0.path.utf8) } + (text?.paths.map(\.name) ?? [])
+        return paths.map { Array($0.prefix { $0 != UInt8(ascii: ".") }) } + (text.map { [$0.languageField] } ?? [])
     }
 
     /// One field of an index as an index by itself that holds every document.

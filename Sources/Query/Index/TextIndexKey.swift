@@ -11,6 +11,8 @@ struct TextIndexKey {
     private let isStoredForm: Bool
 
     private static let weightMax = 1_000_000_000
+    /// Each is looked for in every document.
+    private static let pathsMax = 1_000
 
     init(_ fields: [IndexDefinition.Field]) throws(CommandError) {
         let places = fields.indices.filter { fields[$0].kind == .text }
@@ -74,6 +76,9 @@ struct TextIndexKey {
                 if !(element.key == "$**") { try IndexKeyPattern.checkPath(element.key.components) }
                 weights[element.key.string] = try Self.weight(element)
             }
+        }
+        guard weights.count <= Self.pathsMax else {
+            throw CommandError(.cannotCreateIndex, "a text index names more than \(Self.pathsMax) fields")
         }
         guard !weights.isEmpty else {
             throw CommandError(.cannotCreateIndex, "a text index that names no field needs 'weights'")

@@ -37,8 +37,8 @@ struct TextKeyMaker {
             if !isBehind { Self.append(value, field, to: &encoder) }
         }
         let prefix = Self.cut(encoder.bytes)
-        var scorer = TextScorer()
-        let scores = try scorer.score(document, text)
+        var scorer = TextScorer(text)
+        let scores = try scorer.score(document)
         guard scores.count <= IndexKeyMaker.keysMax else { throw IndexKeyMaker.tooManyKeys(definition) }
         let keys = scores.map { term, score in Self.key(prefix, term) + Self.bytes(score) }
         // That documents have many keys here goes without saying.

@@ -12,7 +12,7 @@ extension Filter {
             Self.write("phrases", query.phrases.map(\.bytes), into: &builder)
             Self.write("negatedPhrases", query.negatedPhrases.map(\.bytes), into: &builder)
             builder.end()
-            builder.append("textIndexVersion", int32: 3)
+            builder.append("textIndexVersion", int32: index.text?.version ?? 3)
         }
     }
 

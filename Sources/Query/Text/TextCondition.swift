@@ -16,7 +16,7 @@ final class TextCondition: Sendable {
         self.search = search
         self.index = index
         self.trustsTerms = trustsTerms
-        query = try index?.text.map { text throws(CommandError) in try TextQuery(search, default: text.language) }
+        query = try index?.text.map { text throws(CommandError) in try TextQuery(search, text) }
     }
 
     /// What cannot be indexed does not match.
@@ -30,8 +30,8 @@ final class TextCondition: Sendable {
     /// The sum over the terms that are there; nil without any.
     func score(of document: RawDocument) -> Double? {
         guard let query, let specification = index?.text, !query.terms.isEmpty else { return nil }
-        var scorer = TextScorer()
-        guard let scores = try? scorer.score(document, specification, only: query.terms), !scores.isEmpty else {
+        var scorer = TextScorer(specification)
+        guard let scores = try? scorer.score(document, only: query.terms), !scores.isEmpty else {
             return nil
         }
         return TextScore.sum(Array(scores.values))
@@ -62,7 +62,7 @@ private struct TextCheck {
     init(_ query: TextQuery) {
         self.query = query
         analyzer = TextAnalyzer(query.sensitivity)
-        hasTerm = query.sensitivity == .none
+        hasTerm = query.sensitivity == query.keySensitivity
         looksAtWords = !hasTerm || !query.negatedTerms.isEmpty
         found = query.phrases.map { _ in false }
     }

@@ -42,17 +42,24 @@ extension TextSpecification {
             return try forEachText(of: document[step], steps.dropFirst(), weight, language, &result, visit)
         case .array:
             guard let array = value.array else { return true }
-            if let step = steps.first, step.index >= 0, let element = array[step],
-                try !forEachText(of: element, steps.dropFirst(), weight, language, &result, visit)
-            {
-                return false
-            }
-            for element in array {
-                guard try forEachText(of: element.value, steps, weight, language, &result, visit) else { return false }
-            }
-            return true
+            return try forEachText(in: array, steps, weight, language, &result, visit)
         default: return true
         }
+    }
+
+    /// A step into an array is the index of an element, where it is a number, or else goes to the documents in it: one
+    /// of the two, or the ways through nested arrays would multiply.
+    private func forEachText<R>(
+        in array: RawDocument, _ steps: Slice<UnsafeBufferPointer<SortStep>>, _ weight: Double,
+        _ language: TextLanguage, _ result: inout R, _ visit: (IndexedText, inout R) throws(CommandError) -> Bool
+    ) throws(CommandError) -> Bool {
+        if let step = steps.first, step.index >= 0 {
+            return try forEachText(of: array[step], steps.dropFirst(), weight, language, &result, visit)
+        }
+        for element in array where steps.isEmpty || element.value.type == .document {
+            guard try forEachText(of: element.value, steps, weight, language, &result, visit) else { return false }
+        }
+        return true
     }
 
     private func forEachText<R>(
@@ -84,9 +91,7 @@ extension TextSpecification {
     ) throws(CommandError) -> Bool {
         switch value.type {
         case .string:
-            guard let bytes = value.stringBytes, !paths.contains(where: { $0.name.utf8.elementsEqual(name) }) else {
-                return true
-            }
+            guard let bytes = value.stringBytes, !names.contains(name) else { return true }
             return try visit(IndexedText(bytes: bytes, weight: weight, language: language), &result)
         case .document:
             guard let document = value.document else { return true }

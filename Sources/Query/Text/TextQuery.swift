@@ -17,18 +17,23 @@ struct TextQuery: Sendable {
     private(set) var phrases: [TextPhrase] = []
     private(set) var negatedPhrases: [TextPhrase] = []
     let language: TextLanguage
+    /// That of the search; that of the index where it minds more.
     let sensitivity: TextAnalyzer.Sensitivity
+    let keySensitivity: TextAnalyzer.Sensitivity
 
     /// Each is an interval of keys.
     private static let termsMax = 10_000
 
-    init(_ search: TextSearch, default language: TextLanguage) throws(CommandError) {
-        self.language = search.language ?? language
-        sensitivity = search.sensitivity
+    init(_ search: TextSearch, _ index: TextSpecification) throws(CommandError) {
+        language = search.language ?? index.language
+        keySensitivity = index.sensitivity
+        sensitivity = TextAnalyzer.Sensitivity(
+            toCase: search.sensitivity.toCase,
+            toDiacritics: search.sensitivity.toDiacritics || keySensitivity.toDiacritics)
         var text = search.search
         text.makeContiguousUTF8()
         let bytes = Array(text.utf8)
-        var parser = TextQueryParser(self.language, sensitivity)
+        var parser = TextQueryParser(language, sensitivity, keys: keySensitivity)
         bytes.withUnsafeBytes { parser.parse($0) }
         (terms, exactTerms, negatedTerms) = (parser.terms, parser.exactTerms, parser.negatedTerms)
         (phrases, negatedPhrases) = (parser.phrases, parser.negatedPhrases)
@@ -39,7 +44,7 @@ struct TextQuery: Sendable {
 
     /// Whether a document that has one of the ``terms`` is what is looked for, without a look at its texts.
     var isOfTermsOnly: Bool {
-        negatedTerms.isEmpty && phrases.isEmpty && negatedPhrases.isEmpty && sensitivity == .none
+        negatedTerms.isEmpty && phrases.isEmpty && negatedPhrases.isEmpty && sensitivity == keySensitivity
     }
 }
 
@@ -50,11 +55,12 @@ private struct TextQueryParser {
     var phrases: [TextPhrase] = []
     var negatedPhrases: [TextPhrase] = []
     private let language: TextLanguage
-    private var analyzer = TextAnalyzer()
+    private var analyzer: TextAnalyzer
     private var exact: TextAnalyzer
 
-    init(_ language: TextLanguage, _ sensitivity: TextAnalyzer.Sensitivity) {
+    init(_ language: TextLanguage, _ sensitivity: TextAnalyzer.Sensitivity, keys: TextAnalyzer.Sensitivity) {
         self.language = language
+        analyzer = TextAnalyzer(keys)
         exact = TextAnalyzer(sensitivity)
     }
 

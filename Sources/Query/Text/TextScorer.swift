@@ -12,7 +12,8 @@ internal import CommandModel
 /// times the weight of the field, a tenth more when it is the whole text; a document's score is the sum over its texts
 /// and over the terms that are looked for. The formula is MongoDB's, as its results show it.
 struct TextScorer {
-    private var analyzer = TextAnalyzer()
+    private let specification: TextSpecification
+    private var analyzer: TextAnalyzer
     private(set) var scores: [[UInt8]: Double] = [:]
 
     struct Occurrences {
@@ -24,12 +25,18 @@ struct TextScorer {
 
     private var occurrences: [[UInt8]: Occurrences] = [:]
 
+    init(_ specification: TextSpecification) {
+        self.specification = specification
+        analyzer = TextAnalyzer(specification.sensitivity)
+    }
+
     /// The terms of a document and the score of each.
     ///
     /// - Parameter only: the terms that are wanted; nil for all.
     mutating func score(
-        _ document: RawDocument, _ specification: TextSpecification, only: Set<[UInt8]>? = nil
+        _ document: RawDocument, only: Set<[UInt8]>? = nil
     ) throws(CommandError) -> [[UInt8]: Double] {
+        let specification = specification
         scores.removeAll(keepingCapacity: true)
         try specification.forEachText(of: document, &self) { text, scorer throws(CommandError) in
             try scorer.add(text, only)

@@ -4,15 +4,19 @@ internal import CommandModel
 /// What of a document a text index holds: which fields, how much each counts, in which language they are.
 struct TextSpecification: Sendable {
     struct Path: Sendable {
-        let name: String
+        let name: [UInt8]
         let steps: [SortStep]
         let weight: Double
     }
 
     let paths: [Path]
+    /// Those of ``paths``.
+    let names: Set<[UInt8]>
     /// Of the fields that ``paths`` does not name; nil when those are not in the index.
     let wildcardWeight: Double?
     let language: TextLanguage
+    /// `textIndexVersion`.
+    let version: Int32
     /// The field by which a document, or one within it, names its language.
     let languageField: [UInt8]
 
@@ -29,14 +33,19 @@ struct TextSpecification: Sendable {
             if element.key == "$**" {
                 wildcardWeight = weight
             } else {
-                let name = element.key.string
-                let steps = name.split(separator: ".", omittingEmptySubsequences: false).map(SortStep.init)
-                paths.append(Path(name: name, steps: steps, weight: weight))
+                let steps = element.key.string.split(separator: ".", omittingEmptySubsequences: false).map(
+                    SortStep.init)
+                paths.append(Path(name: Array(element.key.bytes), steps: steps, weight: weight))
             }
         }
         (self.paths, self.wildcardWeight, self.language) = (paths, wildcardWeight, language)
+        names = Set(paths.map(\.name))
+        version = specification["textIndexVersion"]?.int32 ?? 3
         languageField = Array((specification["language_override"]?.string ?? "language").utf8)
     }
+
+    /// What tells terms apart: before version 3 diacritics did.
+    var sensitivity: TextAnalyzer.Sensitivity { TextAnalyzer.Sensitivity(toDiacritics: version < 3) }
 
     /// The language that a document names for what is in it.
     ///

@@ -14,8 +14,8 @@ func textIndex(_ fields: String) throws -> IndexDefinition {
 struct TextKeyTests {
     private func scores(_ fields: String, _ document: String) throws -> [String: Double] {
         let specification = try #require(try textIndex(fields).text)
-        var scorer = TextScorer()
-        let scores = try json(document).withRaw { try scorer.score($0, specification) }
+        var scorer = TextScorer(specification)
+        let scores = try json(document).withRaw { try scorer.score($0) }
         return [String: Double](uniqueKeysWithValues: scores.map { (String(decoding: $0, as: UTF8.self), $1) })
     }
 
@@ -41,7 +41,8 @@ struct TextKeyTests {
         arguments: [
             (#""key":{"a.b":"text"}"#, #"{"a":{"b":"x"}}"#, "x"),
             (#""key":{"a.b":"text"}"#, #"{"a":[{"b":"x"},{"b":["y"]}]}"#, "x y"),
-            (#""key":{"a.1":"text"}"#, #"{"a":["x","y"]}"#, "y"), (#""key":{"a":"text"}"#, #"{"a":{"b":"x"}}"#, ""),
+            (#""key":{"a.1":"text"}"#, #"{"a":["x","y",{"1":"z"}]}"#, "y"),
+            (#""key":{"a.b":"text"}"#, #"{"a":[[{"b":"x"}]]}"#, ""), (#""key":{"a":"text"}"#, #"{"a":{"b":"x"}}"#, ""),
             (#""key":{"a":"text"}"#, #"{"a":[["x"],1,{"c":"y"}]}"#, "x"),
             (#""key":{"$**":"text"}"#, #"{"a":"x","b":{"c":["y",{"d":"z"}]},"e":1}"#, "x y z"),
             (#""key":{"$**":"text"}"#, #"{"a":"x","language":"none"}"#, "x"),
@@ -49,6 +50,21 @@ struct TextKeyTests {
     func fields(_ index: String, _ document: String, _ expected: String) throws {
         let found = try scores(index + #","default_language":"none""#, document)
         #expect(found.keys.sorted().joined(separator: " ") == expected)
+    }
+
+    @Test("before version 3 diacritics told words apart, whatever a search says")
+    func versions() throws {
+        let index = #""key":{"a":"text"},"textIndexVersion":2"#
+        #expect(try scores(index, #"{"a":"Café cafe"}"#).keys.sorted() == ["cafe", "café"])
+        let filter = try Filter(compiling: json(#"{"$text":{"$search":"cafe"}}"#), allowing: .text)
+            .bound(to: textIndex(index), trustingTerms: false)
+        #expect(try filter.matches(json(#"{"a":"cafe"}"#)) && !filter.matches(json(#"{"a":"café"}"#)))
+    }
+
+    @Test("more fields than an index looks for")
+    func tooManyFields() {
+        let fields = (0...1_000).map { "\"f\($0)\":1" }.joined(separator: ",")
+        #expect(errorCode { _ = try textIndex("\"key\":{\"a\":\"text\"},\"weights\":{\(fields)}") } == 67)
     }
 
     @Test("a wildcard's weight is that of the fields that no other names")
