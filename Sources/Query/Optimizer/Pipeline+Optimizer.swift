@@ -11,10 +11,11 @@ internal import BSON
 // - `$limit` and `$skip` move ahead of stages that turn one document into one; neighbours become at most one of each. A
 //   `$limit` is repeated before an `$unwind` that drops no document.
 // - A `$sort` moves ahead of a projection or `$lookup` that leaves its fields, is told how many documents are wanted of
-//   it, and goes away before a `$group` of everything that only counts and adds. (Else it decides in which order groups come, which
-//   of the equal values 1 and 1.0 stands for a group, and the like.)
-// - A `$lookup` takes in an `$unwind` of its array, and a `$match` of the elements: no array is made. It and `$unionWith`
-//   are told what is asked of the documents that they bring.
+//   it, and goes away before a `$group` of everything that only counts and adds. (Else it decides in which order groups
+//   come, which of the equal values 1 and 1.0 stands for a group, and the like.)
+// - A `$group` takes the elements of an `$unwind` before it where they lie.
+// - A `$lookup` takes in an `$unwind` of its array, and a `$match` of the elements: no array is made. It and
+//   `$unionWith` are told what is asked of the documents that they bring.
 //
 // What thus stands at the front is left to the query that reads the collection. A stage may meet fewer documents than
 // the client wrote, and so a document in which an expression would have failed may be gone before; the documents that
@@ -31,6 +32,7 @@ extension Pipeline {
         result.limitUnwinds()
         result.limitSorts()
         result.fuseLookups()
+        result.fuseUnwinds()
         result.askElements()
         return result
     }
@@ -133,6 +135,15 @@ extension Pipeline {
                 stages.remove(at: index + 1)
             }
             stages[index] = .lookup(lookup, use)
+        }
+    }
+
+    private mutating func fuseUnwinds() {
+        for index in stages.indices.dropLast().reversed() {
+            guard case .unwind(let unwind) = stages[index], case .group(let group) = stages[index + 1],
+                let fused = Group(group, behind: unwind)
+            else { continue }
+            stages.replaceSubrange(index...(index + 1), with: [.group(fused)])
         }
     }
 

@@ -102,6 +102,10 @@ extension GraphLookup {
 
 extension Group {
     fileprivate func addNeeds(to needs: inout FieldNeeds) {
+        if let elements {
+            elements.behind.addNeeds(to: &needs)
+            return elements.unwind.addNeeds(to: &needs)
+        }
         withExtendedLifetime(self) {
             needs.read(id)
             for field in fields.nodes { needs.read(field.accumulator) }

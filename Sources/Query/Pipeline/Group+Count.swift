@@ -27,7 +27,8 @@ extension Group {
     /// For `{_id: constant, name: {$sum: 1}}` and the like; nil where more is asked.
     package var counting: Counting? {
         withExtendedLifetime(self) {
-            guard case .constant(let id) = id, fields.count == 1, fields[0].accumulator.countsDocuments else {
+            guard elements == nil, case .constant(let id) = id, fields.count == 1, fields[0].accumulator.countsDocuments
+            else {
                 return nil
             }
             return Counting(id: Value(copying: id), name: fields[0].key.string)

@@ -14,6 +14,15 @@ package final class Group: @unchecked Sendable {
     let id: Expression
     let fields: ArenaList<Field>
     let settings: EvaluatorSettings
+    /// Nil where documents are grouped as they come.
+    let elements: Elements?
+
+    init(
+        arena: ProgramArena, id: Expression, fields: ArenaList<Field>, settings: EvaluatorSettings, elements: Elements
+    ) {
+        (self.arena, self.id, self.fields, self.settings) = (arena, id, fields, settings)
+        self.elements = elements
+    }
 
     init(compiling value: RawValue, in environment: ExpressionEnvironment) throws(CommandError) {
         guard let document = value.document else {
@@ -37,6 +46,7 @@ package final class Group: @unchecked Sendable {
         self.id = id
         self.fields = arena.list(fields)
         settings = compiler.settings
+        elements = nil
     }
 }
 
@@ -85,14 +95,26 @@ final class GroupRun: StageRun {
     var isBlocking: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
+        guard let elements = group.elements else {
+            try input.forEach(from: &position) { document throws(CommandError) in
+                run.begin(document)
+                try add(document)
+                return true
+            }
+            return
+        }
         try input.forEach(from: &position) { document throws(CommandError) in
-            try add(document)
+            try elements.unwind.forEachElement(of: document) { element throws(CommandError) in
+                run.begin(document)
+                run[variable: elements.slot] = element
+                try add(document)
+            }
             return true
         }
     }
 
+    /// Adds the document at which the evaluator stands.
     private func add(_ document: RawDocument) throws(CommandError) {
-        run.begin(document)
         let id = try group.id.evaluate(run) ?? .nothing(.null)
         key.bytes.removeAll(keepingCapacity: true)
         key.append(id, collator: run.order.collator)
@@ -130,7 +152,22 @@ final class GroupRun: StageRun {
             overflow = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: space)
         }
         arrivals += 1
-        try overflow?.insert(key: key.bytes, rid: arrivals, row: document)
+        guard let elements = group.elements else {
+            try overflow?.insert(key: key.bytes, rid: arrivals, row: document)
+            return
+        }
+        let unwound = elements.unwind.document(document, with: run[variable: elements.slot])
+        try unwound.withRaw { document throws(CommandError) in
+            try overflow?.insert(key: key.bytes, rid: arrivals, row: document)
+        }
+    }
+
+    /// Turns to a document that was postponed.
+    private func resume(_ document: RawDocument) {
+        run.begin(document)
+        if let elements = group.elements {
+            run[variable: elements.slot] = document.value(at: elements.unwind.path)
+        }
     }
 
     // MARK: results
@@ -155,13 +192,13 @@ final class GroupRun: StageRun {
         guard let first = try rest?.next() else { return false }
         key.bytes = first.key
         try first.row.withRaw { document throws(CommandError) in
-            run.begin(document)
+            resume(document)
             let index = try begin(try group.id.evaluate(run) ?? .nothing(.null))
             try accumulate(index)
         }
         while let next = try rest?.peek(), next.key == first.key {
             try next.row.withRaw { document throws(CommandError) in
-                run.begin(document)
+                resume(document)
                 try accumulate(0)
             }
             _ = try rest?.next()

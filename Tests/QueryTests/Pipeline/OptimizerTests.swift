@@ -107,7 +107,8 @@ struct OptimizerTests {
     func droppedSort() throws {
         let pipeline = #"[{"$sort": {"a": 1}}, {"$unwind": "$b"}, {"$group": {"_id": 1, "n": {"$sum": "$a"}}}]"#
         let optimized = try compile(pipeline).optimized()
-        #expect(optimized.stages.map(\.summary) == ["unwind", "other"])
+        // The group has taken in what unwinds.
+        #expect(optimized.stages.map(\.summary) == ["other"])
         let documents = (0..<20).map { json(#"{"_id": \#($0), "a": \#(($0 * 7) % 20), "b": [\#($0 % 3), 4]}"#) }
         #expect(try give(optimized, documents) == give(compile(pipeline), documents))
     }

@@ -14,8 +14,12 @@ struct PipelineHarness {
         let stages = try json(#"{"p":\#(pipeline)}"#).withRaw { raw throws(CommandError) in
             try PipelineCompiler(in: environment).compile(raw["p"]?.array ?? .none).pipeline.stages
         }
+        return try run(Pipeline(stages), over: documents)
+    }
+
+    mutating func run(_ pipeline: Pipeline, over documents: [Document]) throws -> [Document] {
         var documents = documents
-        for stage in stages { documents = try run(stage.makeRun(limits), over: documents) }
+        for stage in pipeline.stages { documents = try run(stage.makeRun(limits), over: documents) }
         return documents
     }
 
