@@ -9,9 +9,8 @@ final class DensifyRun: StageRun {
     private static let generatedMax = 500_000
 
     private let densify: Densify
-    private var sorter: ExternalSorter
-    private var sorted: SortedRecords?
-    private var arrivals: Int64 = 0
+    private var arrivals: SortedArrivals
+    private var hasBegun = false
     private var generated = 0
     /// Of all documents.
     private var least: DensifyValue?
@@ -25,37 +24,30 @@ final class DensifyRun: StageRun {
 
     init(_ densify: Densify, _ limits: StageLimits) {
         self.densify = densify
-        sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        arrivals = SortedArrivals(limits)
     }
 
     var isBlocking: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
         try input.forEach(from: &position) { document throws(CommandError) in
-            arrivals += 1
             if let value = try value(of: document) {
                 if least.map({ value.compare(to: $0) < 0 }) ?? true { least = value }
                 if greatest.map({ value.compare(to: $0) > 0 }) ?? true { greatest = value }
             }
-            try sorter.insert(key: key(of: document), rid: arrivals, row: document)
+            try arrivals.insert(document, key: try key(of: document))
             return true
         }
     }
 
-    /// Partition, place in it, and the length of the first of both, which decides nothing.
-    private func key(of document: RawDocument) -> [UInt8] {
-        var key = KeyEncoder()
-        for path in densify.partition {
-            key.append(document.value(at: path) ?? .nothing(.null), collator: densify.collator)
+    private func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
+        try PartitionedKey.make { key in
+            for path in densify.partition {
+                key.append(document.value(at: path) ?? .nothing(.null), collator: densify.collator)
+            }
+        } place: { key in
+            key.append(document.value(at: densify.field) ?? .nothing(.null))
         }
-        let length = UInt32(truncatingIfNeeded: key.bytes.count)
-        key.append(document.value(at: densify.field) ?? .nothing(.null))
-        withUnsafeBytes(of: length.bigEndian) { key.bytes.append(contentsOf: $0) }
-        return key.bytes
-    }
-
-    private static func partitionKey(_ row: Sorter.Entry) -> ArraySlice<UInt8> {
-        row.key.prefix(row.key.suffix(4).reduce(0) { $0 << 8 | Int($1) })
     }
 
     /// Nil where there is none.
@@ -78,33 +70,35 @@ final class DensifyRun: StageRun {
     }
 
     func finish(into output: inout Batch) throws(CommandError) {
-        if sorted == nil { try begin() }
+        if !hasBegun { begin() }
         while !output.isFull {
-            guard let row = try sorted?.peek() else {
+            guard let row = try arrivals.peek() else {
                 guard try generateRest(into: &output) else { return }
                 continue
             }
-            if Self.partitionKey(row) != partitionKey {
+            if row.partitionKey != partitionKey {
                 guard try !generateRest(into: &output) else { continue }
                 beginPartition(row)
             }
             guard try !generate(before: row, into: &output) else { continue }
             row.row.withRaw { output.append($0) }
-            _ = try sorted?.next()
+            _ = try arrivals.next()
         }
     }
 
-    private func begin() throws(CommandError) {
-        sorted = try sorter.finish()
+    private func begin() {
+        hasBegun = true
         // A range that is given is filled even where there is nothing, but for partitions, of which there are none.
-        guard arrivals == 0, densify.partition.isEmpty, case .explicit(let lower, _) = densify.bounds else { return }
+        guard arrivals.count == 0, densify.partition.isEmpty, case .explicit(let lower, _) = densify.bounds else {
+            return
+        }
         begin(at: lower)
     }
 
     private func begin(at value: DensifyValue?) { (start, stepCount, next) = (value, 0, value) }
 
     private func beginPartition(_ row: Sorter.Entry) {
-        partitionKey = Self.partitionKey(row)
+        partitionKey = row.partitionKey
         partitionFields = fields(of: row)
         switch densify.bounds {
         case .full: begin(at: least)

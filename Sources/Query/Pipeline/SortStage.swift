@@ -9,22 +9,19 @@ final class SortRun: StageRun {
     }
 
     private let order: Order
-    private var sorter: ExternalSorter
-    private var sorted: SortedRecords?
-    private var arrivals: Int64 = 0
+    private var arrivals: SortedArrivals
 
     /// - Parameter limit: how many documents come out; nil for all.
     init(_ order: Order, limit: Int?, _ limits: StageLimits) {
         self.order = order
-        sorter = ExternalSorter(limit: limit, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        arrivals = SortedArrivals(limit: limit, limits)
     }
 
     var isBlocking: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
         try input.forEach(from: &position) { document throws(CommandError) in
-            arrivals += 1
-            try sorter.insert(key: try key(of: document), rid: arrivals, row: document)
+            try arrivals.insert(document, key: try key(of: document))
             return true
         }
     }
@@ -39,8 +36,7 @@ final class SortRun: StageRun {
     }
 
     func finish(into output: inout Batch) throws(CommandError) {
-        if sorted == nil { sorted = try sorter.finish() }
-        while !output.isFull, let next = try sorted?.next() {
+        while !output.isFull, let next = try arrivals.next() {
             next.row.withRaw { output.append($0) }
         }
     }

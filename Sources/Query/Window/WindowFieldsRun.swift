@@ -7,9 +7,7 @@ final class WindowFieldsRun: StageRun {
     private let fields: WindowFields
     private let limits: StageLimits
     private let run: Evaluator
-    private var sorter: ExternalSorter
-    private var arrivals: Int64 = 0
-    private var sorted: SortedRecords?
+    private var arrivals: SortedArrivals
     private var partition = WindowPartition()
     private var columns: [WindowColumn] = []
     /// The next document of the partition to give.
@@ -19,24 +17,21 @@ final class WindowFieldsRun: StageRun {
         self.fields = fields
         self.limits = limits
         run = Evaluator(fields.settings)
-        sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        arrivals = SortedArrivals(limits)
     }
 
     var isBlocking: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
         try input.forEach(from: &position) { document throws(CommandError) in
-            arrivals += 1
-            try sorter.insert(key: try key(of: document), rid: arrivals, row: document)
+            try arrivals.insert(document, key: try key(of: document))
             return true
         }
     }
 
-    /// Partition, place in it, and the length of the first of both: no key is the beginning of another one, so that
-    /// the length decides nothing.
     private func key(of document: RawDocument) throws(CommandError) -> [UInt8] {
-        var key = KeyEncoder()
-        if let partitionBy = fields.partitionBy {
+        try PartitionedKey.make { key throws(CommandError) in
+            guard let partitionBy = fields.partitionBy else { return }
             run.begin(document)
             let value = try partitionBy.evaluate(run) ?? .nothing(.null)
             guard value.type != .array else {
@@ -44,20 +39,12 @@ final class WindowFieldsRun: StageRun {
                     .typeMismatch, "An expression used to partition cannot evaluate to value of type array")
             }
             key.append(value, collator: fields.collator)
+        } place: { key throws(CommandError) in
+            if !fields.sortBy.fields.isEmpty { key.bytes += try fields.sortBy.key(of: document) }
         }
-        let length = UInt32(truncatingIfNeeded: key.bytes.count)
-        if !fields.sortBy.fields.isEmpty { key.bytes += try fields.sortBy.key(of: document) }
-        withUnsafeBytes(of: length.bigEndian) { key.bytes.append(contentsOf: $0) }
-        return key.bytes
-    }
-
-    private static func partitionKey(_ row: Sorter.Entry) -> ArraySlice<UInt8> {
-        let length = row.key.suffix(4).reduce(0) { $0 << 8 | Int($1) }
-        return row.key.prefix(length)
     }
 
     func finish(into output: inout Batch) throws(CommandError) {
-        if sorted == nil { sorted = try sorter.finish() }
         while !output.isFull {
             if position == partition.count {
                 guard try readPartition() else { return }
@@ -71,12 +58,11 @@ final class WindowFieldsRun: StageRun {
     private func readPartition() throws(CommandError) -> Bool {
         partition = WindowPartition()
         position = 0
-        guard let first = try sorted?.next() else { return false }
-        let key = Self.partitionKey(first)
+        guard let first = try arrivals.next() else { return false }
         partition.append(first)
-        while let next = try sorted?.peek(), Self.partitionKey(next) == key {
+        while let next = try arrivals.peek(), next.partitionKey == first.partitionKey {
             partition.append(next)
-            _ = try sorted?.next()
+            _ = try arrivals.next()
             guard partition.byteCount <= limits.memoryBytesMax else {
                 throw CommandError(
                     .exceededMemoryLimit,
