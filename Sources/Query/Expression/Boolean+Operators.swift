@@ -9,6 +9,24 @@ enum BooleanOperator {
         .variadic("$and", .boolean(.and)), .variadic("$or", .boolean(.or)), .exactly(1, "$not", .boolean(.not)),
     ]
 
+    /// What a constant among the operands decides, wherever it stands; nil when none does.
+    func decided(by operands: ArenaList<Expression>) -> Bool? {
+        let deciding: Bool
+        switch self {
+        case .and: deciding = false
+        case .or: deciding = true
+        case .not: return nil
+        }
+        let isDecided = operands.nodes.contains { operand in
+            switch operand {
+            case .constant(let value): value.isTruthy == deciding
+            case .missing: !deciding
+            default: false
+            }
+        }
+        return isDecided ? deciding : nil
+    }
+
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
         switch self {
         case .and:

@@ -129,7 +129,7 @@ extension ExpressionCompiler {
             throw CommandError(ErrorCode(17308), "Unsupported argument to $meta: \(name)")
         }
         if name == "textScore", textScore != .none { return textScoreOfDocument }
-        guard name == "indexKey" else {
+        guard ["indexKey", "randVal", "searchScore", "searchHighlights"].contains(name) else {
             throw CommandError(ErrorCode(40218), "query requires \(name) metadata, but it is not available")
         }
         return .missing

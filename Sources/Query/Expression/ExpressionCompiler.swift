@@ -164,10 +164,11 @@ struct ExpressionCompiler {
     // MARK: constants
 
     private mutating func foldCall(_ expression: Expression) -> Expression {
-        guard case .call(_, let operands) = expression, operands.nodes.allSatisfy(\.isConstant) else {
-            return expression
+        guard case .call(let operation, let operands) = expression else { return expression }
+        if case .boolean(let operation) = operation, let decided = operation.decided(by: operands) {
+            return Value.bool(decided).withRaw { .constant(arena.copy($0)) }
         }
-        return fold(expression)
+        return operands.nodes.allSatisfy(\.isConstant) ? fold(expression) : expression
     }
 
     /// The value of an expression of constants. One that fails stays as it is: it may stand in a branch that is never

@@ -160,7 +160,7 @@ extension ExpressionEnvironment {
                 let name = try VariableScope.checkedName(variable.key)
                 let expression = try CompiledExpression(compiling: variable.value, in: self)
                 let value = try expression.withValue(of: .none) { $0.map(Value.init(copying:)) }
-                self.variables.append((name, value ?? .null))
+                bind(name, value)
             }
         }
     }

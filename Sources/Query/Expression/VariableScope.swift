@@ -25,8 +25,6 @@ struct VariableScope {
         func constant(_ value: Value) -> Binding { value.withRaw { .constant(arena.copy($0)) } }
         bindings = [
             ("ROOT", .slot(Evaluator.rootSlot)), ("CURRENT", .slot(Evaluator.rootSlot)), ("REMOVE", .nothing),
-            ("DESCEND", constant(.string("descend"))),
-            ("PRUNE", constant(.string("prune"))), ("KEEP", constant(.string("keep"))),
             ("USER_ROLES", constant(.array(.empty))),
         ]
         let now = environment.now.map { constant(.date($0)) }
@@ -52,6 +50,13 @@ struct VariableScope {
 
     subscript(name: String) -> Binding? {
         bindings.last { $0.name == name }?.binding
+    }
+
+    /// What `$redact` decides by.
+    mutating func bindDecisions(in arena: ProgramArena) {
+        for (name, text) in [("DESCEND", "descend"), ("PRUNE", "prune"), ("KEEP", "keep")] {
+            bindings.append((name, Value.string(text).withRaw { .constant(arena.copy($0)) }))
+        }
     }
 
     var mark: Int { bindings.count }

@@ -14,6 +14,7 @@ package final class Redact: @unchecked Sendable {
     init(compiling value: RawValue, in environment: ExpressionEnvironment) throws(CommandError) {
         let arena = ProgramArena()
         var compiler = ExpressionCompiler(arena: arena, environment: environment)
+        compiler.scope.bindDecisions(in: arena)
         currentSlot = compiler.scope.bind(["CURRENT"])
         expression = try compiler.compile(arena.copy(value))
         settings = compiler.settings

@@ -276,8 +276,11 @@ struct ProjectionCompiler {
         case "recordId": metadata = .recordID
         case "sortKey": metadata = .sortKey
         case "indexKey": metadata = .indexKey
-        case "textScore", "geoNearDistance", "geoNearPoint", "randVal", "searchScore", "searchHighlights",
-            "searchScoreDetails", "searchSequenceToken", "vectorSearchScore", "score", "scoreDetails":
+        case "randVal", "searchScore", "searchHighlights":
+            guard dialect != .find else { throw .metadataMissing(name) }
+            metadata = .nothing
+        case "textScore", "geoNearDistance", "geoNearPoint", "searchScoreDetails", "searchSequenceToken",
+            "vectorSearchScore", "score", "scoreDetails":
             throw .metadataMissing(name)
         default: throw CommandError(ErrorCode(17308), "Unsupported argument to $meta: \(operand.errorText)")
         }

@@ -83,7 +83,7 @@ struct ProjectionWriter {
     }
 
     /// A path goes through arrays, also nested ones, to the documents in them. Of what is no document an inclusion
-    /// keeps nothing, and `$addFields` makes one.
+    /// keeps nothing; what computes a field makes one.
     private func writeElements(
         _ array: RawDocument, by fields: ProjectionFields, into builder: inout DocumentBuilder
     ) throws(CommandError) {
@@ -93,7 +93,7 @@ struct ProjectionWriter {
                 builder.beginArray(index: index)
                 try writeElements(inner, by: fields, into: &builder)
                 builder.end()
-            } else if element.value.type == .document || mode == .addition {
+            } else if element.value.type == .document || mode == .addition || mode == .inclusion && fields.adds {
                 builder.beginDocument(index: index)
                 try write(element.value.document, by: fields, into: &builder)
                 builder.end()

@@ -18,9 +18,12 @@ package struct RowFacts {
 /// What `$meta` shows of it.
 enum Metadata: Sendable {
     case recordID, sortKey, indexKey
+    /// What may be asked for where nobody knows it.
+    case nothing
 
     func write(_ row: RawDocument, _ facts: RowFacts, _ key: RawKey, into builder: inout DocumentBuilder) {
         switch self {
+        case .nothing: return
         case .recordID: builder.append(key, Value.int64(facts.recordID))
         case .sortKey:
             builder.beginArray(key)

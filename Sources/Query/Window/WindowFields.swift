@@ -34,7 +34,7 @@ package final class WindowFields: @unchecked Sendable {
         partitionBy = try syntax.partitionBy.map { value throws(CommandError) in try compiler.compile(value) }
         var outputs: [Output] = []
         for field in syntax.output {
-            outputs.append(try Self.output(field, sortBy, outputs, &compiler))
+            outputs.append(try Self.output(field, (sortBy, syntax.namesOrder), outputs, &compiler))
         }
         self.outputs = outputs
         if let key = syntax.sortBy?.firstKey, sortBy.fields.count == 1 {
@@ -50,6 +50,8 @@ package final class WindowFields: @unchecked Sendable {
     private struct Syntax {
         var partitionBy: RawValue?
         var sortBy: RawDocument?
+        /// Whether there is a `sortBy`, be it empty.
+        var namesOrder = false
         var output: RawDocument
 
         init(_ value: RawValue) throws(CommandError) {
@@ -66,6 +68,7 @@ package final class WindowFields: @unchecked Sendable {
                 case "sortBy":
                     guard !field.value.isNullish else { continue }
                     let pattern = try Self.object(field)
+                    namesOrder = true
                     sortBy = pattern.isEmpty ? nil : pattern
                 case "output": output = try Self.object(field)
                 default:
@@ -92,7 +95,8 @@ package final class WindowFields: @unchecked Sendable {
     }
 
     private static func output(
-        _ field: RawElement, _ sortBy: SortPattern, _ others: [Output], _ compiler: inout ExpressionCompiler
+        _ field: RawElement, _ order: (sortBy: SortPattern, isNamed: Bool), _ others: [Output],
+        _ compiler: inout ExpressionCompiler
     ) throws(CommandError) -> Output {
         try checkFieldPath(field.key)
         let path = field.key.components
@@ -101,7 +105,8 @@ package final class WindowFields: @unchecked Sendable {
             throw CommandError(
                 ErrorCode(40176), "$setWindowFields 'output' contains two conflicting paths: '\(field.key.string)'")
         }
-        let (function, frame) = try WindowFunctionCompiler(field: field, sortBy: sortBy).compile(&compiler)
+        let functions = try WindowFunctionCompiler(field: field, sortBy: order.sortBy, namesOrder: order.isNamed)
+        let (function, frame) = try functions.compile(&compiler)
         return Output(path: compiler.arena.list(path), function: function, frame: frame)
     }
 

@@ -36,7 +36,8 @@ extension WindowFrame {
         var isUnbounded: Bool { if case .unbounded = self { true } else { false } }
     }
 
-    init(compiling value: RawValue, sortBy: SortPattern) throws(CommandError) {
+    /// - Parameter namesOrder: whether there is a `sortBy`, be it empty.
+    init(compiling value: RawValue, sortBy: SortPattern, namesOrder: Bool) throws(CommandError) {
         guard let document = value.document else { throw Self.refused("'window' field must be an object") }
         var (documents, range, unit): (RawValue?, RawValue?, RawValue?)
         for field in document {
@@ -56,16 +57,17 @@ extension WindowFrame {
             guard unit == nil else {
                 throw Self.refused("Window bounds can only specify 'unit' with range-based bounds.")
             }
-            self = try documents.map { value throws(CommandError) in try Self.documents(value, sortBy) } ?? .everything
+            self =
+                try documents.map { value throws(CommandError) in try Self.documents(value, namesOrder) } ?? .everything
         }
     }
 
-    private static func documents(_ value: RawValue, _ sortBy: SortPattern) throws(CommandError) -> WindowFrame {
+    private static func documents(_ value: RawValue, _ namesOrder: Bool) throws(CommandError) -> WindowFrame {
         let (lower, upper) = try bounds(value)
         let first = try position(lower)
         let last = try position(upper)
         if let first, let last, first > last { throw reversed }
-        guard !sortBy.fields.isEmpty || lower.isUnbounded && upper.isUnbounded else {
+        guard namesOrder || lower.isUnbounded && upper.isUnbounded else {
             throw CommandError(ErrorCode(5_339_901), "Document-based bounds require a sortBy")
         }
         return .documents(lower: first, upper: last)

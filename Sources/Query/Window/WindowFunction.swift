@@ -29,12 +29,14 @@ enum WindowFunction {
 struct WindowFunctionCompiler {
     let field: RawElement
     let sortBy: SortPattern
+    /// Whether there is a `sortBy`, be it empty.
+    let namesOrder: Bool
     private var function: RawElement?
     private var window: RawValue?
     private var unknown: String?
 
-    init(field: RawElement, sortBy: SortPattern) throws(CommandError) {
-        (self.field, self.sortBy) = (field, sortBy)
+    init(field: RawElement, sortBy: SortPattern, namesOrder: Bool) throws(CommandError) {
+        (self.field, self.sortBy, self.namesOrder) = (field, sortBy, namesOrder)
         guard let document = field.value.document else {
             throw WindowFrame.refused("The field '\(field.key.string)' must be an object")
         }
@@ -62,7 +64,7 @@ struct WindowFunctionCompiler {
         }
         let compiled = try framed(function, &compiler)
         let frame = try window.map { value throws(CommandError) in
-            try WindowFrame(compiling: value, sortBy: sortBy)
+            try WindowFrame(compiling: value, sortBy: sortBy, namesOrder: namesOrder)
         }
         return (compiled, frame ?? .everything)
     }

@@ -29,7 +29,10 @@ import Testing
             ),
             (#"{"$ifNull": ["$x", null, "$a"]}"#, #"{"a": 2}"#, "2"),
             (#"{"$and": [1, "$a", {"$not": [false]}]}"#, #"{"a": "x"}"#, "true"),
-            (#"{"$or": [0, "$x", null]}"#, "{}", "false"), (#"{"$cmp": ["$x", null]}"#, "{}", "-1"),
+            (#"{"$or": [0, "$x", null]}"#, "{}", "false"),
+            (#"{"$or": [{"$divide": [1, "$a"]}, true]}"#, #"{"a": 0}"#, "true"),
+            (#"{"$and": [{"$divide": [1, "$a"]}, null]}"#, #"{"a": 0}"#, "false"),
+            (#"{"$cmp": ["$x", null]}"#, "{}", "-1"),
         ] as [(String, String, String?)])
     func values(expression: String, document: String, expected: String?) throws {
         let compiled = try Self.compile(expression)
