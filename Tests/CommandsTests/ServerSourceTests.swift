@@ -27,6 +27,9 @@ struct ServerSourceTests {
             ("1", #"{"$listLocalSessions": {"users": [{"user": "a", "db": "b"}], "allUsers": true}}"#, 12),
             (#""c""#, #"{"$listClusterCatalog": {}}"#, 9_621_301), ("1", #"{"$querySettings": 1}"#, 7_746_800),
             (#""c""#, #"{"$search": {}}"#, 31082), (#""c""#, #"{"$match": {}}, {"$search": {}}"#, 40602),
+            (#""c""#, #"{"$facet": {"a": [{"$listClusterCatalog": {}}]}}"#, 9_621_301),
+            (#""c""#, #"{"$facet": {"a": [{"$listLocalSessions": {}}]}}"#, 73),
+            (#""c""#, #"{"$facet": {"a": [{"$collStats": {}}]}}"#, 40600),
             (#""c""#, #"{"$changeStream": {}}"#, 40573), (#""c""#, #"{"$changeStream": 1}"#, 6_188_500),
         ] as [(String, String, Int32)])
     func refused(target: String, stages: String, code: Int32) async throws {

@@ -110,13 +110,14 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let arguments = try AggregateArguments(request)
         let environment = context.environment(of: request)
-        let sources = try await sources(of: arguments, context)
+        var sources = try await sources(of: arguments, context)
         let early = environment.collated(by: arguments.collation.early)
         let compiled = try arguments.compile(early, sources)
         try arguments.checkSource(compiled)
         try compiled.server?.check(arguments, request)
         if arguments.explains { return try await explain(arguments, compiled, sources, request, context) }
         try context.checkRejection(of: request)
+        let facts = try await sources.gather(compiled.facts, request, context)
         var documents = compiled.documents
         if let server = compiled.server {
             let facts = ServerFacts(request: request, context: context, namespace: arguments.namespace)
@@ -126,12 +127,18 @@ extension CommandTable {
             return try await read(documents, through: compiled, arguments, early, sources, request, context)
         }
         try await context.engine.checkUUID(arguments.uuid, of: arguments.namespace)
+        let first = sources
         var isRetry = false
         let found = try await context.documents.withCollection(arguments.namespace) {
             collection async throws(StorageError) -> CommandReply in
             try arguments.hint.check(in: collection)
             if collection.view != nil { return try await readView(arguments, environment, request, context) }
-            let present = isRetry ? try await Self.sources(of: arguments, context.documents) : sources
+            var again: PipelineSources?
+            if isRetry {
+                again = try await Self.sources(of: arguments, context.documents)
+                again?.foreign.facts = facts
+            }
+            let present = again ?? first
             var (source, output) = try source(
                 of: arguments, isRetry ? nil : compiled, on: collection, environment, present, request, context)
             isRetry = true

@@ -7,7 +7,7 @@ internal import Storage
 /// compiled into it.
 struct PipelineSources {
     private(set) var views: [String: ForeignSource] = [:]
-    private(set) var foreign: ForeignCollections
+    var foreign: ForeignCollections
     /// Of the views.
     private var collators: [(view: String, collator: Collator?)] = []
 
@@ -37,6 +37,19 @@ struct PipelineSources {
                 foreign.collections[resolved.namespace.collection] = collection
             }
         }
+    }
+
+    /// Finds out what pipelines within stages ask of the server.
+    mutating func gather(
+        _ facts: Set<ForeignFact>, _ request: CommandRequest, _ context: CommandContext
+    ) async throws(CommandError) -> [ForeignFact: [Document]] {
+        for fact in facts {
+            try fact.source.checkInTransaction(request)
+            let namespace = Namespace(database: foreign.database, collection: fact.collection)
+            foreign.facts[fact] = try await ServerFacts(request: request, context: context, namespace: namespace)
+                .documents(of: fact.source)
+        }
+        return foreign.facts
     }
 
     /// - Throws: OptionNotSupportedOnView (167) for a view with another collation than that of the pipeline.

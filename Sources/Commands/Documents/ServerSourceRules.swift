@@ -11,20 +11,20 @@ extension ServerSource {
         if request.shared.apiStrict, !isInStableAPI {
             throw CommandError(.apiStrictError, "stage \(name) is not allowed with 'apiStrict: true' in API Version 1")
         }
-        if request.shared.isInTransaction {
-            throw CommandError(
-                .operationNotSupportedInTransaction, "\(name) may not be run within a transaction")
-        }
+        try checkInTransaction(request)
         if let level = request.shared.readConcern?.level, level != .local, !takesReadConcern {
             throw CommandError(
                 .invalidOptions, "Aggregation stage \(name) cannot run with a readConcern other than 'local'")
         }
         guard isValid(hasCollection: arguments.hasCollection, request) else {
-            if case .clusterCatalog = self {
-                throw CommandError(ErrorCode(9_621_301), "\(name) must be run against a database")
-            }
+            if case .clusterCatalog = self { throw .notOnCollection(name) }
             throw CommandError(.invalidNamespace, "\(name) must be run against \(place)")
         }
+    }
+
+    func checkInTransaction(_ request: CommandRequest) throws(CommandError) {
+        guard request.shared.isInTransaction else { return }
+        throw CommandError(.operationNotSupportedInTransaction, "\(name) may not be run within a transaction")
     }
 
     private func isValid(hasCollection: Bool, _ request: CommandRequest) -> Bool {
@@ -60,7 +60,8 @@ extension Pipeline {
         stages[0] = .geoNear(near)
         guard let collection else { return }
         switch hint {
-        case .natural, .id: throw NearCondition.needsIndex
+        case .natural: throw CommandError(.badValue, "$geoNear reads an index, and the hint forbids it")
+        case .id: throw NearCondition.needsIndex
         case .none, .index: try near.condition?.checkIndex(in: collection, hint: hint.index)
         }
     }

@@ -53,21 +53,10 @@ package final class BucketAuto: @unchecked Sendable {
             for field in document {
                 switch field.key {
                 case "groupBy":
-                    guard field.value.isOperatorOrPath else {
-                        throw CommandError(
-                            ErrorCode(40239),
-                            "The $bucketAuto 'groupBy' field must be defined as a $-prefixed path or an expression "
-                                + "object, but found: \(field.value.errorText)")
-                    }
-                    groupBy = field.value
+                    groupBy = try field.bucketKey(of: "$bucketAuto", ErrorCode(40239))
                 case "buckets": bucketCount = try Self.count(field.value)
                 case "output":
-                    guard let fields = field.value.document else {
-                        throw CommandError(
-                            ErrorCode(40244),
-                            "The $bucketAuto 'output' field must be an object, but found type: "
-                                + "\(field.value.type.alias)")
-                    }
+                    let fields = try field.bucketOutput(of: "$bucketAuto", ErrorCode(40244))
                     output = fields.isEmpty ? nil : fields
                 case "granularity": granularity = try Self.granularity(field.value)
                 default:
@@ -118,9 +107,7 @@ extension ProgramArena {
 final class BucketAutoRun: StageRun {
     private let stage: BucketAuto
     private let run: Evaluator
-    private var sorter: ExternalSorter
-    private var sorted: SortedRecords?
-    private var arrivals: Int64 = 0
+    private var arrivals: SortedArrivals
     private var bucketsGiven: Int64 = 0
     private var states: [AccumulatorState] = []
     /// The boundaries of the bucket being filled: of documents where there is no granularity.
@@ -132,20 +119,19 @@ final class BucketAutoRun: StageRun {
     init(_ stage: BucketAuto, _ limits: StageLimits) {
         self.stage = stage
         run = Evaluator(stage.settings)
-        sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        arrivals = SortedArrivals(limits)
     }
 
     var isBlocking: Bool { true }
 
     func process(_ input: Batch, from position: inout Int, into output: inout Batch) throws(CommandError) {
         try input.forEach(from: &position) { document throws(CommandError) in
-            arrivals += 1
             run.begin(document)
             let value = try stage.groupBy.evaluate(run) ?? .nothing(.null)
             if stage.granularity != nil { try Self.checkNumber(value) }
             var key = KeyEncoder()
             key.append(value, collator: stage.collator)
-            try sorter.insert(key: key.bytes, rid: arrivals, row: document)
+            try arrivals.insert(document, key: key.bytes)
             return true
         }
     }
@@ -170,8 +156,7 @@ final class BucketAutoRun: StageRun {
     }
 
     func finish(into output: inout Batch) throws(CommandError) {
-        if sorted == nil { sorted = try sorter.finish() }
-        while !output.isFull, let first = try sorted?.next() {
+        while !output.isFull, let first = try arrivals.next() {
             try fill(from: first)
             bucketsGiven += 1
             try write(into: &output)
@@ -181,7 +166,7 @@ final class BucketAutoRun: StageRun {
     /// How many documents a bucket has, before those that are equal to its last one.
     private var bucketSize: Int64 {
         // No more than there are documents, so in the range of Int64.
-        max(Int64((Double(arrivals) / Double(stage.bucketCount)).rounded(.toNearestOrAwayFromZero)), 1)
+        max(Int64((Double(arrivals.count) / Double(stage.bucketCount)).rounded(.toNearestOrAwayFromZero)), 1)
     }
 
     private func fill(from first: Sorter.Entry) throws(CommandError) {
@@ -191,11 +176,11 @@ final class BucketAutoRun: StageRun {
         try add(first, isFirst: true)
         let isLast = bucketsGiven == stage.bucketCount - 1
         var (count, last) = (Int64(1), first)
-        while let next = try sorted?.peek() {
+        while let next = try arrivals.peek() {
             if !isLast, count >= bucketSize, try !belongs(next, with: last) { break }
             try add(next, isFirst: false)
             (count, last) = (count + 1, next)
-            _ = try sorted?.next()
+            _ = try arrivals.next()
         }
         try close()
     }
@@ -231,7 +216,7 @@ final class BucketAutoRun: StageRun {
         if let granularity = stage.granularity {
             lowerBound = bucketsGiven == 0 ? granularity.below(lower.double) : upperBound
             upperBound = granularity.above(upper.double)
-        } else if let next = try sorted?.peek() {
+        } else if let next = try arrivals.peek() {
             try value(of: next) { upper.set($0) }
         }
     }

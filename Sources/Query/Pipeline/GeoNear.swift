@@ -128,8 +128,14 @@ private struct GeoNearOptions {
         }
         try checkFieldPath(path)
         try checkNoNull(path)
+        guard path.components.count < FilterCompiler.pathComponentsMax else {
+            throw CommandError(ErrorCode(5_984_700), "'\(field.key.string)' of $geoNear is too long a path")
+        }
         return path
     }
+
+    /// As many steps as `key` may have.
+    private static let keyComponentsMax = 180
 
     private static func key(_ field: RawElement) throws(CommandError) -> RawKey {
         guard let path = text(field.value) else {
@@ -138,6 +144,9 @@ private struct GeoNearOptions {
         guard path.count > 0 else { throw CommandError(.badValue, "'key' of $geoNear must not be empty") }
         try checkFieldPath(path)
         try checkNoNull(path)
+        guard path.components.count <= keyComponentsMax else {
+            throw CommandError(ErrorCode(5_729_100), "'key' of $geoNear is too long a path")
+        }
         return path
     }
 
@@ -179,13 +188,11 @@ private struct GeoNearOptions {
 
 final class GeoNearRun: StageRun {
     private let stage: GeoNear
-    private var sorter: ExternalSorter
-    private var sorted: SortedRecords?
-    private var arrivals: Int64 = 0
+    private var arrivals: SortedArrivals
 
     init(_ stage: GeoNear, _ limits: StageLimits) {
         self.stage = stage
-        sorter = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        arrivals = SortedArrivals(limits)
     }
 
     var isBlocking: Bool { true }
@@ -196,10 +203,9 @@ final class GeoNearRun: StageRun {
             guard let nearest = near.nearestInRange(in: document), try stage.query.matches(document) else {
                 return true
             }
-            arrivals += 1
             let row = written(document, near.reported(nearest.distance), nearest.location)
             try row.withRaw { raw throws(CommandError) in
-                try sorter.insert(key: NearCondition.key(nearest.distance), rid: arrivals, row: raw)
+                try arrivals.insert(raw, key: NearCondition.key(nearest.distance))
             }
             return true
         }
@@ -221,8 +227,7 @@ final class GeoNearRun: StageRun {
     }
 
     func finish(into output: inout Batch) throws(CommandError) {
-        if sorted == nil { sorted = try sorter.finish() }
-        while !output.isFull, let next = try sorted?.next() {
+        while !output.isFull, let next = try arrivals.next() {
             next.row.withRaw { output.append($0) }
         }
     }

@@ -23,7 +23,7 @@ package final class Lookup: @unchecked Sendable {
     /// The pipeline, where it has no variables.
     let constantPipeline: CompiledPipeline?
     /// How many stages at the front of the pipeline name none of the variables, and what they are.
-    let prefix: (count: Int, of: Int, pipeline: Pipeline)
+    let prefix: (count: Int, of: Int, compiled: CompiledPipeline)
 
     enum Found: Sendable {
         case nothing
@@ -55,6 +55,8 @@ package final class Lookup: @unchecked Sendable {
         }
         (constantPipeline, prefix) = try Self.compile(pipeline, variables.map(\.name))
         if let fieldJoin {
+            // It would stand behind the join.
+            if let server = constantPipeline?.server { throw .notFirst(server.name) }
             join = fieldJoin
             found = collection == nil ? .nothing : Self.found(pipeline, constantPipeline)
         } else if collection != nil, let (equality, rest) = try Self.equality(pipeline, variables) {
@@ -92,17 +94,17 @@ package final class Lookup: @unchecked Sendable {
     /// documents, too.
     private static func compile(
         _ pipeline: SubPipeline, _ names: [String]
-    ) throws(CommandError) -> (CompiledPipeline?, (count: Int, of: Int, pipeline: Pipeline)) {
+    ) throws(CommandError) -> (CompiledPipeline?, (count: Int, of: Int, compiled: CompiledPipeline)) {
         let (prefix, count) = names.isEmpty ? (0, 0) : pipeline.constantPrefix(names)
         if names.isEmpty || prefix == count {
             var compiled = try pipeline.compile()
             compiled.pipeline = compiled.pipeline.optimized()
-            return (compiled, (0, 0, Pipeline()))
+            return (compiled, (0, 0, CompiledPipeline()))
         }
         let unknown = names.map { (name: $0, value: Optional(Value.null)) }
         // These two compute what they are told while they are compiled.
         if !["$documents", "$geoNear"].contains(pipeline.firstStage) { _ = try pipeline.compile(unknown) }
-        return (nil, (prefix, count, try pipeline.compile(unknown, 0..<prefix).pipeline))
+        return (nil, (prefix, count, try pipeline.compile(unknown, 0..<prefix)))
     }
 
     /// The values of the variables for a document.

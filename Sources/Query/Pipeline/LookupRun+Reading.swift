@@ -110,8 +110,9 @@ extension LookupRun {
         if front != nil { return true }
         guard mayKeepFront, lookup.collection != nil else { return false }
         mayKeepFront = false
-        let pipeline = Pipeline(lookup.source.stages + lookup.prefix.pipeline.stages).optimized()
-        let stream = try limits.open(lookup.collection, CompiledPipeline(documents: nil, pipeline: pipeline))
+        var compiled = lookup.prefix.compiled
+        compiled.pipeline = Pipeline(lookup.source.stages + compiled.pipeline.stages).optimized()
+        let stream = try limits.open(lookup.collection, compiled)
         var (batches, bytes) = ([Batch](), 0)
         while let batch = try stream.next() {
             bytes += batch.byteCount + batch.count * MemoryLayout<Int>.stride

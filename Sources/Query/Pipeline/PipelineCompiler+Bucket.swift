@@ -39,13 +39,7 @@ private struct BucketSyntax {
         for field in document {
             switch field.key {
             case "groupBy":
-                guard field.value.isOperatorOrPath else {
-                    throw CommandError(
-                        ErrorCode(40202),
-                        "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but found: "
-                            + field.value.errorText)
-                }
-                groupBy = field.value
+                groupBy = try field.bucketKey(of: "$bucket", ErrorCode(40202))
             case "boundaries":
                 guard let array = field.value.array else {
                     throw CommandError(
@@ -55,12 +49,7 @@ private struct BucketSyntax {
                 boundaries = array
             case "default": other = field.value
             case "output":
-                guard let fields = field.value.document else {
-                    throw CommandError(
-                        ErrorCode(40196),
-                        "The $bucket 'output' field must be an object, but found type: \(field.value.type.alias)")
-                }
-                output = fields
+                output = try field.bucketOutput(of: "$bucket", ErrorCode(40196))
             default:
                 throw CommandError(ErrorCode(40197), "Unrecognized option to $bucket: \(field.key.string)")
             }
@@ -74,7 +63,10 @@ private struct BucketSyntax {
     func boundaries(in environment: ExpressionEnvironment) throws(CommandError) -> [Value] {
         var values: [Value] = []
         for element in boundaries ?? .none {
-            guard let value = try element.value.constant(in: environment) else {
+            // The time is the same for the whole command, but no constant.
+            guard !element.value.names(anyOf: ["NOW", "CLUSTER_TIME"]),
+                let value = try element.value.constant(in: environment)
+            else {
                 throw CommandError(ErrorCode(40191), "The $bucket 'boundaries' field must be an array of constants")
             }
             if let last = values.last { try Self.check(last, value, ValueOrder(environment.collator)) }
@@ -162,9 +154,30 @@ extension Document {
     }
 }
 
+// The fields that both kinds of buckets have.
+extension RawElement {
+    func bucketKey(of stage: String, _ code: ErrorCode) throws(CommandError) -> RawValue {
+        guard value.isOperatorOrPath else {
+            throw CommandError(
+                code,
+                "The \(stage) 'groupBy' field must be defined as a $-prefixed path or an expression, but found: "
+                    + value.errorText)
+        }
+        return value
+    }
+
+    func bucketOutput(of stage: String, _ code: ErrorCode) throws(CommandError) -> RawDocument {
+        guard let fields = value.document else {
+            throw CommandError(
+                code, "The \(stage) 'output' field must be an object, but found type: \(value.type.alias)")
+        }
+        return fields
+    }
+}
+
 extension RawValue {
     /// `"$path"` or `{$operator: …}`, which is what buckets are made by.
-    var isOperatorOrPath: Bool {
+    fileprivate var isOperatorOrPath: Bool {
         if type == .string { return stringBytes?.first == UInt8(ascii: "$") }
         return type == .document
     }

@@ -1,10 +1,10 @@
 internal import BSON
-internal import CommandModel
+package import CommandModel
 
 /// A first stage that reads no documents, but tells what the server knows: about a collection, or about itself.
 ///
 /// Its documents are known before the pipeline runs; whoever runs the pipeline makes them.
-package enum ServerSource: Sendable {
+package enum ServerSource: Sendable, Hashable {
     /// `$collStats`
     case collectionStatistics(CollectionStatisticsOptions)
     /// `$indexStats`
@@ -97,12 +97,40 @@ package enum ServerSource: Sendable {
     }
 }
 
+/// What the server knows of a collection, asked for in a pipeline over it that stands within a stage.
+package struct ForeignFact: Sendable, Hashable {
+    package let collection: String
+    package let source: ServerSource
+
+    package init(collection: String, source: ServerSource) {
+        self.collection = collection
+        self.source = source
+    }
+}
+
+extension ServerSource {
+    /// Refuses what does not tell of a collection where a pipeline over a collection begins with it.
+    func checkInner() throws(CommandError) {
+        switch self {
+        case .collectionStatistics, .indexStatistics, .planCache, .searchIndexes, .catalog: return
+        case .clusterCatalog: throw .notOnCollection(name)
+        case .operations, .localSessions, .sessions, .querySettings, .queryStatistics, .sampledQueries:
+            throw CommandError(.invalidNamespace, "\(name) reads no collection and cannot stand in a sub-pipeline")
+        }
+    }
+}
+
+extension CommandError {
+    /// `$listClusterCatalog` that is asked of a collection.
+    package static func notOnCollection(_ stage: String) -> CommandError {
+        CommandError(ErrorCode(9_621_301), "\(stage) must be run against a database")
+    }
+}
+
 // Stages with few options or none.
 extension ServerSource {
     private static func readIndexStatistics(_ value: RawValue) throws(CommandError) -> ServerSource {
-        guard let document = value.document, document.isEmpty else {
-            throw CommandError(ErrorCode(28803), "the $indexStats stage specification must be an empty object")
-        }
+        try checkEmpty(value, "$indexStats", ErrorCode(28803))
         return .indexStatistics
     }
 
@@ -134,10 +162,14 @@ extension ServerSource {
     }
 
     private static func readCatalog(_ value: RawValue) throws(CommandError) -> ServerSource {
-        guard let document = value.document, document.isEmpty else {
-            throw CommandError(ErrorCode(6_200_600), "the $listCatalog stage specification must be an empty object")
-        }
+        try checkEmpty(value, "$listCatalog", ErrorCode(6_200_600))
         return .catalog
+    }
+
+    private static func checkEmpty(_ value: RawValue, _ stage: StaticString, _ code: ErrorCode) throws(CommandError) {
+        guard let document = value.document, document.isEmpty else {
+            throw CommandError(code, "the \(stage) stage specification must be an empty object")
+        }
     }
 
     private static func readQuerySettings(_ value: RawValue) throws(CommandError) -> ServerSource {

@@ -2,7 +2,7 @@ internal import BSON
 internal import CommandModel
 
 /// The options of `$collStats`; what is not asked for is not told.
-package struct CollectionStatisticsOptions: Sendable {
+package struct CollectionStatisticsOptions: Sendable, Hashable {
     package private(set) var wantsLatencies = false
     package private(set) var wantsCount = false
     package private(set) var wantsExecutions = false
@@ -69,7 +69,7 @@ extension Argument {
 }
 
 /// The options of `$currentOp`.
-package struct OperationListOptions: Sendable {
+package struct OperationListOptions: Sendable, Hashable {
     package private(set) var showsAllUsers = false
     package private(set) var showsIdleConnections = false
     package private(set) var showsIdleCursors = false
@@ -100,13 +100,18 @@ package struct OperationListOptions: Sendable {
 }
 
 /// The options of `$listLocalSessions` and `$listSessions`.
-package struct SessionListOptions: Sendable {
+package struct SessionListOptions: Sendable, Hashable {
+    package struct User: Sendable, Hashable {
+        package let name: String
+        package let database: String
+    }
+
     /// Whose sessions it asks for; empty for the client's own.
-    package private(set) var users: [(name: String, database: String)] = []
+    package private(set) var users: [User] = []
     package private(set) var asksForAll = false
 
     init(_ value: RawValue, of stage: StaticString) throws(CommandError) {
-        var (users, allUsers) = ([(name: String, database: String)](), false)
+        var (users, allUsers) = ([User](), false)
         try ServerSource.fields(of: value, stage) { argument throws(CommandError) in
             switch argument.key {
             case "users": users = try argument.ifPresent(Argument.principals) ?? []
@@ -124,8 +129,8 @@ package struct SessionListOptions: Sendable {
 
 extension Argument {
     /// `[{user: …, db: …}]`
-    fileprivate func principals() throws(CommandError) -> [(name: String, database: String)] {
-        var users: [(name: String, database: String)] = []
+    fileprivate func principals() throws(CommandError) -> [SessionListOptions.User] {
+        var users: [SessionListOptions.User] = []
         for element in try array() {
             let principal = Argument(command: "users", key: element.key, value: element.value)
             if let user = try principal.ifPresent(Argument.principal) { users.append(user) }
@@ -133,7 +138,7 @@ extension Argument {
         return users
     }
 
-    private func principal() throws(CommandError) -> (name: String, database: String) {
+    private func principal() throws(CommandError) -> SessionListOptions.User {
         var (user, database) = (String?.none, String?.none)
         for field in try object() {
             let part = Argument(command: "users", key: field.key, value: field.value)
@@ -145,12 +150,12 @@ extension Argument {
         }
         guard let user else { throw .missingField("users.user") }
         guard let database else { throw .missingField("users.db") }
-        return (user, database)
+        return SessionListOptions.User(name: user, database: database)
     }
 }
 
 /// The options of `$listClusterCatalog`.
-package struct ClusterCatalogOptions: Sendable {
+package struct ClusterCatalogOptions: Sendable, Hashable {
     package private(set) var showsShards = false
 
     init(_ value: RawValue) throws(CommandError) {

@@ -77,6 +77,8 @@ package struct CompiledPipeline: Sendable {
     package var pipeline = Pipeline()
     /// Where what comes out is written; nil when the client gets it.
     package var output: PipelineOutput?
+    /// What the server must tell of collections for the pipelines within the stages.
+    package var facts: Set<ForeignFact> = []
     /// What is asked of the documents that come out.
     var needs = FieldNeeds.whole
     /// What is left of documents that go through no stages; nil for all of them.
@@ -108,6 +110,7 @@ package struct PipelineCompiler: Sendable {
     /// Whether one of them is that of a `$facet`.
     var isInFacet = false
     var budget = PipelineBudget()
+    let facts = ForeignFacts()
 
     package init(
         in environment: ExpressionEnvironment, views: [String: ForeignSource] = [:],
@@ -158,6 +161,7 @@ package struct PipelineCompiler: Sendable {
             index += 1
         }
         if compiler.environment.textScore == .carried { compiled.pipeline.stages.append(.projection(.hidingTextScore)) }
+        if nesting == 0 { compiled.facts = facts.all }
         return compiled
     }
 

@@ -22,7 +22,16 @@ struct SubPipeline: Sendable {
     func withStages<R>(_ body: (RawDocument) -> R) -> R { stages.withRaw(body) }
 
     func compile() throws(CommandError) -> CompiledPipeline {
-        try stages.withRaw { raw throws(CommandError) in try compiler.compileInner(raw) }
+        let compiled = try stages.withRaw { raw throws(CommandError) in try compiler.compileInner(raw) }
+        try note(compiled)
+        return compiled
+    }
+
+    /// What the server must tell of the collection before the pipeline runs.
+    private func note(_ compiled: CompiledPipeline) throws(CommandError) {
+        guard let server = compiled.server, let source else { return }
+        guard source.pipeline.isEmpty else { throw .notFirst(server.name) }
+        compiler.facts.insert(ForeignFact(collection: source.collection, source: server))
     }
 
     /// - Parameters:
@@ -35,7 +44,9 @@ struct SubPipeline: Sendable {
         inner.budget = PipelineBudget()
         for (name, value) in variables { inner.environment.bind(name, value) }
         guard let range else {
-            return try stages.withRaw { raw throws(CommandError) in try inner.compileInner(raw) }
+            let compiled = try stages.withRaw { raw throws(CommandError) in try inner.compileInner(raw) }
+            try note(compiled)
+            return compiled
         }
         let part = stages.withRaw { raw in
             Document { builder in
@@ -79,7 +90,7 @@ struct SubPipeline: Sendable {
 
 extension RawValue {
     /// Whether a string in it may be that of a variable. The depth of a document is bounded.
-    fileprivate func names(anyOf variables: [String]) -> Bool {
+    func names(anyOf variables: [String]) -> Bool {
         if let container { return container.contains { $0.value.names(anyOf: variables) } }
         guard let text = string, text.hasPrefix("$$") else { return false }
         let name = text.dropFirst(2).prefix { $0 != "." }
@@ -100,6 +111,15 @@ final class PipelineBudget: Sendable {
                 "more than \(Self.pipelinesMax) pipelines, those of views included, stand within stages")
         }
     }
+}
+
+/// What the pipelines within the stages of one command want to know of collections.
+final class ForeignFacts: Sendable {
+    private let facts = Mutex<Set<ForeignFact>>([])
+
+    var all: Set<ForeignFact> { facts.withLock { $0 } }
+
+    func insert(_ fact: ForeignFact) { _ = facts.withLock { $0.insert(fact) } }
 }
 
 extension PipelineCompiler {
@@ -130,12 +150,10 @@ extension PipelineCompiler {
         return inner
     }
 
-    /// A pipeline over another collection, which has no facts of the server for it.
+    /// A pipeline over another collection.
     fileprivate func compileInner(_ raw: RawDocument) throws(CommandError) -> CompiledPipeline {
         let compiled = try compile(raw)
-        if let server = compiled.server {
-            throw CommandError(.notImplemented, "\(server.name) is not supported in the pipeline of another stage yet")
-        }
+        try compiled.server?.checkInner()
         if case .geoNear(let near)? = compiled.pipeline.stages.first, !near.namesField {
             throw CommandError(
                 .indexNotFound, "$geoNear requires a 2d or 2dsphere index, or the field's name as 'key'")
@@ -150,8 +168,9 @@ extension PipelineCompiler {
         let name = stage.string
         switch parent {
         case .command: break
-        case .facet where name == "$listSessions":
-            throw CommandError(.invalidNamespace, "$listSessions must be run against config.system.sessions")
+        case .facet where name == "$listSessions" || name == "$listLocalSessions":
+            throw CommandError(.invalidNamespace, "\(name) reads no collection and cannot stand in a $facet")
+        case .facet where name == "$listClusterCatalog": throw .notOnCollection(name)
         case .facet: break
         case .lookup, .unionWith: try checkForeign(name)
         }

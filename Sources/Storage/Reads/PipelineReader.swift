@@ -1,3 +1,4 @@
+package import BSON
 internal import CommandModel
 internal import Postgres
 package import Query
@@ -6,6 +7,8 @@ package import Query
 package struct ForeignCollections: Sendable {
     package var database: String
     package var collections: [String: Collection] = [:]
+    /// What the server knows of collections, as pipelines ask for it.
+    package var facts: [ForeignFact: [Document]] = [:]
 
     package init(database: String) {
         self.database = database
@@ -42,6 +45,7 @@ final class PipelineReader: CollectionReader, @unchecked Sendable {
 
     func open(_ name: String?, _ compiled: CompiledPipeline) throws(CommandError) -> any DocumentStream {
         var pipeline = compiled.pipeline
+        if let server = compiled.server { return try open(server, of: name, pipeline) }
         guard let name, let collection = foreign.collections[name] else {
             let namespace = Namespace(database: foreign.database, collection: name ?? "$cmd.aggregate")
             return ForeignStream(
@@ -54,6 +58,16 @@ final class PipelineReader: CollectionReader, @unchecked Sendable {
         inner.patience = query.patience
         inner.settings = query.settings
         return ForeignStream(QueryRun(inner, on: collection, through: pipeline, reader: self), self)
+    }
+
+    private func open(
+        _ server: ServerSource, of name: String?, _ pipeline: Pipeline
+    ) throws(CommandError) -> any DocumentStream {
+        let namespace = Namespace(database: foreign.database, collection: name ?? "$cmd.aggregate")
+        guard let name, let documents = foreign.facts[ForeignFact(collection: name, source: server)] else {
+            throw CommandError(.notImplemented, "\(server.name) is not supported in the pipeline of a view yet")
+        }
+        return ForeignStream(QueryRun(over: documents, in: namespace, through: pipeline, reader: self), self)
     }
 
     /// By `_id`, or by an index that begins with the path. The condition is planned like that of any query.
