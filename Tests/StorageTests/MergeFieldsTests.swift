@@ -33,22 +33,9 @@ extension DatabaseTests {
             }
         }
 
-        /// - Returns: an error's code, 1 for a match, 0 for none.
         @discardableResult
         private func merge(_ items: [MergeItem], on engine: StorageEngine? = nil) async throws -> [Int32] {
-            var pace = MergePace()
-            let outcomes = try await DocumentStore(engine ?? store.engine).merge(
-                items, on: MergeFields(["k"], comparedBy: nil), into: namespace(), creating: true, &pace)
-            return outcomes.map { outcome in
-                switch outcome {
-                case .success(let outcome): outcome.matched ? 1 : 0
-                case .failure(let error): error.code.number
-                }
-            }
-        }
-
-        private func texts() async throws -> [String] {
-            try await store.engine.texts(of: try await store.collection())
+            try await store.merge(items, on: MergeFields(["k"], comparedBy: nil), by: engine)
         }
 
         private static let increment = #"[{"$set": {"n": {"$add": [{"$ifNull": ["$n", 0]}, 1]}}}]"#
@@ -91,7 +78,9 @@ extension DatabaseTests {
             ]
             #expect(try await merge(items(documents, Self.increment)) == [1, 0, 1, 1, 0, 1, 11000])
             #expect(
-                try await texts() == [#"{"_id":1,"k":"a","n":2}"#, #"{"_id":2,"k":"b","n":6}"#, #"{"_id":3,"n":1}"#])
+                try await store.texts() == [
+                    #"{"_id":1,"k":"a","n":2}"#, #"{"_id":2,"k":"b","n":6}"#, #"{"_id":3,"n":1}"#,
+                ])
             try await store.checkKeys()
             let found = try items([#"{"_id":9,"k":"b"}"#, #"{"_id":9,"k":"z"}"#], Self.increment, upsert: false)
             #expect(try await merge(found) == [1, 0])
@@ -104,7 +93,7 @@ extension DatabaseTests {
             let next = #"[{"$set": {"k": {"$add": ["$k", 1]}}}]"#
             let documents = [#"{"_id":5,"k":1}"#, #"{"_id":6,"k":1}"#, #"{"_id":7,"k":2}"#]
             #expect(try await merge(items(documents, next)) == [1, 0, 1])
-            #expect(try await texts() == [#"{"_id":1,"k":3}"#, #"{"_id":6,"k":1}"#])
+            #expect(try await store.texts() == [#"{"_id":1,"k":3}"#, #"{"_id":6,"k":1}"#])
             try await store.checkKeys()
         }
 

@@ -32,24 +32,11 @@ extension DatabaseTests {
             }
         }
 
-        /// - Returns: an error's code, 1 for a match, 0 for none.
         @discardableResult
         private func merge(
             _ items: [MergeItem], creating: Bool = true, on engine: StorageEngine? = nil
         ) async throws -> [Int32] {
-            var pace = MergePace()
-            let outcomes = try await DocumentStore(engine ?? store.engine)
-                .merge(items, into: namespace(), creating: creating, &pace)
-            return outcomes.map { outcome in
-                switch outcome {
-                case .success(let outcome): outcome.matched ? 1 : 0
-                case .failure(let error): error.code.number
-                }
-            }
-        }
-
-        private func texts() async throws -> [String] {
-            try await store.engine.texts(of: try await store.collection())
+            try await store.merge(items, creating: creating, by: engine)
         }
 
         private static let increment = #"[{"$set": {"n": {"$add": [{"$ifNull": ["$n", 0]}, 1]}}}]"#
@@ -58,9 +45,9 @@ extension DatabaseTests {
         func order() async throws {
             let documents = [#"{"_id":1,"n":5}"#, #"{"_id":2,"n":0}"#, #"{"_id":1}"#, #"{"_id":1}"#, #"{"_id":3}"#]
             #expect(try await merge(items(documents, Self.increment)) == [0, 0, 1, 1, 0])
-            #expect(try await texts() == [#"{"_id":1,"n":7}"#, #"{"_id":2,"n":0}"#, #"{"_id":3}"#])
+            #expect(try await store.texts() == [#"{"_id":1,"n":7}"#, #"{"_id":2,"n":0}"#, #"{"_id":3}"#])
             #expect(try await merge(items(documents, Self.increment)) == [1, 1, 1, 1, 1])
-            #expect(try await texts() == [#"{"_id":1,"n":10}"#, #"{"_id":2,"n":1}"#, #"{"_id":3,"n":1}"#])
+            #expect(try await store.texts() == [#"{"_id":1,"n":10}"#, #"{"_id":2,"n":1}"#, #"{"_id":3,"n":1}"#])
         }
 
         @Test("what nothing is there for is left out when nothing is to be inserted, and no collection made")
@@ -70,7 +57,7 @@ extension DatabaseTests {
             #expect(try await store.engine.catalog.collection(namespace()) == nil)
             try await store.engine.fill([json(#"{"_id":2}"#)], into: try await store.collection())
             #expect(try await merge(items, creating: false) == [0, 1])
-            #expect(try await texts() == [#"{"_id":2,"n":1}"#])
+            #expect(try await store.texts() == [#"{"_id":2,"n":1}"#])
         }
 
         @Test("a document that is refused does not keep the others from being merged")
@@ -80,7 +67,7 @@ extension DatabaseTests {
             let documents = [#"{"_id":1,"n":1}"#, #"{"_id":2,"n":9}"#, #"{"_id":3,"n":0}"#]
             #expect(try await merge(items(documents, Self.increment)) == [0, 121, 0])
             #expect(try await merge(items(documents, Self.increment)) == [121, 121, 1])
-            #expect(try await texts() == [#"{"_id":1,"n":1}"#, #"{"_id":3,"n":1}"#])
+            #expect(try await store.texts() == [#"{"_id":1,"n":1}"#, #"{"_id":3,"n":1}"#])
             #expect(try await merge(items(documents, Self.increment, bypassing: true)) == [1, 0, 1])
         }
 
@@ -127,7 +114,7 @@ extension DatabaseTests {
             }
             #expect(try await merge(replacing).reduce(0, +) == 300)
             try await store.checkKeys()
-            #expect(try await texts() == changed)
+            #expect(try await store.texts() == changed)
         }
 
         @Test("a key that a unique index refuses is the error of its document alone")
@@ -156,7 +143,9 @@ extension DatabaseTests {
             try await transaction.commit()
             #expect(try await merged == [1, 1, 1, 0])
             #expect(
-                try await texts() == [#"{"_id":0,"n":1}"#, #"{"_id":1,"n":11}"#, #"{"_id":2,"n":1}"#, #"{"_id":3}"#])
+                try await store.texts() == [
+                    #"{"_id":0,"n":1}"#, #"{"_id":1,"n":11}"#, #"{"_id":2,"n":1}"#, #"{"_id":3}"#,
+                ])
         }
     }
 }

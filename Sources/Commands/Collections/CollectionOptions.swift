@@ -26,13 +26,18 @@ extension DocumentBuilder {
 
     mutating func appendClusteredIndex(name: String) {
         beginDocument("clusteredIndex")
+        writeClusteredKey(name: name)
+        end()
+    }
+
+    /// The fields of the index by which a collection is clustered.
+    mutating func writeClusteredKey(name: String) {
         append("v", int32: 2)
         beginDocument("key")
         append("_id", int32: 1)
         end()
         append("name", string: name)
         append("unique", bool: true)
-        end()
     }
 }
 

@@ -23,7 +23,7 @@ enum WildcardProjection {
     static func checkPaths(_ projection: RawDocument) throws(CommandError) {
         var ends: Set<String> = []
         var parents: Set<String> = []
-        for (path, _) in leaves(projection, below: "") {
+        for (path, _) in leaves(projection) {
             guard !ends.contains(path), !parents.contains(path) else {
                 throw CommandError(ErrorCode(31250), "Path collision at \(path.prefix(100))")
             }
@@ -43,7 +43,7 @@ enum WildcardProjection {
 
     /// Whether the wildcard still sees `path`, or something within it.
     static func shows(_ path: String, _ projection: RawDocument) -> Bool {
-        let paths = leaves(projection, below: "")
+        let paths = leaves(projection)
         if path == "_id" { return paths.contains { $0.path == "_id" && $0.isIncluded } }
         let others = paths.filter { $0.path != "_id" }
         guard others.first?.isIncluded ?? paths.contains(where: \.isIncluded) else {
@@ -53,8 +53,9 @@ enum WildcardProjection {
         return others.contains { path.overlaps($0.path) }
     }
 
-    private static func leaves(
-        _ projection: RawDocument, below parent: String, depth: Int = 0
+    /// The paths at the ends of a projection.
+    static func leaves(
+        _ projection: RawDocument, below parent: String = "", depth: Int = 0
     ) -> [(path: String, isIncluded: Bool)] {
         guard depth <= FilterCompiler.depthMax else { return [] }
         return projection.flatMap { element in

@@ -31,23 +31,12 @@ package struct WildcardScope: Sendable {
             root.insert(path)
             return
         }
-        let paths = projection.map { Self.leaves($0, below: "", depth: 0) } ?? []
+        let paths = projection.map { WildcardProjection.leaves($0) } ?? []
         let id = paths.last { $0.path == "_id" }?.isIncluded
         let others = paths.filter { $0.path != "_id" }
         includes = others.first?.isIncluded ?? id ?? false
         for path in others { root.insert(path.path) }
         if (id ?? false) == includes { root.insert("_id") }
-    }
-
-    private static func leaves(
-        _ projection: RawDocument, below parent: String, depth: Int
-    ) -> [(path: String, isIncluded: Bool)] {
-        guard depth <= FilterCompiler.depthMax else { return [] }
-        return projection.flatMap { element in
-            let path = parent.isEmpty ? element.key.string : "\(parent).\(element.key.string)"
-            if let inner = element.value.document { return leaves(inner, below: path, depth: depth + 1) }
-            return [(path, element.value.isTruthy)]
-        }
     }
 
     /// Of a whole document.

@@ -14,6 +14,15 @@ extension RawDocument {
     }
 }
 
+extension Batch {
+    /// Appends a document with an array at a path.
+    mutating func append(_ document: RawDocument, setting path: ArenaList<RawKey>, toArray list: Document) {
+        list.withRaw { list in
+            append { $0.append(document, setting: path, to: .some(RawValue(type: .array, bytes: list.bytes))) }
+        }
+    }
+}
+
 extension DocumentBuilder {
     /// Appends the fields of `document` with one value changed: set, added at the end with the documents on the way, or
     /// taken out.

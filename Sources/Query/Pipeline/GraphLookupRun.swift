@@ -30,10 +30,7 @@ final class GraphLookupRun: StageRun {
         while position < input.count, !output.isFull {
             try input.withDocument(position) { document throws(CommandError) in
                 let found = try reached(from: document)
-                found.withRaw { found in
-                    let value = RawValue(type: .array, bytes: found.bytes)
-                    output.append { $0.append(document, setting: graph.asPath, to: .some(value)) }
-                }
+                output.append(document, setting: graph.asPath, toArray: found)
             }
             position += 1
         }

@@ -80,10 +80,7 @@ final class LookupRun: StageRun {
             try table.forEach(at: positions) { element throws(CommandError) in try found.append(element) }
             list = found.finish()
         }
-        list.withRaw { list in
-            let value = RawValue(type: .array, bytes: list.bytes)
-            output.append { $0.append(document, setting: lookup.asPath, to: .some(value)) }
-        }
+        output.append(document, setting: lookup.asPath, toArray: list)
         return true
     }
 

@@ -51,12 +51,7 @@ extension Document {
 
 extension DocumentBuilder {
     fileprivate mutating func writeClusteredIndex(name: String) {
-        append("v", int32: 2)
-        beginDocument("key")
-        append("_id", int32: 1)
-        end()
-        append("name", string: name)
-        append("unique", bool: true)
+        writeClusteredKey(name: name)
         append("clustered", bool: true)
     }
 
