@@ -35,6 +35,26 @@ struct AggregateSource: Sendable {
         guard case .group(let group)? = rest.stages.first, query.sort == nil else { return nil }
         return group.counting
     }
+
+    /// Where the pipeline begins by counting the documents with each value of a field: by which index.
+    func fieldCounting(in collection: Collection) -> (counting: Group.FieldCounting, index: SecondaryIndex)? {
+        guard case .group(let group)? = rest.stages.first, let counting = group.fieldCounting, query.readsEverything,
+            let index = collection.indexCounting(counting.path, counting.collator)
+        else { return nil }
+        return (counting, index)
+    }
+}
+
+extension AggregateSource {
+    /// What the stages behind the first one make of documents that this one would give.
+    fileprivate func run(
+        behindFirst documents: [Document], in collection: Collection, reading foreign: ForeignCollections
+    ) -> QueryRun {
+        let stages = Array(rest.stages.dropFirst())
+        return QueryRun(
+            over: documents, in: collection.namespace, through: stages.isEmpty ? nil : Pipeline(stages),
+            reading: foreign, patience: query.patience)
+    }
 }
 
 extension DocumentStore {
@@ -44,14 +64,16 @@ extension DocumentStore {
     func run(
         _ source: AggregateSource, on collection: Collection, reading foreign: ForeignCollections
     ) async throws(StorageError) -> QueryRun {
+        if let (counting, index) = source.fieldCounting(in: collection),
+            let documents = try await count(counting, by: index, source.query, in: collection)
+        {
+            return source.run(behindFirst: documents, in: collection, reading: foreign)
+        }
         guard let counting = source.counting else {
             return QueryRun(
                 source.query, on: collection, through: source.rest.stages.isEmpty ? nil : source.rest, reading: foreign)
         }
         let documents = counting.documents(count: try await count(source.query, in: collection))
-        let rest = Pipeline(Array(source.rest.stages.dropFirst()))
-        return QueryRun(
-            over: documents, in: collection.namespace, through: rest.stages.isEmpty ? nil : rest, reading: foreign,
-            patience: source.query.patience)
+        return source.run(behindFirst: documents, in: collection, reading: foreign)
     }
 }

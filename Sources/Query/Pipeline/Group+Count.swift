@@ -1,4 +1,5 @@
 package import BSON
+package import CommandModel
 
 // A `$group` that says no more than how many documents there are.
 extension Group {
@@ -32,6 +33,49 @@ extension Group {
                 return nil
             }
             return Counting(id: Value(copying: id), name: fields[0].key.string)
+        }
+    }
+}
+
+// A `$group` that says how many documents have each value of a field.
+extension Group {
+    /// Makes the documents of such a group, where somebody else has counted.
+    //
+    // Safety: used by one thread at a time, by whoever was given it.
+    package final class FieldCounting: @unchecked Sendable {
+        private let group: Group
+        private let run: Evaluator
+        /// Where the value stands.
+        package let path: String
+        /// How values are told apart.
+        package let collator: Collator?
+
+        fileprivate init(_ group: Group, _ path: String) {
+            self.group = group
+            self.path = path
+            run = Evaluator(group.settings)
+            collator = run.order.collator
+        }
+
+        /// - Parameter document: one of those that have the value.
+        package func result(_ document: RawDocument, count: Int64) throws(CommandError) -> Document {
+            run.begin(document)
+            let id = try group.id.evaluate(run) ?? .nothing(.null)
+            return Document { builder in
+                builder.append("_id", id)
+                let count = Int32(exactly: count).map(Value.int32) ?? .int64(count)
+                for field in group.fields.nodes { builder.append(field.key, count) }
+            }
+        }
+    }
+
+    /// For `{_id: "$path", name: {$sum: 1}}` and the like; nil where more is asked.
+    package var fieldCounting: FieldCounting? {
+        withExtendedLifetime(self) {
+            guard elements == nil, case .path(let path) = id, path.slot == Evaluator.rootSlot, !path.steps.isEmpty,
+                fields.nodes.allSatisfy({ $0.accumulator.countsDocuments })
+            else { return nil }
+            return FieldCounting(self, Array(path.steps.nodes).text)
         }
     }
 }

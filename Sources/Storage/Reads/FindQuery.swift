@@ -131,6 +131,12 @@ package struct FindQuery: Sendable {
         return isAccepted
     }
 
+    /// Whether it is of the whole collection, and in no certain order or way.
+    package var readsEverything: Bool {
+        matchesEverything && sort == nil && skip == 0 && limit == nil && hint == nil && !wantsNaturalOrder
+            && ridMax == nil && keyRange == nil
+    }
+
     /// Whether every row does.
     package var matchesEverything: Bool { filter.matchesEverything && bounds == nil }
 

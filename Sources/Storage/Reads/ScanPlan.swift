@@ -40,6 +40,9 @@ package struct ScanPlan: Sendable {
     var among: [KeyScan] = []
     /// Only documents that this one meets, with their scores: keys of a text index.
     var scored: KeyScan?
+    /// Not the rows, but one for each key of this index, with how many there are in the place of its `rid`. To be read in
+    /// the order of `id`.
+    var counts: SecondaryIndex?
     /// Only these keys.
     package var points: [ByteBuffer]?
     package var lower: Bound?
@@ -91,6 +94,7 @@ package struct ScanPlan: Sendable {
             "CASE WHEN octet_length(\(doc)) <= \(Scanner.documentBytesMax) THEN \(doc) END"
         }
 
+        if let counts { return counts.countStatement(of: collection.sql.table, doc: bounded("d.doc")) }
         if let keys {
             var position: KeyScan.Position?
             if case .index(let last)? = after { position = last }
