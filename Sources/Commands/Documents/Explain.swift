@@ -121,6 +121,7 @@ extension CommandTable {
                 try Self.source(of: arguments, on: view, environment, inner, context).0
             }
             explanation = Explanation(of: source, on: view, arguments.namespace, view.stages + arguments.stages)
+            explanation.joins = view.sources.foreign.joins(of: source.rest)
             return try await reply(explanation, inner.body, context)
         } else if let collection = explanation.collection {
             try await context.engine.mapped { () async throws(StorageError) in
@@ -133,6 +134,10 @@ extension CommandTable {
             source = try AggregateSource(of: compiled.pipeline, arguments, environment, inner, context)
         }
         explanation.query = source.query
+        explanation.joins = sources.foreign.joins(of: source.rest)
+        explanation.countedIndex = explanation.collection.flatMap {
+            source.fieldCounting(in: $0)?.index.definition.name
+        }
         explanation.stages =
             source.rest.stages.isEmpty && compiled.output == nil
             ? nil : Array(arguments.stages.dropFirst(arguments.stages.sourceStageCount))

@@ -17,6 +17,10 @@ struct Explanation: Sendable {
     var collection: Collection?
     /// Stages behind the query, as the client wrote them; nil where the query does it all.
     var stages: [Document]?
+    /// How those find the documents of other collections.
+    var joins: [JoinStrategy] = []
+    /// The index whose keys are counted in the place of documents.
+    var countedIndex: String?
     /// What the command does with what it finds: `COUNT`, `UPDATE` …
     var action: String?
     /// The projection of a `find`, as the client wrote it.
@@ -165,6 +169,27 @@ struct Explanation: Sendable {
         if let fields = query.narrowing?.paths {
             builder.beginArray("fields")
             for (index, path) in fields.enumerated() { builder.append(index: index, string: path) }
+            builder.end()
+        }
+        if let countedIndex { builder.append("countedKeys", string: countedIndex) }
+        if !joins.isEmpty { writeJoins(into: &builder) }
+        builder.end()
+    }
+
+    private func writeJoins(into builder: inout DocumentBuilder) {
+        builder.beginArray("joins")
+        for (index, join) in joins.enumerated() {
+            builder.beginDocument(index: index)
+            builder.append("stage", string: join.stage)
+            builder.append("from", string: join.collection)
+            if let path = join.path { builder.append("foreignField", string: path) }
+            builder.append("strategy", string: join.method.rawValue)
+            builder.append("unwinds", bool: join.unwinds)
+            if let fields = join.fields {
+                builder.beginArray("fields")
+                for (number, path) in fields.enumerated() { builder.append(index: number, string: path) }
+                builder.end()
+            }
             builder.end()
         }
         builder.end()

@@ -17,6 +17,13 @@ package struct ForeignCollections: Sendable {
     package var isEmpty: Bool { collections.isEmpty }
 }
 
+extension ForeignCollections {
+    /// How the stages of a pipeline would find the documents of other collections.
+    package func joins(of pipeline: Pipeline) -> [JoinStrategy] {
+        pipeline.joins(PipelineReader(self, for: FindQuery(filter: .everything)))
+    }
+}
+
 /// Reads other collections for the stages of a pipeline, on the connection that it has for its batch.
 //
 // Safety: belongs to one `QueryRun`, and a cursor is checked out by one command at a time.
