@@ -79,6 +79,7 @@ package struct Application {
         var parts: [any Service] = [
             Maintenance(state: state, backend: backend), BackgroundJobs(state: state, logger: logger),
         ]
+        if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
         if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(

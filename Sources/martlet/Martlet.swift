@@ -9,5 +9,5 @@ struct Martlet: AsyncParsableCommand {
         abstract:
             "A document database server that speaks the MongoDB wire protocol and keeps its documents in PostgreSQL.",
         version: "martlet \(version)",
-        subcommands: [Serve.self, Ping.self, ShowSQL.self])
+        subcommands: [Serve.self, Ping.self, ShowSQL.self, CreateUser.self])
 }

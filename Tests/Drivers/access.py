@@ -390,6 +390,11 @@ def check_tools(binary, server, is_open):
     uri = server.uri.replace("://", f"://root:{ROOT}@")
     done = subprocess.run([*command, uri], capture_output=True, text=True)
     check(done.returncode == 0, f"sql with a login: {done.stdout} {done.stderr}")
+    done = subprocess.run([binary, "create-user", "made", "--role", "read@app", "--uri", uri], input=WRITER + "\n",
+                          capture_output=True, text=True)
+    check(done.returncode == 0 or "already exists" in done.stderr, f"create-user: {done.stdout} {done.stderr}")
+    with connect(server, "made", WRITER) as client:
+        client.app.c.find_one()
     wrong = server.uri.replace("://", f"://root:{WRONG}@")
     done = subprocess.run([binary, "ping", "--uri", wrong], capture_output=True, text=True)
     check(done.returncode != 0, "ping with a wrong password")

@@ -7,8 +7,8 @@ package import Synchronization
 /// Who may do what, as this server remembers it. PostgreSQL's rows are the truth.
 ///
 /// What a connection knows of its user carries the generation that it was read at. Each change of users or roles makes
-/// a new generation: at once on the server that made the change, within about a second on the others, whose
-/// maintenance asks for it.
+/// a new generation: at once on the server that made the change, within about a second on the others, which ask
+/// for it.
 package final class AccessDirectory: Sendable {
     package let store: AccessStore
     /// Whether commands are checked at all.

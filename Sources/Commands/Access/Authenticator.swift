@@ -123,7 +123,7 @@ struct Authenticator {
 
     func checkRate() throws(CommandError) {
         guard access.failedLogins.mayTry(from: connection.remote) else {
-            context.logger.notice(
+            context.logger.debug(
                 "login refused: too many have failed", metadata: ["remote": "\(connection.remoteAddress)"])
             throw CommandError(
                 .authenticationFailed, "Too many logins from this address have failed: try again in some seconds")

@@ -113,10 +113,12 @@ package enum Authorizer {
     private static func refusal(
         _ message: String, _ entry: CommandTable.Entry, _ context: CommandContext
     ) -> CommandError {
-        context.logger.notice(
-            "not authorized",
+        let user = context.connection.user
+        // Whoever reaches the port could fill the log.
+        context.logger.log(
+            level: user == nil ? .debug : .notice, "not authorized",
             metadata: [
-                "command": "\(entry.name)", "user": "\(context.connection.user?.name.forLog ?? "nobody")",
+                "command": "\(entry.name)", "user": "\(user?.name.forLog ?? "nobody")",
                 "remote": "\(context.connection.remoteAddress)",
             ])
         return CommandError(.unauthorized, message)

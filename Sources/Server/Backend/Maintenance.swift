@@ -25,7 +25,6 @@ struct Maintenance: Service {
                 state.topology.setWritable(backend.isConnected)
                 state.engine.transactions.reap()
                 state.engine.snapshots.reap()
-                if state.access.isEnforced { await state.access.refresh() }
                 if rounds.isMultiple(of: Self.estimateEvery) { try? await state.engine.refreshEstimates() }
                 try? await state.engine.refreshQuerySettings()
                 rounds += 1
