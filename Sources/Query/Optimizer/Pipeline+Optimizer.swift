@@ -13,7 +13,6 @@ internal import BSON
 // - A `$sort` moves ahead of a projection or `$lookup` that leaves its fields, is told how many documents are wanted of
 //   it, and goes away before a `$group` of everything that only counts and adds. (Else it decides in which order groups
 //   come, which of the equal values 1 and 1.0 stands for a group, and the like.)
-// - A `$group` takes the elements of an `$unwind` before it where they lie.
 // - A `$lookup` takes in an `$unwind` of its array, and a `$match` of the elements: no array is made. It and
 //   `$unionWith` are told what is asked of the documents that they bring.
 //

@@ -108,6 +108,7 @@ private let collectionCases: [AccessCase] = [
     AccessCase(#"{"planCacheClear": "c"}"#, admins),
     AccessCase(#"{"planCacheClearFilters": "c"}"#, admins),
     AccessCase(#"{"planCacheListFilters": "c"}"#, admins),
+    AccessCase(#"{"planCacheSetFilter": "c"}"#, admins),
     AccessCase(#"{"reIndex": "c"}"#, admins),
     AccessCase(#"{"renameCollection": "app.c", "to": "app.d"}"#, in: "admin", writers.union(admins)),
     AccessCase(#"{"renameCollection": "app.c", "to": "other.d"}"#, in: "admin", globalWriters),
@@ -137,6 +138,8 @@ private let serverCases: [AccessCase] =
         AccessCase(#"{"replSetGetStatus": 1}"#, in: "admin", monitors.union(managers)),
         AccessCase(#"{"serverStatus": 1}"#, monitors.union([.backup])),
         AccessCase(#"{"setParameter": 1}"#, in: "admin", hosts),
+        AccessCase(#"{"setQuerySettings": "a"}"#, in: "admin", managers),
+        AccessCase(#"{"removeQuerySettings": "a"}"#, in: "admin", managers),
     ]
 
 private let userCases: [AccessCase] = [
