@@ -35,7 +35,7 @@ struct DocumentedOptionsTests {
 
     @Test("and the manual page tells of no others")
     func noOthers() throws {
-        let options = try Self.options.get().union(["uri", "timeout", "database"])
+        let options = try Self.options.get().union(["uri", "timeout", "database", "role"])
         for match in try Self.text("packaging/martlet.1").matches(of: /\.It Fl -([a-z-]+)/) {
             #expect(options.contains(String(match.1)), "there is no --\(match.1)")
         }

@@ -40,8 +40,8 @@ package struct ScanPlan: Sendable {
     var among: [KeyScan] = []
     /// Only documents that this one meets, with their scores: keys of a text index.
     var scored: KeyScan?
-    /// Not the rows, but one for each key of this index, with how many there are in the place of its `rid`. To be read in
-    /// the order of `id`.
+    /// Not the rows, but one for each key of this index, with how many there are in the place of its `rid`. To be read
+    /// in the order of `id`.
     var counts: SecondaryIndex?
     /// Only these keys.
     package var points: [ByteBuffer]?
