@@ -117,6 +117,11 @@ extension DatabaseTests {
                 let count = try await store.engine.count(
                     FindQuery(filter: try Filter(compiling: json(filter))), in: indexed)
                 #expect(Int(count) == expected.count, "count of \(filter) MARTLET_SEED=\(seed)")
+                var some = FindQuery(filter: try Filter(compiling: json(filter)))
+                (some.skip, some.limit) = (1, 3)
+                #expect(
+                    try await store.engine.count(some, in: indexed) == Int64(min(max(expected.count - 1, 0), 3)),
+                    "count of some \(filter) MARTLET_SEED=\(seed)")
             }
         }
 

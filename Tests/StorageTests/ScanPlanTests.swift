@@ -98,7 +98,7 @@ import Testing
                 WHERE id >= $1 AND id < $2 ORDER BY rid LIMIT $3
                 """)
         #expect(
-            plan.countStatement.text == "SELECT count(*) FROM martlet.documents_7 WHERE id >= $1 AND id < $2")
+            plan.countStatement().text == "SELECT count(*) FROM martlet.documents_7 WHERE id >= $1 AND id < $2")
     }
 
     @Test("a bound that is cut is left to the filter, a cut point is not")

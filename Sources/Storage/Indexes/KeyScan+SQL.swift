@@ -28,11 +28,18 @@ extension KeyScan {
     }
 
     /// How many documents have keys in the intervals.
-    var countStatement: Statement {
+    ///
+    /// - Parameter enough: more are not counted.
+    func countStatement(upTo enough: Int?) -> Statement {
         var bind = Binder()
         let (keys, conditions) = source(intervals, &bind)
-        let what = index.mayRepeatDocuments ? "DISTINCT k.id" : "*"
-        return Statement("SELECT count(\(what)) FROM \(keys)" + whereClause(conditions), bind.parameters)
+        let source = "FROM \(keys)" + whereClause(conditions)
+        guard let enough else {
+            let what = index.mayRepeatDocuments ? "DISTINCT k.id" : "*"
+            return Statement("SELECT count(\(what)) \(source)", bind.parameters)
+        }
+        let some = "SELECT \(index.mayRepeatDocuments ? "DISTINCT k.id " : "")\(source) LIMIT "
+        return Statement("SELECT count(*) FROM (\(some)\(bind(.int8(Int64(enough))))) c", bind.parameters)
     }
 
     /// A condition on `id`: that of a document with keys in the intervals.

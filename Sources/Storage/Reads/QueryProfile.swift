@@ -112,9 +112,14 @@ extension FindQuery {
         matchesEverything || scanPlan(collection).isExact
     }
 
+    /// What counts the documents; those to skip count, too.
+    func countStatement(in collection: Collection) -> Statement {
+        scanPlan(collection).countStatement(upTo: matchesNeeded)
+    }
+
     /// What is sent to PostgreSQL for it, as far as it can be told before.
     func statements(in collection: Collection, countsBySQL: Bool) -> [Statement] {
-        if countsBySQL { return [scanPlan(collection).countStatement] }
+        if countsBySQL { return [countStatement(in: collection)] }
         if case .union = access { return scanPlans(collection).map(\.statement) }
         return [firstPlan(collection).statement]
     }

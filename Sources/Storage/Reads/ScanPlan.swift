@@ -114,13 +114,17 @@ package struct ScanPlan: Sendable {
     }
 
     /// Only how many there are.
-    package var countStatement: Statement {
-        if let keys { return keys.countStatement }
-        if isExact, points == nil, among.count == 1 { return among[0].countStatement }
+    ///
+    /// - Parameter enough: more are not counted.
+    package func countStatement(upTo enough: Int? = nil) -> Statement {
+        if let keys { return keys.countStatement(upTo: enough) }
+        if isExact, points == nil, among.count == 1 { return among[0].countStatement(upTo: enough) }
         var plan = self
-        (plan.order, plan.rowLimit, plan.offset) = (.unordered, nil, nil)
+        (plan.order, plan.rowLimit, plan.offset) = (.unordered, enough, nil)
         if let scored { (plan.among, plan.scored) = ([scored], nil) }
-        return plan.select("count(*)")
+        guard enough != nil else { return plan.select("count(*)") }
+        let some = plan.select("1")
+        return Statement("SELECT count(*) FROM (\(some.text)) c", some.parameters)
     }
 
     private func select(_ columns: String) -> Statement {

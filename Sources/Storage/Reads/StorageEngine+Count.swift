@@ -36,7 +36,7 @@ extension StorageEngine {
     ) throws(StorageError) -> Int64 {
         do throws(PostgresError) {
             let result = try connection.execute(
-                query.scanPlan(collection).countStatement.commented(query.deadline.comment))
+                query.countStatement(in: collection).commented(query.deadline.comment))
             return result.int8(row: 0, column: 0) ?? 0
         } catch {
             throw .postgres(error)
