@@ -246,7 +246,7 @@ extension Explanation {
         settled.shape = (shape.hash, shape.key(amongIndexes: indexes))
         guard let collection else { return settled }
         if let operation = context.operation { query.deadline = context.deadline(of: operation.request) }
-        let asked = query
+        let asked = action == "COUNT" ? query.counting : query
         await context.engine.prepareStatistics(of: collection)
         settled.query = try await context.engine.mapped { () async throws(StorageError) in
             try asked.checkNearIndex(in: collection)

@@ -9,6 +9,8 @@ package struct PlanRequest: Sendable {
     package var hint: IndexHint?
     /// Of the documents with the same value one will do, the first in the order asked for.
     package var distinct: DistinctDemand?
+    /// Only how many documents there are is wanted.
+    package var isCount = false
 
     package init(
         _ filter: Filter, sort: SortPattern? = nil, matchesNeeded: Int? = nil, hint: IndexHint? = nil,
@@ -65,14 +67,16 @@ package struct IndexPlanner: Sendable {
         if let distinct = distinctScan(query, conjuncts) { return .index(distinct) }
         if let hint = request.hint { return try hinted(hint, query, conjuncts) }
         if case .natural(ascending: false)? = request.sort?.order { return .collection }
-        var best = collection(query)
+        var scans: [PlannedScan] = []
         for (position, candidate) in candidates.enumerated() {
             guard let scan = scan(position, candidate, query, conjuncts, isHinted: false) else { continue }
             if scan.bounds.intervals.isEmpty { return .nothing }
             // A sparse index has fewer documents than the collection.
-            if scan.bounds.isFull, !scan.providesSort, !candidate.definition.isSparse { continue }
-            best = better(best, PlanChoice(scan, query))
+            if !scan.bounds.isFull || scan.providesSort || candidate.definition.isSparse { scans.append(scan) }
         }
+        let matches = scans.filter { $0.isMeasured && !$0.bounds.isFull }.map(\.matches).min()
+        var best = PlanChoice(collection: rows, matches: matches, query)
+        for scan in scans { best = better(best, PlanChoice(scan, query)) }
         if let union = union(query, conjuncts) { best = better(best, union) }
         return best.plan
     }
@@ -118,6 +122,9 @@ struct PlannedScan {
     let fieldCount: Int
     /// See ``IndexScan/distinctFields``.
     var distinctFields = 0
+
+    /// Documents expected to match.
+    var matches: Double { keys * (bounds.isExact ? 1 : 0.5) }
 
     var plan: IndexScan {
         IndexScan(
@@ -235,9 +242,6 @@ extension IndexPlanner {
         return PlanChoice(union: scans, query)
     }
 
-    private func collection(_ query: PlannedQuery) -> PlanChoice {
-        PlanChoice(collection: rows, query)
-    }
 }
 
 extension IndexDefinition {

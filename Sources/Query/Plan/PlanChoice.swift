@@ -23,10 +23,12 @@ struct PlanChoice {
     init(_ scan: PlannedScan, _ query: PlannedQuery) {
         let isSorted = scan.providesSort || query.sort == nil
         plan = .index(scan.plan)
-        let fetched = Self.read(scan.keys, of: scan.keys * (scan.bounds.isExact ? 1 : 0.5), isSorted, query)
+        let read = Self.read(scan.keys, of: scan.matches, isSorted, query)
         cost =
-            fetched * Self.fetchCost + (isSorted ? 0 : Self.sorting(scan.keys))
-            + (scan.mergedFields > 0 ? Self.merging(scan, query) : 0)
+            query.request.isCount && scan.bounds.isExact
+            ? read * Self.keyCost
+            : read * Self.fetchCost + (isSorted ? 0 : Self.sorting(scan.keys))
+                + (scan.mergedFields > 0 ? Self.merging(scan, query) : 0)
         readsAll = false
         isMeasured = scan.isMeasured
         equalityFields = scan.bounds.equalityFields
@@ -46,15 +48,18 @@ struct PlanChoice {
         fieldCount = scans.reduce(0) { $0 + $1.fieldCount }
     }
 
-    /// - Parameter rows: of the collection.
-    init(collection rows: Double, _ query: PlannedQuery) {
+    /// - Parameters:
+    ///   - rows: of the collection.
+    ///   - matches: how many of them match; nil for a guess.
+    init(collection rows: Double, matches: Double?, _ query: PlannedQuery) {
         let sortsByID: Bool
         if case .id? = query.sort?.order { sortsByID = true } else { sortsByID = false }
         let isSorted = query.sort == nil || sortsByID
         let part = query.filter.identity.part
-        let read = Self.read(part.map { $0(rows) } ?? rows, of: rows * 0.1, isSorted, query)
+        let matches = query.filter.matchesEverything ? rows : matches ?? rows * 0.1
+        let read = Self.read(part.map { $0(rows) } ?? rows, of: matches, isSorted, query)
         plan = .collection
-        cost = read + (isSorted ? 0 : Self.sorting(rows * (query.filter.matchesEverything ? 1 : 0.1)))
+        cost = read + (isSorted ? 0 : Self.sorting(matches))
         // The order of keys costs no sort, which is what an index could save.
         readsAll = part == nil && !(sortsByID && query.filter.matchesEverything)
         isMeasured = false

@@ -71,7 +71,9 @@ extension FindQuery {
     }
 
     var planRequest: PlanRequest {
-        PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint, distinct: distinct)
+        var request = PlanRequest(filter, sort: rowOrder, matchesNeeded: matchesNeeded, hint: hint, distinct: distinct)
+        request.isCount = isCount
+        return request
     }
 
     /// The keys between `min` and `max` of the hinted index, whatever the filter says.

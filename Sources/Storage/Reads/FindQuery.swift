@@ -46,6 +46,8 @@ package struct FindQuery: Sendable {
     /// Of the documents with the same value of a field one is enough, where an index gives them so: the first in the
     /// order asked for.
     package var distinct: DistinctDemand?
+    /// Only how many documents there are is wanted.
+    package var isCount = false
     /// What is left of each document for the pipeline behind the query; nil for all of it.
     package var narrowing: Narrowing?
     /// Whether documents go on with their text score in a field of its own (``TextScore``).

@@ -62,7 +62,8 @@ extension StorageEngine {
     ) async throws(StorageError) -> QueryProfile {
         let counters = ScanCounters()
         await prepareStatistics(of: collection)
-        var query = try query.choosingAccess(in: collection, counting: false, describing: true)
+        var query = try (counts ? query.counting : query).choosingAccess(
+            in: collection, counting: false, describing: true)
         query.counters = counters
         query.isTailable = false
         let start = NIODeadline.now()

@@ -12,7 +12,7 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection
     ) async throws(StorageError) -> Int64 {
         await prepareStatistics(of: collection)
-        let query = try query.choosingAccess(in: collection)
+        let query = try query.counting.choosingAccess(in: collection)
         return try await reading(query, in: collection, until: query.deadline) { connection throws(StorageError) in
             try Self.count(query, in: collection, on: connection)
         }
@@ -22,7 +22,7 @@ extension StorageEngine {
         _ query: FindQuery, in collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
         try query.checkNearIndex(in: collection)
-        let query = try query.choosingAccess(in: collection)
+        let query = try query.counting.choosingAccess(in: collection)
         let isForSQL = query.countsBySQL(in: collection)
         let total =
             isForSQL
@@ -114,6 +114,13 @@ extension StorageEngine {
 }
 
 extension FindQuery {
+    /// The same for who wants to know how many documents there are.
+    package var counting: FindQuery {
+        var query = self
+        query.isCount = true
+        return query
+    }
+
     /// The same for who wants the values of a field only.
     package func asking(for collector: DistinctCollector) -> FindQuery {
         var query = self

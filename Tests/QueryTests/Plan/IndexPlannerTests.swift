@@ -116,6 +116,18 @@ struct IndexPlannerTests {
         }
     }
 
+    @Test("a count needs no documents, so that an index serves it which reads most keys")
+    func counts() throws {
+        #expect(try skewed(["a"], #"{"a":1}"#) == "collection")
+        #expect(try skewed(["a"], #"{"a":1}"#, counts: true) == "a")
+        #expect(try skewed(["a"], #"{"a":1,"z":1}"#, counts: true) == "collection")
+    }
+
+    @Test("how many documents are to be sorted is known from any index")
+    func sortedMatches() throws {
+        #expect(try skewed(["c", "b"], #"{"c":{"$in":[1,2,3,4]}}"#, sort: #"{"b":1}"#) == "b sorted")
+    }
+
     @Test("more walks than 200 are not merged")
     func mergedMax() throws {
         let index = try candidate(#"{"key":{"a":1,"b":1}}"#)
@@ -126,7 +138,9 @@ struct IndexPlannerTests {
     }
 
     /// 100,000 documents: `a` is 1 in nine of ten, `b` one of ten thousand numbers, `c` one of five.
-    private func skewed(_ keys: [String], _ filter: String, sort: String? = nil, limit: Int? = nil) throws -> String {
+    private func skewed(
+        _ keys: [String], _ filter: String, sort: String? = nil, limit: Int? = nil, counts: Bool = false
+    ) throws -> String {
         let statistics = try [
             "a": known(distinct: 10_001, common: [("1", 0.9)], bounds: (0...100).map { "\($0 * 100 + 2)" }),
             "b": known(distinct: 10_000, bounds: (0...100).map { "\($0 * 100)" }),
@@ -136,9 +150,10 @@ struct IndexPlannerTests {
             try keys.map { key in
                 try candidate(#"{"key":{"\#(key)":1},"name":"\#(key)"}"#, statistics: statistics[key])
             })
-        let request = PlanRequest(
+        var request = PlanRequest(
             try Filter(compiling: json(filter)), sort: try sort.map { try SortPattern(compiling: json($0)) },
             matchesNeeded: limit)
+        request.isCount = counts
         return name(try planner.plan(request), planner)
     }
 
