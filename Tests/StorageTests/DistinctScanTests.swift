@@ -143,6 +143,27 @@ extension DatabaseTests {
             return all.map(\.text).sorted()
         }
 
+        @Test("with more values than steps what comes is read")
+        func manyValues() async throws {
+            let store = try TestStore.make()
+            try await store.index(#"{"key":{"a":1,"b":1}}"#, #"{"key":{"b":-1}}"#)
+            let collection = try await store.collection()
+            let count = KeyScan.stepsMax + 500
+            try await store.engine.fill(
+                (0..<count).map { json("{\"_id\":\($0),\"a\":\($0),\"b\":\($0)}") }
+                    + (0..<count).map { json("{\"_id\":\(-1 - $0),\"a\":\($0),\"b\":\($0)}") }, into: collection)
+            for path in ["a", "b"] {
+                let query = FindQuery(filter: .everything)
+                let found = try await store.engine.distinct(query, into: DistinctCollector(path: path), in: collection)
+                #expect(found.sorted().count == count)
+                let groups = try await groups(#"[{"$group":{"_id":"$\#(path)"}}]"#, in: collection, store)
+                #expect(Set(groups).count == count && groups.count == count)
+            }
+            let firsts = try await groups(
+                #"[{"$sort":{"a":1,"b":1}},{"$group":{"_id":"$a","b":{"$first":"$b"}}}]"#, in: collection, store)
+            #expect(firsts == (0..<count).map { "{\"_id\":\($0),\"b\":\($0)}" }.sorted())
+        }
+
         @Test("one document is read for each value")
         func examined() async throws {
             let store = try TestStore.make()

@@ -198,16 +198,16 @@ extension KeyScan {
         // No value begins with FF.
         func passing(_ head: String) -> String { isReversed ? "k.key < \(head)" : "k.key >= \(head) || '\\xff'::bytea" }
         let first = step(position.map { [passing(bind(.bytea($0.key)) + "::bytea")] } ?? [])
+        let most = limit.map { " LIMIT " + bind(.int8(Int64($0))) } ?? ""
         let walk = """
             WITH RECURSIVE w AS ((\(first)) UNION ALL \
-            SELECT n.key, n.id FROM w CROSS JOIN LATERAL (\(step([passing("w.key")]))) n) SELECT * FROM w
+            SELECT n.key, n.id FROM w CROSS JOIN LATERAL (\(step([passing("w.key")]))) n) SELECT * FROM w\(most)
             """
-        var text = """
+        let text = """
             SELECT \(columns) FROM unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) \
             CROSS JOIN LATERAL (\(walk)) k JOIN \(documents) d ON d.id = k.id \
-            ORDER BY k.key\(direction), k.id\(direction)
+            ORDER BY k.key\(direction), k.id\(direction)\(most)
             """
-        if let limit { text += " LIMIT " + bind(.int8(Int64(limit))) }
         return Statement(text, bind.parameters)
     }
 

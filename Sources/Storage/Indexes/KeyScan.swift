@@ -20,7 +20,7 @@ package struct KeyScan: Sendable {
     /// How many bytes of the bounds are the beginning, by interval; empty where nothing is merged.
     let mergedBytes: [Int]
     /// Of the keys with the same first values only one is met, by so many fields; 0 for all keys.
-    package let distinctFields: Int
+    package private(set) var distinctFields: Int
     /// The intervals field by field, as `explain` shows them; empty where it did not ask.
     package let fieldBounds: [FieldBounds]
     /// About how many keys there are; nil where there are no statistics.
@@ -51,6 +51,7 @@ package struct KeyScan: Sendable {
 
     /// Without statistics a guess, as PostgreSQL makes it without a histogram.
     func expectedRows(of rows: Int64) -> Int64 {
+        if distinctFields > 0 { return min(rows, Int64(Self.stepsMax)) }
         if let expectedKeys { return Int64(min(expectedKeys, 1e15)) }
         let isNarrow = intervals.allSatisfy { $0.upper.count > 1 && $0.lower.count > 1 }
         return min(rows, isNarrow ? Int64(clamping: intervals.count) * 100 : rows / 4)
@@ -102,6 +103,16 @@ package struct KeyScan: Sendable {
     func isSameWalk(as other: KeyScan) -> Bool {
         index.number == other.index.number && isReversed == other.isReversed && providesSort == other.providesSort
             && mergedBytes == other.mergedBytes && distinctFields == other.distinctFields
+    }
+
+    /// As many steps from one value to the next are taken; with more values it pays to read what comes.
+    static let stepsMax = 5_000
+
+    /// The same over all keys.
+    var overEveryKey: KeyScan {
+        var scan = self
+        scan.distinctFields = 0
+        return scan
     }
 
     /// Whether the walk comes by the document.

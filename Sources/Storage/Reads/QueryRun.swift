@@ -14,6 +14,8 @@ package struct QueryRun: Sendable {
     private var skipRemaining: Int
     /// nil means no limit.
     private var limitRemaining: Int?
+    /// From one value to the next, where one document of each will do.
+    private var stepsRemaining = KeyScan.stepsMax
     /// What is left of a blocking sort, in order.
     private var sorted: SortedRecords?
     /// Whether the rows are at their end.
@@ -265,6 +267,11 @@ package struct QueryRun: Sendable {
     ) throws(StorageError) {
         let plan = nextPlan(branch, for: batch)
         try take(.connection(connection), of: plan, into: &batch, deadline)
+        guard isDrained, plan.isOfSteps, stepsRemaining <= 0, case .keys(let keys) = query.access else { return }
+        // There are more values than was hoped for. What comes again of those that were met changes nothing.
+        query.access = .keys(keys.overEveryKey)
+        isDrained = false
+        try stream(query.scanPlan(collection), into: &batch, on: connection, deadline: deadline)
     }
 
     private mutating func take<Sink: RowSink>(
@@ -273,13 +280,14 @@ package struct QueryRun: Sendable {
         var isDone = false
         var awaitsPosition = plan.includesPosition
         var isSkippedBySQL = plan.offset != nil
-        let query = query
+        let (query, isOfSteps) = (query, plan.isOfSteps)
         let isComplete = try rows.forEachRow(of: plan, deadline) { row throws(StorageError) in
             if awaitsPosition {
                 awaitsPosition = false
                 try checkPosition(row)
                 return true
             }
+            if isOfSteps { stepsRemaining -= 1 }
             guard try query.accepts(row) else {
                 // So that a cursor that waits for more does not see everything again.
                 if collection.isCapped { position = row.position }
@@ -316,6 +324,7 @@ package struct QueryRun: Sendable {
             collection.isCapped && position != nil && plan.keys == nil
             && plan.order == .insertion(descending: false)
         query.bound(&plan, skip: skipRemaining, wanted: min(batch.remaining, limitRemaining ?? .max))
+        if plan.isOfSteps { plan.rowLimit = min(plan.rowLimit ?? .max, max(stepsRemaining, 1)) }
         return plan
     }
 

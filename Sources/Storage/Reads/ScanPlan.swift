@@ -77,6 +77,9 @@ package struct ScanPlan: Sendable {
     /// some keys in another order it might go through all rows in that order.)
     package var isExactInOrder: Bool { isExact && points == nil && keys == nil && order.isByID }
 
+    /// See ``KeyScan/distinctFields``.
+    var isOfSteps: Bool { keys.map { $0.distinctFields > 0 } ?? false }
+
     /// Whether PostgreSQL looks at few rows and gives all of them.
     var isShort: Bool {
         guard let rowLimit, rowLimit <= Scanner.plainSelectRowsMax, offset ?? 0 <= Scanner.plainSelectRowsMax,

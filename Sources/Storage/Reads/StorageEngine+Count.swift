@@ -74,10 +74,11 @@ extension StorageEngine {
     ) throws(StorageError) -> DistinctCollector {
         try query.checkNearIndex(in: collection)
         var collector = collector
-        let query = try query.asking(for: collector).choosingAccess(in: collection)
+        var query = try query.asking(for: collector).choosingAccess(in: collection)
         if case .keys(let keys) = query.access, keys.distinctFields > 0 {
-            try distinct(query, by: keys, into: &collector, in: collection, on: connection)
-            return collector
+            if try distinct(query, by: keys, into: &collector, in: collection, on: connection) { return collector }
+            (query.distinct, query.access) = (nil, .undecided)
+            query = try query.choosingAccess(in: collection)
         }
         for var plan in query.scanPlans(collection) {
             plan.order = .unordered
@@ -92,24 +93,33 @@ extension StorageEngine {
 
     /// By one document for each value. What is not there has the key of null: where the first document of that key has
     /// no field another one may have a null.
+    ///
+    /// - Returns: false when there are more values than it pays for.
     private static func distinct(
         _ query: FindQuery, by keys: KeyScan, into collector: inout DistinctCollector, in collection: Collection,
         on connection: Connection
-    ) throws(StorageError) {
+    ) throws(StorageError) -> Bool {
         let scanner = Scanner(on: connection, deadline: query.deadline)
+        var plan = query.scanPlan(collection)
+        plan.rowLimit = KeyScan.stepsMax
+        var steps = 0
         var open: KeyScan.Position?
         func add(_ row: borrowing Scanner.Row) throws(StorageError) -> Bool {
             guard try query.accepts(row) else { return false }
             do throws(CommandError) { return try collector.add(row.document) } catch { throw .command(error) }
         }
-        _ = try scanner.forEachRow(of: query.scanPlan(collection)) { row throws(StorageError) in
+        _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in
+            steps += 1
             if try !add(row), case .index(let position) = row.position { open = position }
             return true
         }
-        guard let open else { return }
-        var plan = query.scanPlan(collection)
-        plan.keys = keys.group(of: open)
-        _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in try !add(row) }
+        guard steps < KeyScan.stepsMax else { return false }
+        if let open {
+            plan = query.scanPlan(collection)
+            plan.keys = keys.group(of: open)
+            _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in try !add(row) }
+        }
+        return true
     }
 }
 
