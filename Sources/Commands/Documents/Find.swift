@@ -323,7 +323,7 @@ extension CommandError {
 extension FindQuery {
     /// The key when the filter allows one `_id` only, and nothing else is asked that a point read cannot give.
     func singleKey(in collection: Collection) -> SingleKey? {
-        guard !isTailable, skip == 0, bounds == nil, !showsRecordID, !returnsKey, !filter.searchesText,
+        guard !isTailable, hint == nil, skip == 0, bounds == nil, !showsRecordID, !returnsKey, !filter.searchesText,
             projection?.needsFacts != true
         else { return nil }
         let constraint = KeyConstraint(of: filter, in: collection)

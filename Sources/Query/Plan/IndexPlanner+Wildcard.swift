@@ -132,13 +132,15 @@ private struct WildcardBounds {
         let (constraint, path) = (choice.constraint, WildcardPath(choice.name))
         // Nothing stands for a path that is not there.
         guard constraint.provesPresence else { return nil }
-        if constraint.set.isEverything {
+        // Documents and arrays have no keys themselves, but for empty ones, only what is in them.
+        let containers = IntervalSet([ValueInterval.bracket(of: .document), ValueInterval.bracket(of: .array)])
+        let contained = constraint.set.intersection(containers)
+        if constraint.set.isEverything || !contained.isOfPoints {
             keys.append(path.subtree)
             return .everything
         }
-        // Documents and arrays have no keys themselves.
-        let containers = IntervalSet([ValueInterval.bracket(of: .document), ValueInterval.bracket(of: .array)])
-        guard constraint.set.intersection(containers).isEmpty, !constraint.set.contains(.null) else { return nil }
+        guard contained.intervals.allSatisfy(\.isOfNothing), !constraint.set.contains(.null)
+        else { return nil }
         keys.append(path.own)
         keys.append(constraint.set, isDescending: false)
         return constraint.set
@@ -153,4 +155,9 @@ private struct WildcardBounds {
                 + (choice.map { [FieldBounds(path: $0.name, intervals: texts)] } ?? [])
         }
     }
+}
+
+extension ValueInterval {
+    /// The empty document, or the empty array.
+    fileprivate var isOfNothing: Bool { point.map { ($0.document ?? $0.array)?.isEmpty == true } ?? false }
 }

@@ -184,6 +184,7 @@ extension IndexPlanner {
                     + "an existing index")
         }
         guard let scan = scan(position, candidates[position], query, conjuncts, isHinted: true) else {
+            if let union = union(query, conjuncts, only: position) { return union.plan }
             throw CommandError(
                 .noQueryExecutionPlans,
                 "error processing query: planner returned error :: caused by :: hint provided cannot be used for "
@@ -214,24 +215,28 @@ extension IndexPlanner {
     private static let branchesMax = 100
 
     /// The first `$or` whose branches all have bounds in some index, each joined with the rest of the filter.
-    func union(_ query: PlannedQuery, _ conjuncts: [IndexPredicate]) -> PlanChoice? {
+    ///
+    /// - Parameter hinted: the one index to use.
+    func union(
+        _ query: PlannedQuery, _ conjuncts: [IndexPredicate], only hinted: Int? = nil
+    ) -> PlanChoice? {
         for (position, conjunct) in conjuncts.enumerated() {
             guard case .any(let branches) = conjunct, branches.count <= Self.branchesMax else { continue }
             var rest = conjuncts
             rest.remove(at: position)
-            if let choice = union(query, rest, branches) { return choice }
+            if let choice = union(query, rest, branches, hinted) { return choice }
         }
         return nil
     }
 
     private func union(
-        _ query: PlannedQuery, _ rest: [IndexPredicate], _ branches: [IndexPredicate]
+        _ query: PlannedQuery, _ rest: [IndexPredicate], _ branches: [IndexPredicate], _ hinted: Int?
     ) -> PlanChoice? {
         var scans: [PlannedScan] = []
         for branch in branches {
             let conjuncts = rest + IndexPredicate.conjuncts(of: branch)
             var best: PlannedScan?
-            for (position, candidate) in candidates.enumerated() {
+            for (position, candidate) in candidates.enumerated() where hinted == nil || hinted == position {
                 guard let scan = scan(position, candidate, query, conjuncts, isHinted: false), !scan.bounds.isFull
                 else { continue }
                 if best.map({ scan.keys < $0.keys }) ?? true { best = scan }

@@ -100,6 +100,19 @@ struct IndexPlannerTests {
         #expect((texts + (scan.bounds.isExact ? ["exact"] : [])).joined(separator: " ") == expected)
     }
 
+    @Test(
+        "a wildcard index by hint: what its keys can answer, in part or whole",
+        arguments: [
+            (#"{"a":[]}"#, true), (#"{"a":{}}"#, true), (#"{"a":{"b":1}}"#, false), (#"{"a":[1]}"#, false),
+            (#"{"a":{"$ne":null}}"#, true), (#"{"a":null}"#, false), (#"{"$or":[{"a":1},{"b":2}]}"#, true),
+            (#"{"$or":[{"a":1},{"b":null}]}"#, false), (#"{"_id":1}"#, false), (#"{}"#, false),
+        ])
+    func hintedWildcard(_ filter: String, _ isAnswered: Bool) throws {
+        let planner = IndexPlanner([try candidate(#"{"key":{"$**":1},"name":"w"}"#)])
+        let request = PlanRequest(try Filter(compiling: json(filter)), hint: .name("w"))
+        #expect((errorCode { _ = try planner.plan(request) } == nil) == isAnswered)
+    }
+
     @Test("paths that are longer than a key are cut, whatever comes before them", arguments: [600, 601, 640, 5_000])
     func longPaths(_ length: Int) throws {
         let name = String(repeating: "n", count: length)
