@@ -30,6 +30,10 @@ extension FindQuery {
     /// - Throws: NoQueryExecutionPlans (291), 16433 for a `$near` that no index serves.
     package func checkNearIndex(in collection: Collection) throws(StorageError) {
         guard let near = filter.near else { return }
+        guard collection.timeseries == nil else {
+            throw .command(
+                CommandError(ErrorCode(5_626_500), "$near is not supported on time series; use $geoNear in a pipeline"))
+        }
         let isSteered = steering(in: collection).indexes != nil
         do throws(CommandError) {
             guard !wantsNaturalOrder else { throw NearCondition.needsIndex }

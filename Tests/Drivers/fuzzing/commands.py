@@ -42,7 +42,7 @@ class Commands:
             command = self.update()
         else:
             command = self.values.one_of([self.count, self.distinct, self.delete, self.find_and_modify, self.insert,
-                                          self.bulk_write, self.explain, self.validated])()
+                                          self.bulk_write, self.explain, self.validated, self.steered])()
         if self.values.chance(0.1):
             command["collation"] = self.values.one_of(COLLATIONS)
         return command | {"$db": command.get("$db", DATABASE)}
@@ -106,6 +106,18 @@ class Commands:
     def update(self):
         return {"update": COLLECTION, "updates": [self.statement() for _ in range(self.source.choice([1, 1, 1, 3]))],
                 "ordered": self.values.chance(0.5), "maxTimeMS": MAX_TIME_MS}
+
+    def steered(self):
+        """Index filters and query settings, of which some concern what comes after."""
+        if self.values.chance(0.5):
+            name = self.values.one_of(["planCacheSetFilter", "planCacheSetFilter", "planCacheClearFilters"])
+            return {name: COLLECTION, "query": self.queries.filter(), "indexes": [self.queries.sort(), "_id_"]}
+        query = self.values.one_of([self.find, self.aggregate, self.distinct])() | {"$db": DATABASE}
+        if self.values.chance(0.2):
+            return {"removeQuerySettings": query, "$db": "admin"}
+        hints = {"ns": {"db": DATABASE, "coll": COLLECTION}, "allowedIndexes": [self.queries.sort(), "$natural"]}
+        settings = {"indexHints": [hints], "reject": self.values.chance(0.1), "comment": self.values.value()}
+        return {"setQuerySettings": query, "settings": settings, "$db": "admin"}
 
     def count(self):
         return {"count": COLLECTION, "query": self.queries.filter(), "skip": self.values.integer(),
