@@ -107,6 +107,13 @@ package final class Lookup: @unchecked Sendable {
         return (nil, (prefix, count, try pipeline.compile(unknown, 0..<prefix)))
     }
 
+    /// Whether the value of a variable is more than what stands in a field.
+    var variablesMayFail: Bool {
+        variables.contains { variable in
+            if case .path = variable.value.program.root { false } else { !variable.value.program.root.isConstant }
+        }
+    }
+
     /// The values of the variables for a document.
     func values(for document: RawDocument) throws(CommandError) -> [(name: String, value: Value?)] {
         var values: [(name: String, value: Value?)] = []

@@ -132,6 +132,8 @@ final class LookupRun: StageRun {
         guard let join = lookup.join else { return .list(try documents(with: try lookup.values(for: document))) }
         try join.keys(ofLocal: document, into: &keys)
         let positions = table.positions(of: keys)
+        // What fails in a variable fails, whoever reads it.
+        if lookup.variablesMayFail { _ = try lookup.values(for: document) }
         switch lookup.found {
         case .nothing: return .positions(positions)
         case .pipeline(let pipeline): return .list(try run(pipeline, over: positions))

@@ -114,6 +114,21 @@ struct LookupStrategyTests {
         #expect(reader.opened.count == 1 && reader.opened.allSatisfy { $0.contains("$in") })
     }
 
+    @Test(
+        "a variable that fails fails the stage, whoever reads it",
+        arguments: [
+            #""localField": "x", "foreignField": "_id", "pipeline": []"#,
+            #""pipeline": [{"$match": {"$expr": {"$eq": ["$_id", "$$x"]}}}]"#,
+        ])
+    func failingVariable(_ rest: String) throws {
+        let stages =
+            #"[{"$lookup": {"from": "f", "as": "j", "let": {"x": "$x", "e": {"$divide": [1, "$y"]}}, \#(rest)}}]"#
+        let pipeline = try compile(stages)
+        let reader = MemoryReader(["f": [#"{"_id":1}"#]])
+        #expect(try give(pipeline, [json(#"{"x":1,"y":1}"#)], reader) == [#"{"x":1,"y":1,"j":[{"_id":1}]}"#])
+        #expect(throws: CommandError.self) { _ = try give(pipeline, [json(#"{"x":1,"y":0}"#)], reader) }
+    }
+
     @Test("a pipeline is read no more than it asks for")
     func fields() throws {
         let stages = #"""
