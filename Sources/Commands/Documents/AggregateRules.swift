@@ -25,6 +25,30 @@ extension AggregateArguments {
         // One that there is not is refused by the compiler, by its name, and a $facet by what is in it.
         let isKnown = first.map(Self.readers.contains) ?? true
         if !hasCollection, !bringsDocuments, isKnown, first != "$facet" { throw noCollection }
+        if hasCollection { try checkFacets() }
+    }
+
+    /// Stages that read no collection may not stand in a `$facet` at all; over a collection that is what MongoDB says
+    /// first.
+    private func checkFacets() throws(CommandError) {
+        try pipeline.withRaw { pipeline throws(CommandError) in
+            for stage in pipeline {
+                guard let facet = stage.value.document?.firstElement, facet.key == "$facet",
+                    let outputs = facet.value.document
+                else { continue }
+                for inner in outputs {
+                    guard let name = inner.value.array?.firstElement?.value.document?.firstElement?.key.string else {
+                        continue
+                    }
+                    switch name {
+                    case "$listLocalSessions":
+                        throw CommandError(.invalidNamespace, "\(name) can only be run with {aggregate: 1}")
+                    case "$listClusterCatalog": throw .notOnCollection(name)
+                    default: continue
+                    }
+                }
+            }
+        }
     }
 
     private var noCollection: CommandError {

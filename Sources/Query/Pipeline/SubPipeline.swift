@@ -168,9 +168,8 @@ extension PipelineCompiler {
         let name = stage.string
         switch parent {
         case .command: break
-        case .facet where name == "$listSessions" || name == "$listLocalSessions":
-            throw CommandError(.invalidNamespace, "\(name) reads no collection and cannot stand in a $facet")
-        case .facet where name == "$listClusterCatalog": throw .notOnCollection(name)
+        case .facet where name == "$listSessions":
+            throw CommandError(.invalidNamespace, "$listSessions must be run against config.system.sessions")
         case .facet: break
         case .lookup, .unionWith: try checkForeign(name)
         }
