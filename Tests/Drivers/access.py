@@ -216,7 +216,10 @@ def check_reader(server):
                          [{"$facet": {"a": [{"$lookup": {"from": "secret", "pipeline": [], "as": "x"}}]}}],
                          [{"$graphLookup": {"from": "secret", "startWith": "$_id", "connectFromField": "_id",
                                             "connectToField": "_id", "as": "x"}}],
-                         [{"$out": "secret"}], [{"$merge": "secret"}], [{"$out": {"db": "other", "coll": "c"}}]]:
+                         [{"$out": "secret"}], [{"$merge": "secret"}], [{"$out": {"db": "other", "coll": "c"}}],
+                         [{"$collStats": {"count": {}}}], [{"$indexStats": {}}],
+                         [{"$unionWith": {"coll": "c", "pipeline": [{"$collStats": {"count": {}}}]}}],
+                         [{"$lookup": {"from": "c", "pipeline": [{"$indexStats": {}}], "as": "x"}}]]:
             expect(UNAUTHORIZED, f"{pipeline}", lambda: list(reader.app.c.aggregate(pipeline)))
         list(reader.app.c.aggregate([{"$limit": 3}, {"$out": "mine"}]))
         expect(UNAUTHORIZED, "a view on what is hidden",

@@ -32,8 +32,12 @@ enum PipelineAccess {
         let target = collection.map(Target.collection) ?? .database(database)
         let first = stages.first?.withRaw { $0.firstElement?.key.string } ?? ""
         if ownSources.contains(first) { return [] }
-        guard let (action, isOfCluster) = sourceActions[first] else { return [Requirement(.find, on: target)] }
-        return [Requirement(action, on: isOfCluster ? .cluster : target)]
+        return [requirement(of: first, on: target) ?? Requirement(.find, on: target)]
+    }
+
+    /// What a stage needs that tells of the server; nil for another one.
+    static func requirement(of stage: String, on target: Target) -> Requirement? {
+        sourceActions[stage].map { Requirement($0.0, on: $0.isOfCluster ? .cluster : target) }
     }
 
     /// What a first stage shows in place of documents, and whether that is of the whole server.

@@ -10,8 +10,15 @@ struct ServerFacts {
     let context: CommandContext
     let namespace: Namespace
 
+    /// - Throws: Unauthorized (13). The check before the command looks at the first stage only; this one also holds for
+    ///   what pipelines within stages and behind views ask.
     func documents(of source: ServerSource) async throws(CommandError) -> [Document] {
-        switch source {
+        if let needed = PipelineAccess.requirement(of: source.name, on: .collection(namespace)),
+            !context.access.allows(needed.action, on: needed.target)
+        {
+            throw CommandError(.unauthorized, "not authorized on \(namespace.database) to run \(source.name)")
+        }
+        return switch source {
         case .collectionStatistics(let options): [try await statistics(options)]
         case .indexStatistics: try await indexes()
         case .planCache: try await cachedPlans()
