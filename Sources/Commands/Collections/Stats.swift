@@ -3,7 +3,7 @@ internal import CommandModel
 internal import Query
 internal import Storage
 
-// https://www.mongodb.com/docs/manual/reference/command/collStats/ and dbStats, dataSize.
+// https://www.mongodb.com/docs/manual/reference/command/collStats/ and dbStats.
 
 extension CommandTable {
     @Sendable static func collStats(
@@ -98,34 +98,6 @@ extension CommandTable {
         }
     }
 
-    @Sendable static func dataSize(
-        _ request: CommandRequest, _ context: CommandContext
-    ) async throws(CommandError) -> CommandReply {
-        let full: String? = request.body.withRaw { raw in raw.firstElement?.value.string }
-        guard let full, let dot = full.firstIndex(of: ".") else {
-            throw CommandError(.invalidNamespace, "dataSize takes the full name of a collection")
-        }
-        let namespace = try Namespace.validated(
-            database: String(full[..<dot]), collection: String(full[full.index(after: dot)...]))
-        try request.forEachArgument(of: "dataSize") { argument throws(CommandError) in
-            switch argument.key {
-            case "estimate": _ = try argument.lenientBool()
-            case "keyPattern", "min", "max": throw argument.notSupportedYet("dataSize")
-            default: throw argument.unknownField()
-            }
-        }
-        let collection = try await context.documents.collection(namespace)
-        if collection?.view != nil || collection?.timeseries != nil { throw .notSupportedOnView(namespace) }
-        let stats = try await context.engine.mapped { () async throws(StorageError) in
-            try await context.engine.statistics(of: namespace)
-        }
-        return CommandReply { builder in
-            builder.append("size", int64: stats?.documentBytes ?? 0)
-            builder.append("numObjects", int64: stats?.documentCount ?? 0)
-            builder.append("millis", int32: 0)
-        }
-    }
-
     private static func scale(
         _ request: CommandRequest, of command: StaticString
     ) throws(CommandError) -> Int64 {
@@ -139,7 +111,8 @@ extension CommandTable {
                     throw CommandError(
                         Argument.outOfRange, "BSON field 'scale' value must be >= 1, actual value '\(scale)'")
                 }
-            case "freeStorage": break
+            // What is free within the files is PostgreSQL's to know; compact tells it of a collection.
+            case "freeStorage": _ = try argument.ifPresent(Argument.lenientBool)
             default: throw argument.unknownField()
             }
         }

@@ -1,6 +1,7 @@
 internal import BSON
 internal import CommandModel
 internal import NIOCore
+internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/serverStatus/
 
@@ -9,10 +10,28 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let sections = ServerStatusSection.all.filter { $0.isWanted(by: request) }
+        let catalog = try? await context.engine.catalogCounts(deadline: catalogDeadline)
         return CommandReply { builder in
             writeServerStatusHead(into: &builder, context.server)
+            if let catalog, ServerStatusSection.isWanted("catalogStats", by: request) {
+                write(catalog, into: &builder)
+            }
             for section in sections { section.write(&builder, context.server) }
         }
+    }
+
+    /// The counts are told even while PostgreSQL is slow, or away: this one section is left out then.
+    private static var catalogDeadline: Deadline { Deadline(maxTimeMilliseconds: 500) }
+
+    private static func write(_ catalog: CatalogCounts, into builder: inout DocumentBuilder) {
+        builder.beginDocument("catalogStats")
+        builder.append("collections", .smallest(catalog.plain - catalog.internalCollections))
+        builder.append("capped", .smallest(catalog.capped))
+        builder.append("timeseries", .smallest(catalog.timeseries))
+        builder.append("views", .smallest(catalog.views))
+        builder.append("internalCollections", .smallest(catalog.internalCollections))
+        builder.append("internalViews", int32: 0)
+        builder.end()
     }
 
     private static func writeServerStatusHead(into builder: inout DocumentBuilder, _ server: ServerState) {
@@ -46,7 +65,9 @@ struct ServerStatusSection: Sendable {
     }
 
     /// Fields that are no section are ignored.
-    func isWanted(by request: CommandRequest) -> Bool {
+    func isWanted(by request: CommandRequest) -> Bool { Self.isWanted(name, by: request) }
+
+    static func isWanted(_ name: StaticString, by request: CommandRequest) -> Bool {
         request.body.withRaw { $0[name]?.isOn ?? true }
     }
 

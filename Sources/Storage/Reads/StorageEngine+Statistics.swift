@@ -24,7 +24,37 @@ package struct ValidationReport: Sendable {
     package var invalidCount: Int64 = 0
 }
 
+/// How many collections of each kind there are.
+package struct CatalogCounts: Sendable {
+    package var plain: Int64 = 0
+    package var capped: Int64 = 0
+    package var views: Int64 = 0
+    package var timeseries: Int64 = 0
+    /// Of those, the ones whose names are the server's own.
+    package var internalCollections: Int64 = 0
+}
+
 extension StorageEngine {
+    package func catalogCounts(deadline: Deadline) async throws(StorageError) -> CatalogCounts {
+        try await general.withConnection(until: deadline) { connection throws(StorageError) in
+            let row = try CatalogSQL.execute(
+                """
+                SELECT count(*) FILTER (WHERE kind <> 'view'), count(*) FILTER (WHERE kind = 'capped'), \
+                count(*) FILTER (WHERE kind = 'view'), \
+                count(*) FILTER (WHERE position('\\x0374696d6573657269657300'::bytea IN options) > 0), \
+                count(*) FILTER (WHERE kind <> 'view' AND (database IN ('admin', 'config', 'local') \
+                OR name LIKE 'system.%')) FROM martlet.collections
+                """, [], on: connection)
+            var counts = CatalogCounts()
+            counts.plain = row.int8(row: 0, column: 0) ?? 0
+            counts.capped = row.int8(row: 0, column: 1) ?? 0
+            counts.views = row.int8(row: 0, column: 2) ?? 0
+            counts.timeseries = row.int8(row: 0, column: 3) ?? 0
+            counts.internalCollections = row.int8(row: 0, column: 4) ?? 0
+            return counts
+        }
+    }
+
     package func statistics(of namespace: Namespace) async throws(StorageError) -> CollectionStatistics? {
         let sizes = try await catalog.collections(in: namespace.database)
         guard let sizes = sizes.first(where: { $0.collection.namespace == namespace }) else { return nil }
