@@ -29,6 +29,7 @@ package enum SchemaSQL {
         Migration(version: 13, name: "key_heads", text: text(PackageResources._013_key_heads_sql)),
         Migration(version: 14, name: "query_settings", text: text(PackageResources._014_query_settings_sql)),
         Migration(version: 15, name: "users", text: text(PackageResources._015_users_sql)),
+        Migration(version: 16, name: "settings", text: text(PackageResources._016_settings_sql)),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -25,7 +25,8 @@ package struct ConcernSupport: Sendable {
             "cloneCollectionAsCapped", "commitTransaction", "abortTransaction", "createUser", "updateUser", "dropUser",
             "dropAllUsersFromDatabase", "grantRolesToUser", "revokeRolesFromUser", "createRole", "updateRole",
             "dropRole", "dropAllRolesFromDatabase", "grantRolesToRole", "revokeRolesFromRole",
-            "grantPrivilegesToRole", "revokePrivilegesFromRole":
+            "grantPrivilegesToRole", "revokePrivilegesFromRole", "setDefaultRWConcern",
+            "setFeatureCompatibilityVersion", "setUserWriteBlockMode":
             takesWriteConcern = true
         default: break
         }

@@ -16,7 +16,7 @@ package struct ReadConcern: Sendable, Equatable {
         self.level = level
     }
 
-    init(_ value: RawValue) throws(CommandError) {
+    package init(_ value: RawValue) throws(CommandError) {
         guard let document = value.document else {
             throw CommandError.wrongType("readConcern", value, expected: "object")
         }

@@ -32,7 +32,7 @@ package struct WriteConcern: Sendable, Equatable {
         }
     }
 
-    init(_ value: RawValue) throws(CommandError) {
+    package init(_ value: RawValue) throws(CommandError) {
         guard let document = value.document else {
             throw CommandError.wrongType("writeConcern", value, expected: "object")
         }

@@ -70,6 +70,7 @@ package struct Application {
         // A query that is to be rejected is so from the first one on. If it fails, PostgreSQL is not there for queries.
         try? await backend.engine.refreshQuerySettings()
         await tellAccess(of: state, settings, logger)
+        await state.prepare(logger)
         let server = Server(listener: listener, state: state, logger: logger) { address in
             log.ring.finishStartup()
             onReady(
@@ -78,6 +79,7 @@ package struct Application {
         }
         var parts: [any Service] = [
             Maintenance(state: state, backend: backend), BackgroundJobs(state: state, logger: logger),
+            SharedState(state: state, logger: logger),
         ]
         if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
         if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
@@ -156,5 +158,18 @@ package struct Application {
             processID: Int64(ProcessInfo.processInfo.processIdentifier), arguments: settings.arguments,
             runID: ObjectIDGenerator().next(seconds: UInt32(Date().timeIntervalSince1970)),
             postgresVersion: backend.postgresVersion)
+    }
+}
+
+extension ServerState {
+    /// What must hold before the first command.
+    fileprivate func prepare(_ logger: Logger) async {
+        do {
+            try await settings.refresh(from: engine)
+        } catch {
+            logger.warning("settings of all servers are not known yet", metadata: ["reason": "\(error)"])
+        }
+        // The way of a service manager, so that there is one way to end.
+        stopper.value = { kill(getpid(), SIGTERM) }
     }
 }

@@ -24,6 +24,7 @@ package final class StorageEngine: Sendable {
     let replica: DatabasePool<GeneralWorker>?
     package let transactions: TransactionRegistry
     package let snapshots: Snapshots
+    package let writeLock: WriteLock
     package let routing: ReadRouting
     package let estimates = RowEstimates()
     package let querySettings = QuerySettingsStore()
@@ -57,6 +58,7 @@ package final class StorageEngine: Sendable {
         catalog = Catalog(pool: general)
         access = AccessStore(pool: general)
         arrivals = Arrivals(pool: general)
+        writeLock = WriteLock(lanes: transactions.lanes, catalog: catalog)
     }
 
     /// Whether PostgreSQL answers.

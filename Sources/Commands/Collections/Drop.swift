@@ -15,6 +15,7 @@ extension CommandTable {
             uuid = try argument.ifPresent(Argument.uuid)
         }
         try await context.engine.checkUUID(uuid, of: namespace)
+        try context.server.profiler.checkDrop(of: namespace)
         let collection = try await context.documents.collection(namespace)
         let existed = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.drop(namespace)

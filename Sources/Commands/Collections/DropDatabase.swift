@@ -22,6 +22,7 @@ extension CommandTable {
         try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.catalog.drop(database: request.database)
         }
+        context.server.namespaces.forget(database: request.database)
         return CommandReply { request.shared.writeUnsatisfiedConcern(into: &$0) }
     }
 }

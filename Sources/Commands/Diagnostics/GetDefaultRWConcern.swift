@@ -13,17 +13,11 @@ extension CommandTable {
             guard argument.key == "inMemory" else { throw argument.unknownField() }
             isInMemory = try argument.isOmitted ? false : argument.bool()
         }
+        // Another server may have changed them a moment ago. Without PostgreSQL what was known last is told.
+        if !isInMemory { try? await context.server.settings.refresh(from: context.engine) }
+        let concerns = DefaultConcerns(context.server.settings[.defaultConcerns])
         return CommandReply { builder in
-            builder.beginDocument("defaultReadConcern")
-            builder.append("level", string: "local")
-            builder.end()
-            builder.beginDocument("defaultWriteConcern")
-            builder.append("w", string: "majority")
-            builder.append("wtimeout", int32: 0)
-            builder.end()
-            builder.append("defaultWriteConcernSource", string: "implicit")
-            builder.append("defaultReadConcernSource", string: "implicit")
-            builder.append("localUpdateWallClockTime", date: context.server.startMilliseconds)
+            concerns.write(into: &builder, localMilliseconds: context.server.startMilliseconds)
             if isInMemory { builder.append("inMemory", bool: true) }
         }
     }

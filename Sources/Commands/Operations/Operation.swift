@@ -40,7 +40,10 @@ package final class Operation: Sendable {
 extension CommandContext {
     /// When `request` must end.
     package func deadline(of request: CommandRequest) -> Deadline {
-        deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        guard request.shared.timeLimit == nil, request.hasDefaultTimeLimit else {
+            return deadline(maxTimeMilliseconds: request.shared.maxTimeMilliseconds)
+        }
+        return deadline(maxTimeMilliseconds: server.settings.defaultReadMilliseconds)
     }
 
     /// The same with another time limit than that of the command.
@@ -48,5 +51,15 @@ extension CommandContext {
         Deadline(
             maxTimeMilliseconds: maxTimeMilliseconds, from: operation?.startedAt,
             interruption: operation?.interruption)
+    }
+}
+
+extension CommandRequest {
+    /// Whether `defaultMaxTimeMS` is meant for it.
+    fileprivate var hasDefaultTimeLimit: Bool {
+        switch name {
+        case "find", "aggregate", "count", "distinct": !writes
+        default: false
+        }
     }
 }

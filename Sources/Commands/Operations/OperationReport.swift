@@ -78,14 +78,7 @@ struct OperationReport {
     private static func writeCommand(
         _ request: CommandRequest, _ truncates: Bool, into builder: inout DocumentBuilder
     ) {
-        let body = request.shownBody
-        guard truncates, body.count > commandBytesMax else { return builder.append("command", document: body) }
-        builder.beginDocument("command")
-        builder.append("$truncated", string: body.withRaw { ShellText.of($0) })
-        if let comment = request.shared.comment, comment.buffer.readableBytes <= commandBytesMax {
-            builder.append("comment", comment)
-        }
-        builder.end()
+        builder.append("command", document: request.shownBody(bytesMax: truncates ? commandBytesMax : .max))
     }
 
     private static func namespace(of request: CommandRequest) -> String {
@@ -93,7 +86,7 @@ struct OperationReport {
         return "\(request.database).\(collection)"
     }
 
-    private static func kind(of command: String) -> String {
+    static func kind(of command: String) -> String {
         switch command {
         case "find": "query"
         case "getMore": "getmore"

@@ -3,8 +3,6 @@ package import Metrics
 /// Calls, errors and times of each command. Counted by the number of its entry: only commands that exist have a place,
 /// so that a client cannot fill the memory with names, and nothing is looked up.
 package final class CommandMetrics: Sendable {
-    /// What takes longer counts as slow, as in MongoDB's default.
-    package static let slowNanoseconds = 100_000_000
     /// Stands for what is no command.
     package static let unknownName = "unknown"
 
@@ -28,13 +26,15 @@ package final class CommandMetrics: Sendable {
         instruments = (names + [Self.unknownName]).map(Instruments.init)
     }
 
-    /// - Parameter number: of the command's entry in the table; nil when there is none.
-    package func ended(_ number: Int?, nanoseconds: Int, isFailure: Bool) {
+    /// - Parameters:
+    ///   - number: of the command's entry in the table; nil when there is none.
+    ///   - isSlow: it took longer than the `slowms` of `profile`.
+    package func ended(_ number: Int?, nanoseconds: Int, isFailure: Bool, isSlow: Bool) {
         let index = number.map { min(max($0, 0), instruments.count - 1) } ?? instruments.count - 1
         let instrument = instruments[index]
         instrument.times.record(nanoseconds)
         if isFailure { instrument.counters.count(at: 0) }
-        if nanoseconds > Self.slowNanoseconds { instrument.counters.count(at: 1) }
+        if isSlow { instrument.counters.count(at: 1) }
     }
 
     /// The commands that were called.

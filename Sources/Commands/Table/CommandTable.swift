@@ -29,7 +29,7 @@ package struct CommandTable: Sendable {
 
     package static let standard = CommandTable(
         documentCommands + collectionCommands + diagnosticCommands + sessionCommands + operationCommands
-            + accessCommands + testCommands)
+            + accessCommands + administrationCommands + testCommands)
 
     init(_ list: [Entry]) {
         var entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

@@ -54,7 +54,7 @@ enum MetricsPage {
             "martlet_command_errors_total", "Commands whose reply was an error.",
             commands.map { (["command": $0.name], $0.failed) })
         page.counters(
-            "martlet_slow_commands_total", "Commands that took longer than 100 ms.",
+            "martlet_slow_commands_total", "Commands that took longer than the slowms of profile.",
             commands.map { (["command": $0.name], $0.slow) })
     }
 

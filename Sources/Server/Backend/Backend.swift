@@ -109,7 +109,8 @@ package final class Backend: Sendable {
 
     /// Finishes what waits, closes the connections and stops an embedded server.
     package func stop() async {
-        // First, because plain writes wait for what transactions hold.
+        // First, because plain writes wait for what these hold.
+        await engine.writeLock.release()
         engine.transactions.shutDown()
         await readers.shutdownGracefully()
         await writers.shutdownGracefully()

@@ -32,8 +32,18 @@ struct Dispatcher: Sendable {
         var command: Int?
         let reply = await run(request, &command)
         let time = NIODeadline.now() - start
-        context.server.commands.ended(command, nanoseconds: Int(time.nanoseconds), isFailure: reply.isFailure)
+        note(EndedCommand(request, reply, nanoseconds: time.nanoseconds, from: context.connection), command)
         return reply
+    }
+
+    private func note(_ ended: EndedCommand, _ command: Int?) {
+        let server = context.server
+        server.commands.ended(
+            command, nanoseconds: Int(ended.nanoseconds), isFailure: ended.reply.isFailure,
+            isSlow: ended.nanoseconds > server.profiler.slowNanoseconds)
+        guard command != nil else { return }
+        server.profiler.ended(ended, logger: context.logger)
+        if !ended.reply.isFailure { server.namespaces.ended(ended.request, nanoseconds: ended.nanoseconds) }
     }
 
     /// - Parameter command: the number of the command, once it is known.
@@ -47,6 +57,7 @@ struct Dispatcher: Sendable {
             if entry.isCountedAsCommand { context.server.counters.countCommand() }
             let operation = context.server.operations.begin(request, on: context.connection)
             defer { context.connection.endOperation() }
+            await context.server.profiler.flush(before: request, on: context)
             return success(try await run(entry, request, context.during(operation)))
         } catch {
             // Before the reply, which says how far the counter is. The watch over PostgreSQL finds out when it is back.
@@ -120,6 +131,7 @@ struct Dispatcher: Sendable {
                 .apiStrictError,
                 "Provided apiStrict:true, but the command \(entry.name) is not in API Version 1")
         }
+        try context.server.settings.checkWrite(request)
         try checkTransactionNumber(request.shared, entry)
         try checkClusterTime(request.shared)
         guard !request.shared.isInTransaction || Self.transactionEnds.contains(entry.name) else { return }

@@ -12,9 +12,10 @@ package enum CollectionUse: Sendable {
     package static func checkWrites(into namespace: Namespace) throws(CommandError) {
         let name = namespace.collection
         guard name.utf8.starts(with: "system.".utf8) else { return }
-        guard name.utf8.elementsEqual("system.views".utf8) || name.utf8.starts(with: "system.buckets.".utf8) else {
-            return
-        }
+        guard
+            name.utf8.elementsEqual("system.views".utf8) || name.utf8.elementsEqual("system.profile".utf8)
+                || name.utf8.starts(with: "system.buckets.".utf8)
+        else { return }
         throw CommandError(
             .invalidNamespace, "\(namespace) is written by the server alone: use create, collMod and drop")
     }
@@ -39,7 +40,7 @@ extension Collection {
             return CommandError(
                 .operationNotSupportedInTransaction,
                 "Cannot write to the time series \(namespace) in a multi-document transaction")
-        case (.plain, .writing):
+        case (.plain, .writing), (.capped, .writing):
             do throws(CommandError) { try CollectionUse.checkWrites(into: namespace) } catch { return error }
             return nil
         default: return nil
