@@ -1,5 +1,6 @@
 import BSON
 import CommandModel
+import Storage
 import Testing
 
 @testable import Commands

@@ -155,9 +155,9 @@ struct DiagnosticTests {
         let commands = try TestServer().state.commands
         let find = try #require(CommandTable.standard["find"])
         #expect(CommandTable.standard.all[find.number].name == "find")
-        commands.ended(find.number, nanoseconds: 1_000, isFailure: false)
-        commands.ended(find.number, nanoseconds: 200_000_000, isFailure: true)
-        for _ in 0..<5 { commands.ended(nil, nanoseconds: 0, isFailure: true) }
+        commands.ended(find.number, nanoseconds: 1_000, isFailure: false, isSlow: false)
+        commands.ended(find.number, nanoseconds: 200_000_000, isFailure: true, isSlow: true)
+        for _ in 0..<5 { commands.ended(nil, nanoseconds: 0, isFailure: true, isSlow: false) }
         let shown = commands.all
         #expect(shown.map(\.name) == ["find", "unknown"])
         #expect(shown.map(\.times.count) == [2, 5] && shown.map(\.failed) == [1, 5] && shown.map(\.slow) == [1, 0])
