@@ -26,6 +26,8 @@ package struct ApplicationSettings: Sendable {
     package var enablesTestCommands = false
     /// Clients must log in, and may do what their roles say.
     package var enforcesAccess = false
+    /// Nil: connections are not encrypted.
+    package var tls: TLSSettings?
     /// Nil: no admin listener.
     package var admin: AdminSettings?
 
@@ -59,7 +61,8 @@ package struct Application {
     ) async throws(StartFailure) -> Application {
         let logger = log.logger
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
-        let listener = try await bind(settings, loops)
+        let tls = try settings.tls.map { tls throws(StartFailure) in try TLSListener(tls) }
+        let listener = try await bind(settings, tls, loops)
         let admin = try await AdminServer.bind(settings.admin, loops, logger)
         let backend = try await startBackend(settings, logger)
         let state = ServerState(
@@ -82,6 +85,7 @@ package struct Application {
             SharedState(state: state, logger: logger),
         ]
         if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
+        if let tls { parts.append(CertificateReloader(listener: tls, logger: logger)) }
         if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -122,10 +126,10 @@ package struct Application {
     }
 
     private static func bind(
-        _ settings: ApplicationSettings, _ loops: MultiThreadedEventLoopGroup
+        _ settings: ApplicationSettings, _ tls: TLSListener?, _ loops: MultiThreadedEventLoopGroup
     ) async throws(StartFailure) -> Server.Listener {
         do {
-            return try await Server.bind(host: settings.host, port: settings.port, group: loops)
+            return try await Server.bind(host: settings.host, port: settings.port, tls: tls, group: loops)
         } catch {
             throw StartFailure(
                 "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? "

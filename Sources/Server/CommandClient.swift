@@ -13,6 +13,8 @@ package struct ServerAddress: Sendable {
     package var password = ""
     /// Of the user.
     package var authenticationDatabase = "admin"
+    /// Nil for a server that does not encrypt.
+    package var tls: ClientTLS?
 
     package init(host: String, port: Int) {
         self.host = host
@@ -24,10 +26,12 @@ package struct ServerAddress: Sendable {
 enum CommandClient {
     /// - Throws: ``PingClient/Failure`` with what the server says, or what the network says.
     static func run(_ body: Document, at address: ServerAddress, timeoutSeconds: Int) async throws -> Document {
+        let context = try address.tls?.context()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(Int64(timeoutSeconds)))
             .connect(host: address.host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let context { try channel.pipeline.syncOperations.addHandler(address.handler(context)) }
                     try channel.pipeline.syncOperations.addHandler(
                         ByteToMessageHandler(FrameDecoder(role: .client)))
                     return try NIOAsyncChannel<InboundMessage, ByteBuffer>(wrappingChannelSynchronously: channel)

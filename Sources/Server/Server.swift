@@ -4,6 +4,7 @@ internal import Commands
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 internal import ServiceLifecycle
 internal import Storage
 internal import Synchronization
@@ -35,7 +36,7 @@ final class Server: Service {
 
     /// Binds the port; fails when it is taken.
     static func bind(
-        host: String, port: Int, group: MultiThreadedEventLoopGroup
+        host: String, port: Int, tls: TLSListener?, group: MultiThreadedEventLoopGroup
     ) async throws -> Listener {
         try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -48,9 +49,10 @@ final class Server: Service {
             .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let stream = MessageStream(channel)
+                    if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
                     try channel.pipeline.syncOperations.addHandlers(
                         ByteToMessageHandler(FrameDecoder(role: .server)), stream)
-                    return AcceptedConnection(channel: channel, stream: stream)
+                    return AcceptedConnection(channel: channel, stream: stream, isEncrypted: tls != nil)
                 }
             }
     }
@@ -87,7 +89,8 @@ final class Server: Service {
         logger.debug("connection accepted", metadata: ["remote": "\(remote)"])
         let info = ConnectionInfo(
             id: id, remoteAddress: remote, remote: address?.ipAddress.flatMap(NetworkAddress.init),
-            local: connection.channel.localAddress?.ipAddress.flatMap(NetworkAddress.init))
+            local: connection.channel.localAddress?.ipAddress.flatMap(NetworkAddress.init),
+            security: connection.security)
         state.operations.opened(info)
         defer { state.operations.closed(info) }
         let context = CommandContext(server: state, connection: info, logger: logger)
@@ -110,4 +113,15 @@ final class Server: Service {
 struct AcceptedConnection: Sendable {
     let channel: any Channel
     let stream: MessageStream
+    let isEncrypted: Bool
+
+    /// What the client has shown of itself in the handshake of TLS, which is over before its first message comes.
+    var security: ConnectionSecurity? {
+        guard isEncrypted else { return nil }
+        let channel = channel
+        return ConnectionSecurity {
+            guard let certificate = try? await channel.nioSSL_peerCertificate().get() else { return nil }
+            return try? certificate.toDERBytes()
+        }
+    }
 }

@@ -73,6 +73,20 @@ struct ServeOptions: ParsableArguments {
             """)
     var auth: Bool?
 
+    @Option(help: "PEM file with the server's certificate and those above it: connections are encrypted.")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file with the key of that certificate.")
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("tls-client-ca"),
+        help: "PEM file with who signs the certificates that clients must show. Without it they need none.")
+    var tlsClientCA: String?
+
+    @Option(help: "1.2 or 1.3. (default: 1.2)")
+    var tlsMinimumVersion: String?
+
     @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
     var enableTestCommands = false
 
@@ -95,6 +109,7 @@ struct ServeSettings {
     var logFormat: String
     var enablesTestCommands: Bool
     var enforcesAccess: Bool
+    var tls: TLSSettings?
     var backend = BackendSettings()
     var idempotencyKeySeconds: Int32
     var transactionsAreSerializable: Bool
@@ -125,6 +140,7 @@ struct ServeSettings {
         idempotencyKeySeconds = Int32(clamping: reader.int(forKey: "idempotencyKeySeconds", default: 86_400))
         guard idempotencyKeySeconds > 0 else { throw ValidationError("--idempotency-key-seconds must be positive") }
         try takeBackend(reader)
+        tls = try Self.tls(reader)
         guard ["text", "json"].contains(logFormat) else {
             throw ValidationError("--log-format takes text or json, not '\(logFormat)'")
         }
@@ -136,6 +152,25 @@ struct ServeSettings {
     /// Open to a network without a login only when somebody says so.
     private static func enforcesAccess(_ reader: ConfigReader, _ endpoint: Endpoint) -> Bool {
         reader.bool(forKey: "auth", default: !endpoint.isLoopback)
+    }
+
+    private static func tls(_ reader: ConfigReader) throws -> TLSSettings? {
+        let (certificate, key) = (reader.string(forKey: "tlsCertificate"), reader.string(forKey: "tlsKey"))
+        let (authority, version) = (reader.string(forKey: "tlsClientCa"), reader.string(forKey: "tlsMinimumVersion"))
+        guard let certificate, let key else {
+            // Who asks for a part of it must not get a server that encrypts nothing.
+            guard certificate == nil, key == nil, authority == nil, version == nil else {
+                throw ValidationError("TLS needs both --tls-certificate and --tls-key")
+            }
+            return nil
+        }
+        var tls = TLSSettings(certificate: certificate, key: key)
+        tls.clientAuthority = authority
+        guard let minimum = TLSSettings.Version(rawValue: version ?? "1.2") else {
+            throw ValidationError("--tls-minimum-version takes 1.2 or 1.3, not '\(version ?? "")'")
+        }
+        tls.minimumVersion = minimum
+        return tls
     }
 
     private mutating func takeBackend(_ reader: ConfigReader) throws {
@@ -181,7 +216,9 @@ struct ServeSettings {
             ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
             ("logFormat", options.logFormat), ("analyticsUrl", options.analyticsURL),
             ("transactionIsolation", options.transactionIsolation), ("writeStrategy", options.writeStrategy),
-            ("spillDirectory", options.spillDirectory),
+            ("spillDirectory", options.spillDirectory), ("tlsCertificate", options.tlsCertificate),
+            ("tlsKey", options.tlsKey), ("tlsClientCa", options.tlsClientCA),
+            ("tlsMinimumVersion", options.tlsMinimumVersion),
         ]
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }

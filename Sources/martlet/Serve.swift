@@ -45,6 +45,7 @@ extension ServeSettings {
             arguments: CommandLine.arguments)
         application.enablesTestCommands = enablesTestCommands
         application.enforcesAccess = enforcesAccess
+        application.tls = tls
         application.backend = backend
         application.idempotencyKeyLifetimeSeconds = idempotencyKeySeconds
         application.transactionsAreSerializable = transactionsAreSerializable

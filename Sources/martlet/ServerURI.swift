@@ -3,7 +3,7 @@ import Foundation
 import Server
 
 extension ServerAddress {
-    /// `mongodb://[USER:PASSWORD@]HOST:PORT/[DATABASE][?authSource=DATABASE]`
+    /// `mongodb://[USER:PASSWORD@]HOST:PORT/[DATABASE][?authSource=DATABASE&tls=true&tlsCAFile=FILE…]`
     init(uri: String) throws {
         guard let url = URLComponents(string: uri), url.scheme == "mongodb", let host = url.host, !host.isEmpty else {
             throw ValidationError(
@@ -17,6 +17,17 @@ extension ServerAddress {
         if let source = url.queryItems?.first(where: { $0.name == "authSource" })?.value {
             authenticationDatabase = source
         }
+        tls = Self.tls(url.queryItems ?? [])
+    }
+
+    private static func tls(_ items: [URLQueryItem]) -> ClientTLS? {
+        func value(_ name: String) -> String? { items.first { $0.name == name }?.value }
+        guard value("tls") == "true" || value("ssl") == "true" else { return nil }
+        var tls = ClientTLS()
+        tls.authority = value("tlsCAFile")
+        tls.certificateKey = value("tlsCertificateKeyFile")
+        tls.isInsecure = value("tlsInsecure") == "true"
+        return tls
     }
 
     /// For messages.

@@ -23,7 +23,7 @@ extension Rule {
         "Server": [
             "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", "NIOCore",
             "NIOPosix",
-            "NIOHTTP1", "NIOConcurrencyHelpers", "DequeModule", "Logging", "ServiceLifecycle", "UnixSignals",
+            "NIOHTTP1", "NIOSSL", "NIOConcurrencyHelpers", "DequeModule", "Logging", "ServiceLifecycle", "UnixSignals",
             "Foundation",
         ],
         "martlet": [

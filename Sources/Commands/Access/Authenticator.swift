@@ -33,6 +33,7 @@ struct Authenticator {
         _ arguments: SaslStartArguments, isSpeculative: Bool = false
     ) async throws(CommandError) -> SaslReply {
         try checkRate()
+        if arguments.mechanism == Self.plain, !isSpeculative { return try await logInPlainly(arguments) }
         guard let mechanism = ScramMechanism(rawValue: arguments.mechanism) else {
             throw CommandError(
                 .mechanismUnavailable,
@@ -149,6 +150,59 @@ struct Authenticator {
     }
 }
 
+// Logins over encrypted connections only.
+extension Authenticator {
+    static let plain = "PLAIN"
+    static let x509 = "MONGODB-X509"
+
+    /// The password itself. It is compared by the keys that are kept, of whichever mechanism.
+    private func logInPlainly(_ arguments: SaslStartArguments) async throws(CommandError) -> SaslReply {
+        guard connection.security != nil else {
+            throw CommandError(.mechanismUnavailable, "PLAIN is for encrypted connections only")
+        }
+        let login: PlainLogin
+        do throws(ScramFailure) { login = try PlainLogin(arguments.payload) } catch {
+            throw refuse(nil, Self.plain, error.reason)
+        }
+        let name = UserName(login.user, in: arguments.database)
+        try checkOnlyUser(name)
+        let mechanism = (try? await access.store.user(name))?.credentials.map(\.mechanism).last ?? .sha256
+        let (credentials, userID) = try await mapped { () async throws(StorageError) in
+            try await self.credentials(of: name, mechanism, isSpeculative: false)
+        }
+        // Some ten thousand hashes: not on an event loop.
+        let isPassword = await withTaskExecutorPreference(globalConcurrentExecutor) {
+            await Self.check(login, credentials)
+        }
+        guard isPassword, let userID else { throw refuse(name, Self.plain, "wrong password, or no such user") }
+        try await logIn(name, id: userID, mechanism: Self.plain)
+        return SaslReply(conversation: 1, payload: [], isDone: true)
+    }
+
+    @concurrent private static func check(_ login: PlainLogin, _ credentials: ScramCredentials) async -> Bool {
+        login.isPassword(of: credentials)
+    }
+
+    /// - Parameter user: nil for the one whom the certificate names.
+    func logInByCertificate(
+        _ user: String?, in database: String, mechanism: String
+    ) async throws(CommandError) -> UserName {
+        try checkRate()
+        let certificate = await connection.security?.certificate()
+        guard mechanism == Self.x509, database == PrincipalName.external, let certificate,
+            let subject = CertificateSubject.name(ofDER: certificate), user?.hasSameBytes(as: subject) ?? true
+        else {
+            throw refuse(
+                user.map { UserName($0, in: database) }, mechanism.forLog,
+                "the client has shown no certificate, or that of another user")
+        }
+        let name = UserName(subject, in: PrincipalName.external)
+        try checkOnlyUser(name)
+        try await logIn(name, id: nil, mechanism: Self.x509)
+        return name
+    }
+}
+
 // What `hello` carries of a login.
 extension Authenticator {
     /// How a user may log in. For one who does not exist the answer is that of a new user.
@@ -158,7 +212,24 @@ extension Authenticator {
     }
 
     /// The first step of a login that a client sends ahead. When it fails the client will find out by its own login.
-    func speculate(_ document: Document) async -> SaslReply? {
+    func speculate(_ document: Document, into builder: inout DocumentBuilder) async {
+        if document.withRaw({ $0.firstElement?.key == RawKey("authenticate") }) {
+            let (user, mechanism) = document.withRaw { ($0["user"]?.string, $0["mechanism"]?.string) }
+            guard connection.security != nil,
+                let name = try? await logInByCertificate(
+                    user, in: PrincipalName.external, mechanism: mechanism ?? Self.x509)
+            else { return }
+            builder.beginDocument("speculativeAuthenticate")
+            builder.write(certificateLogin: name)
+            builder.end()
+        } else if let reply = await speculativeStart(document) {
+            builder.beginDocument("speculativeAuthenticate")
+            reply.write(into: &builder)
+            builder.end()
+        }
+    }
+
+    private func speculativeStart(_ document: Document) async -> SaslReply? {
         do throws(CommandError) {
             return try await start(SaslStartArguments(speculative: document), isSpeculative: true)
         } catch { return nil }

@@ -107,7 +107,7 @@ extension CommandTable {
         return CommandReply { reply.write(into: &$0) }
     }
 
-    /// Of the mechanisms that MongoDB has had here, X.509 is left, and needs a certificate.
+    /// Of the mechanisms that MongoDB has had here, that by client certificates is left.
     @Sendable static func authenticate(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
@@ -121,10 +121,9 @@ extension CommandTable {
             }
         }
         let authenticator = Authenticator(context: context)
-        try authenticator.checkRate()
-        throw authenticator.refuse(
-            user.map { UserName($0, in: request.database) }, (mechanism ?? "MONGODB-CR").forLog,
-            "the command authenticate is for client certificates, and there is none")
+        let name = try await authenticator.logInByCertificate(
+            user, in: request.database, mechanism: mechanism ?? "MONGODB-CR")
+        return CommandReply { $0.write(certificateLogin: name) }
     }
 
     @Sendable static func logout(
@@ -135,5 +134,12 @@ extension CommandTable {
             context.logger.info("logged out", metadata: ["user": "\(user.name.forLog)"])
         }
         return CommandReply()
+    }
+}
+
+extension DocumentBuilder {
+    mutating func write(certificateLogin name: UserName) {
+        append("dbname", string: name.database)
+        append("user", string: name.name)
     }
 }

@@ -90,10 +90,8 @@ package enum Hello {
         if let user = arguments.mechanismsOf {
             builder.append("saslSupportedMechs", strings: await authenticator.mechanisms(of: user))
         }
-        if let document = arguments.speculativeAuthenticate, let reply = await authenticator.speculate(document) {
-            builder.beginDocument("speculativeAuthenticate")
-            reply.write(into: &builder)
-            builder.end()
+        if let document = arguments.speculativeAuthenticate {
+            await authenticator.speculate(document, into: &builder)
         }
     }
 

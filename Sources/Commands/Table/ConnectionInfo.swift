@@ -11,6 +11,8 @@ package final class ConnectionInfo: Sendable {
     /// Both ends, where they have addresses.
     package let remote: NetworkAddress?
     package let local: NetworkAddress?
+    /// Nil where nothing is encrypted.
+    let security: ConnectionSecurity?
     let login = NIOLockedValueBox(Login())
     /// Shown by `connectionStatus`.
     package let uuid = randomUUID()
@@ -23,12 +25,14 @@ package final class ConnectionInfo: Sendable {
     }
 
     package init(
-        id: Int64, remoteAddress: String, remote: NetworkAddress? = nil, local: NetworkAddress? = nil
+        id: Int64, remoteAddress: String, remote: NetworkAddress? = nil, local: NetworkAddress? = nil,
+        security: ConnectionSecurity? = nil
     ) {
         self.id = id
         self.remoteAddress = remoteAddress
         self.remote = remote
         self.local = local
+        self.security = security
     }
 
     /// What the client has said about itself.
@@ -43,6 +47,14 @@ package final class ConnectionInfo: Sendable {
             }
         }
     }
+}
+
+/// What an encrypted connection knows of its client.
+package struct ConnectionSecurity: Sendable {
+    /// The client's certificate in DER, which TLS has checked.
+    let certificate: @Sendable () async -> [UInt8]?
+
+    package init(certificate: @escaping @Sendable () async -> [UInt8]?) { self.certificate = certificate }
 }
 
 // What the connection is doing.
