@@ -154,7 +154,7 @@ extension BuiltInRole {
             Privilege(
                 .cluster,
                 [
-                    .applicationMessage, .closeAllDatabases, .connPoolSync, .cpuProfiler, .dropConnections,
+                    .applicationMessage, .closeAllDatabases, .compact, .connPoolSync, .cpuProfiler, .dropConnections,
                     .flushRouterConfig, .fsync, .getParameter, .invalidateUserCache, .killAnyCursor, .killAnySession,
                     .killop, .logRotate, .oidReset, .resync, .rotateCertificates, .setParameter, .shutdown, .touch,
                     .trafficRecord, .unlock,

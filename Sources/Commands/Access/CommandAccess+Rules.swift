@@ -41,6 +41,7 @@ extension CommandAccess {
         "collMod": .needing(CollectionAccess.modify),
         "collStats": .collection(.collStats),
         "compact": .collection(.compact),
+        "compactStructuredEncryptionData": .collection(.compactStructuredEncryptionData),
         "convertToCapped": .collection(.convertToCapped),
         "create": .judging(CollectionAccess.create),
         "createIndexes": .collection(.createIndex),
@@ -78,6 +79,8 @@ extension CommandAccess {
         // The handlers look whose sessions and operations are meant.
         "currentOp": .loggedIn, "killOp": .loggedIn, "killSessions": .loggedIn,
 
+        "applyOps": .cluster(.applyOps),
+        "autoCompact": .cluster(.compact),
         "configureFailPoint": .cluster(.setParameter),
         "connPoolStats": .cluster(.connPoolStats),
         "dropConnections": .cluster(.dropConnections),

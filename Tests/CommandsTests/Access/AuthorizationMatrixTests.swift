@@ -142,6 +142,28 @@ private let serverCases: [AccessCase] =
         AccessCase(#"{"removeQuerySettings": "a"}"#, in: "admin", managers),
     ]
 
+private let operatorCases: [AccessCase] = [
+    AccessCase(#"{"applyOps": []}"#, in: "admin", nobody),
+    AccessCase(#"{"autoCompact": true}"#, in: "admin", hosts),
+    AccessCase(#"{"compactStructuredEncryptionData": "c"}"#, nobody),
+    AccessCase(#"{"dbHash": 1}"#, readers.subtracting([.backup])),
+    AccessCase(#"{"dropConnections": 1}"#, in: "admin", hosts),
+    AccessCase(#"{"fsync": 1}"#, in: "admin", hosts),
+    AccessCase(#"{"fsyncUnlock": 1}"#, in: "admin", hosts),
+    AccessCase(#"{"getClusterParameter": "*"}"#, in: "admin", monitors.union(managers)),
+    AccessCase(#"{"getDiagnosticData": 1}"#, in: "admin", monitors),
+    AccessCase(#"{"lockInfo": 1}"#, in: "admin", monitors.union([.backup])),
+    AccessCase(#"{"logRotate": 1}"#, in: "admin", hosts),
+    AccessCase(#"{"profile": 1}"#, admins),
+    AccessCase(#"{"profile": -1}"#, admins.union([.clusterMonitor, .clusterAdmin, .backup])),
+    AccessCase(#"{"setClusterParameter": {}}"#, in: "admin", managers),
+    AccessCase(#"{"setDefaultRWConcern": 1}"#, in: "admin", managers),
+    AccessCase(#"{"setFeatureCompatibilityVersion": "8.0"}"#, in: "admin", managers),
+    AccessCase(#"{"setUserWriteBlockMode": 1}"#, in: "admin", [.backup, .restore, .root]),
+    AccessCase(#"{"shutdown": 1}"#, in: "admin", hosts),
+    AccessCase(#"{"top": 1}"#, in: "admin", monitors),
+]
+
 private let userCases: [AccessCase] = [
     AccessCase(#"{"createUser": "u", "pwd": "p", "roles": []}"#, userAdmins.union([.restore])),
     AccessCase(
@@ -195,7 +217,7 @@ private let userCases: [AccessCase] = [
         #"{"invalidateUserCache": 1}"#, in: "admin", [.userAdminAnyDatabase, .hostManager, .clusterAdmin, .root]),
 ]
 
-private let all = documentCases + collectionCases + serverCases + userCases
+private let all = documentCases + collectionCases + serverCases + operatorCases + userCases
 
 @Suite("Who may send which command")
 struct AuthorizationMatrixTests {
