@@ -79,6 +79,7 @@ def test_counts(database):
     expect("a limit", run({"find": "c", "filter": {"a": 5}, "limit": 3})[0], 3)
     expect("a sort", run({"find": "c", "filter": {"a": 5}, "sort": {"x": 1}, "limit": 3}), [3, 10, 10])
     expect("a count", run({"count": "c", "query": {"a": 5}}), [0, 10, 0])
+    expect("more to skip than there is", run({"find": "c", "skip": (1 << 63) - 1}), [0, 0, DOCUMENTS])
     expect("one document", run({"find": "c", "filter": {"_id": 5}}), [1, 1, 1])
     found = explain(database, {"update": "c", "updates": [{"q": {"a": 5}, "u": {"$set": {"y": 1}}, "multi": True}]},
                     "executionStats")["executionStats"]["executionStages"]
@@ -188,8 +189,8 @@ def test_command_line(binary, server):
         return done.stdout + done.stderr
 
     for command, expected in [
-        ('{"find": "c", "filter": {"a": 5}}', ["pool: general", "READ COMMITTED", "JOIN martlet.", "$1 = \\x"]),
-        ('{"aggregate": "c", "pipeline": [{"$match": {"x": 1}}], "cursor": {}}', ["SELECT rid, doc"]),
+        ('{"find": "c", "filter": {"a": 5}}', ["pool: readers", "READ COMMITTED", "JOIN martlet.", "$1 = \\x"]),
+        ('{"aggregate": "c", "pipeline": [{"$match": {"x": 1}}], "cursor": {}}', ["pool: general", "SELECT rid, CASE"]),
         ('{"count": "c", "query": {}}', ["SELECT count(*)"]),
         ('{"distinct": "c", "key": "a"}', ["SELECT"]),
         ('{"insert": "c", "documents": [{"_id": -1}]}', ["pool: writers", "INSERT INTO martlet.documents_"]),

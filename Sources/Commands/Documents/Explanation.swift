@@ -157,8 +157,11 @@ struct Explanation: Sendable {
         builder.beginDocument("martlet")
         let pool = engine.pool(for: query, in: collection)
         let isSingle = stages == nil && query.singleKey(in: collection) != nil
+        let isShort =
+            action == nil && stages == nil
+            && engine.readsFewRows(query, in: collection, FindArguments.defaultBatchSize)
         let isAnalytic = !isSingle && pool != .general
-        builder.append("pool", string: isSingle ? "readers" : pool.rawValue)
+        builder.append("pool", string: isSingle || isShort ? "readers" : pool.rawValue)
         builder.append("isolation", string: isAnalytic ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED")
         builder.append("estimatedRows", int64: engine.estimates[collection])
         let isCount = action == "COUNT" && query.countsBySQL(in: collection)

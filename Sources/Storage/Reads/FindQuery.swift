@@ -109,7 +109,8 @@ package struct FindQuery: Sendable {
         // A row of an index with several keys for a document need not be one of the result.
         let isEveryRow = plan.keys.map { plan.isExact && !$0.index.mayRepeatDocuments }
         guard ridMax == nil, isEveryRow ?? (matchesEverything || plan.isExactInOrder && bounds == nil) else { return }
-        let skipsBySQL = skip > 0 && plan.after == nil && plan.keys == nil && !isTailable
+        // How many rows PostgreSQL passes over it does not tell, where there are fewer: who counts skips by itself.
+        let skipsBySQL = skip > 0 && plan.after == nil && plan.keys == nil && !isTailable && counters == nil
         if skipsBySQL { plan.offset = skip }
         let (rows, isMany) = wanted.addingReportingOverflow(skipsBySQL ? 0 : skip)
         guard !isMany, rows < .max else { return }

@@ -1,3 +1,4 @@
+internal import BSON
 package import CommandModel
 internal import NIOConcurrencyHelpers
 package import NIOCore
@@ -144,6 +145,15 @@ extension StorageEngine {
         if query.filter.matchesEverything, !query.isBlockingSort(in: collection) { plan.rowLimit = query.matchesNeeded }
         let pool = routing.pool(for: plan, rows: estimates[collection], query.preference)
         return pool == .replica && replica == nil ? .analytics : pool
+    }
+
+    /// Whether the first batch is one short read on the readers' connections.
+    package func readsFewRows(_ query: FindQuery, in collection: Collection, _ documentsMax: Int) -> Bool {
+        guard var query = try? query.choosingAccess(in: collection, counting: false) else { return false }
+        query.counters = nil
+        let batch = ReplyBatch(into: DocumentBuilder(), documentsMax: documentsMax)
+        return pool(for: query, in: collection) == .general
+            && QueryRun(query, on: collection).shortPlan(for: batch) != nil
     }
 
     /// Runs a read on the pool that it belongs to: again when a lock or a lost connection came in between, since

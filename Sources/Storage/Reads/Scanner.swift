@@ -198,7 +198,7 @@ extension Scanner {
     ) throws(StorageError) -> Bool {
         let isByID = plan.keys == nil && plan.order.isByID
         let hasThird = plan.keys != nil || isByID && plan.showsRID
-        plan.counters?.examine((plan.offset ?? 0) + result.rowCount)
+        plan.counters?.examine(result.rowCount)
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let first = result.bytes(row: row, column: 0) else { continue }
