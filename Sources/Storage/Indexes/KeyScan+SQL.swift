@@ -20,7 +20,12 @@ extension KeyScan {
             conditions.append(
                 isUnique ? "k.key \(sign) \(key)" : "(k.key, k.id) \(sign) (\(key), \(bind(.bytea(position.id))))")
         }
-        keys = "SELECT \(columns) FROM \(keys) JOIN \(documents) d ON d.id = k.id" + whereClause(conditions)
+        // The same for the documents of many narrow intervals, as those of a join.
+        let found =
+            intervals.count > 1 && isNarrow
+            ? "CROSS JOIN LATERAL (SELECT doc, rid FROM \(documents) WHERE id = k.id OFFSET 0) d"
+            : "JOIN \(documents) d ON d.id = k.id"
+        keys = "SELECT \(columns) FROM \(keys) \(found)" + whereClause(conditions)
         let direction = isReversed ? " DESC" : ""
         keys += " ORDER BY k.key\(direction)" + (isUnique ? "" : ", k.id\(direction)")
         if let limit { keys += " LIMIT " + bind(.int8(Int64(limit))) }
@@ -69,9 +74,11 @@ extension KeyScan {
         }
         let lower = bind(.bytesArray(intervals.map(\.lower)))
         let upper = bind(.bytesArray(intervals.map(\.upper)))
+        // OFFSET 0 keeps PostgreSQL from making a join of it: it would expect a ninth of all keys in each interval, and
+        // go through all of them for each.
         let text = """
-            unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) \
-            JOIN \(index.table) k ON k.key >= r.lower AND k.key < r.upper
+            unnest(\(lower)::bytea[], \(upper)::bytea[]) AS r (lower, upper) CROSS JOIN LATERAL \
+            (SELECT key, id FROM \(index.table) WHERE key >= r.lower AND key < r.upper OFFSET 0) k
             """
         return (text, [])
     }

@@ -53,9 +53,11 @@ package struct KeyScan: Sendable {
     func expectedRows(of rows: Int64) -> Int64 {
         if distinctFields > 0 { return min(rows, Int64(Self.stepsMax)) }
         if let expectedKeys { return Int64(min(expectedKeys, 1e15)) }
-        let isNarrow = intervals.allSatisfy { $0.upper.count > 1 && $0.lower.count > 1 }
         return min(rows, isNarrow ? Int64(clamping: intervals.count) * 100 : rows / 4)
     }
+
+    /// Each interval begins and ends within a type.
+    var isNarrow: Bool { intervals.allSatisfy { $0.upper.count > 1 && $0.lower.count > 1 } }
 
     /// A row of the walk: where a cursor stands behind it.
     package struct Position: Sendable {
