@@ -80,16 +80,25 @@ struct CountArguments {
     func query(
         _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
     ) throws(CommandError) -> FindQuery {
-        var query = FindQuery(
+        var query = try FindQuery(filter, hint, collator, request, context)
+        query.skip = skip
+        query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
+        return query
+    }
+}
+
+extension FindQuery {
+    /// That of a command which asks about documents and returns none: `count`, `distinct`.
+    init(
+        _ filter: Document, _ hint: Hint, _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
+    ) throws(CommandError) {
+        self.init(
             filter: try Filter(
                 compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
                 allowing: .query))
-        hint.apply(to: &query)
-        query.skip = skip
-        query.limit = limit == 0 ? nil : Int(clamping: limit.magnitude)
-        query.deadline = context.deadline(of: request)
-        query.preference = request.shared.routing
-        return query
+        hint.apply(to: &self)
+        deadline = context.deadline(of: request)
+        preference = request.shared.routing
     }
 }
 

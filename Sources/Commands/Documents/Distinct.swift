@@ -42,14 +42,8 @@ struct DistinctArguments {
     func query(
         _ collator: Collator?, _ request: CommandRequest, _ context: CommandContext
     ) throws(CommandError) -> FindQuery {
-        var query = FindQuery(
-            filter: try Filter(
-                compiling: filter, environment: context.timelessEnvironment(of: request).collated(by: collator),
-                allowing: .query))
-        hint.apply(to: &query)
+        var query = try FindQuery(filter, hint, collator, request, context)
         query.settings = context.querySettings(of: request)
-        query.deadline = context.deadline(of: request)
-        query.preference = request.shared.routing
         return query
     }
 }
