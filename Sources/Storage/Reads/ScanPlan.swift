@@ -89,22 +89,26 @@ package struct ScanPlan: Sendable {
         return keys.map { $0.intervals.count * rowLimit <= Scanner.fetchRowsMax } ?? true
     }
 
+    private static let document = bounded("doc")
+    private static let joinedDocument = bounded("d.doc")
+    private static let keyColumns = "k.key, \(joinedDocument), d.rid, k.id"
+
+    private static func bounded(_ doc: String) -> String {
+        "CASE WHEN octet_length(\(doc)) <= \(Scanner.documentBytesMax) THEN \(doc) END"
+    }
+
     /// The rows: position (`rid`, or `id` in the order of `_id`), then the document. By secondary keys: the key, the
     /// document, `rid`, `id`. Scores come last. In the place of a large document is NULL: see
     /// ``Scanner/documentBytesMax``.
     package var statement: Statement {
-        func bounded(_ doc: String) -> String {
-            "CASE WHEN octet_length(\(doc)) <= \(Scanner.documentBytesMax) THEN \(doc) END"
-        }
-
-        if let counts { return counts.countStatement(of: collection.sql.table, doc: bounded("d.doc")) }
+        if let counts { return counts.countStatement(of: collection.sql.table, doc: Self.joinedDocument) }
         if let keys {
             var position: KeyScan.Position?
             if case .index(let last)? = after { position = last }
             return keys.statement(
-                "k.key, \(bounded("d.doc")), d.rid, k.id", of: collection.sql.table, after: position, limit: rowLimit)
+                Self.keyColumns, of: collection.sql.table, after: position, limit: rowLimit)
         }
-        let columns = (order.isByID ? "id, " : "rid, ") + bounded("doc") + (order.isByID && showsRID ? ", rid" : "")
+        let columns = (order.isByID ? "id, " : "rid, ") + Self.document + (order.isByID && showsRID ? ", rid" : "")
         return select(scored == nil ? columns : columns + ", scores")
     }
 
