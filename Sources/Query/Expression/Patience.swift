@@ -10,18 +10,24 @@ package final class Patience: Sendable {
     /// Why the command must end now; nil while it may go on.
     package typealias End = @Sendable () -> CommandError?
 
-    private let end: Mutex<End>
+    /// A closure that stands bare in a generic value such as a lock is wrapped into two thunks more by each access, so
+    /// that a check would take the longer, the more checks went before.
+    private struct Current {
+        var end: End
+    }
+
+    private let current: Mutex<Current>
 
     package init(_ end: @escaping End) {
-        self.end = Mutex(end)
+        current = Mutex(Current(end: end))
     }
 
     package func renew(_ end: @escaping End) {
-        self.end.withLock { $0 = end }
+        current.withLock { $0.end = end }
     }
 
     func check() throws(CommandError) {
-        let end = end.withLock { $0 }
-        if let failure = end() { throw failure }
+        let now = current.withLock { $0 }
+        if let failure = now.end() { throw failure }
     }
 }

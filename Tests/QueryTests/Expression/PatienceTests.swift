@@ -57,4 +57,14 @@ import Testing
         patience.renew { nil }
         #expect(code() == nil)
     }
+
+    /// Each check once left two thunks more around the closure: the stack would not hold so many.
+    @Test("a check costs no more after many that went before")
+    func many() throws {
+        let asked = Count()
+        let patience = Patience { asked.next() > 1_000_000 ? CommandError(.interrupted, "enough") : nil }
+        #expect(throws: CommandError.self) {
+            while true { try patience.check() }
+        }
+    }
 }
