@@ -7,7 +7,7 @@ import Testing
 /// The run that the test server says it is.
 private let runID = #"{"$oid": "000000000000000700000009"}"#
 
-@Suite("hello", .timeLimit(.minutes(1)))
+@Suite("hello", .timeLimit(.minutes(20)))
 struct HelloTests {
     private let server: TestServer
     private let version =

@@ -4,7 +4,7 @@ import Testing
 @testable import Postgres
 @testable import SQL
 
-@Suite(.timeLimit(.minutes(2))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(20))) struct ConnectionTests {
     @Test("a session has the settings it was asked to have")
     func settings() throws {
         let options = try TestServer.options().setting("statement_timeout", "1234ms")

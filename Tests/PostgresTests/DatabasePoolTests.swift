@@ -56,7 +56,7 @@ final class ScriptedWorker: DatabaseWorker {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct DatabasePoolTests {
+@Suite(.timeLimit(.minutes(20))) struct DatabasePoolTests {
     private typealias Pool = DatabasePool<ScriptedWorker>
 
     private func pool(

@@ -5,7 +5,7 @@ import Testing
 @testable import Postgres
 @testable import SQL
 
-@Suite(.timeLimit(.minutes(3)), .serialized) struct EmbeddedServerTests {
+@Suite(.timeLimit(.minutes(20)), .serialized) struct EmbeddedServerTests {
     /// A server of its own, for tests that hurt it. The directory goes away with the test.
     private func withServer(name: String, _ body: (EmbeddedServer, String) throws -> Void) throws {
         let directory = "/tmp/martlet-embedded-\(getpid())-\(name)"

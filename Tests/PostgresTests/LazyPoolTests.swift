@@ -6,7 +6,7 @@ import Testing
 @testable import SQL
 
 /// Pools of many threads few of which are in use.
-@Suite(.timeLimit(.minutes(2))) struct LazyPoolTests {
+@Suite(.timeLimit(.minutes(20))) struct LazyPoolTests {
     private typealias Pool = DatabasePool<ScriptedWorker>
 
     private func pool(

@@ -4,7 +4,7 @@ import Testing
 @testable import Postgres
 @testable import SQL
 
-@Suite(.timeLimit(.minutes(2))) struct PipelineTests {
+@Suite(.timeLimit(.minutes(20))) struct PipelineTests {
     private let select = "SELECT $1::int8"
 
     @Test("results come in the order of the statements, over many groups")

@@ -35,7 +35,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct ConnectProbeTests {
+@Suite(.timeLimit(.minutes(20))) struct ConnectProbeTests {
     @Test(
         "the code is read from the end of libpq's text",
         arguments: [

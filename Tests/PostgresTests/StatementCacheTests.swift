@@ -3,7 +3,7 @@ import Testing
 @testable import Postgres
 @testable import SQL
 
-@Suite(.timeLimit(.minutes(2))) struct StatementCacheTests {
+@Suite(.timeLimit(.minutes(20))) struct StatementCacheTests {
     private func preparedCount(_ connection: Connection) throws -> Int64? {
         try connection.execute(.once("SELECT count(*) FROM pg_prepared_statements")).int8(row: 0, column: 0)
     }

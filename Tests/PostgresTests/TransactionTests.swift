@@ -3,7 +3,7 @@ import Testing
 @testable import Postgres
 @testable import SQL
 
-@Suite(.timeLimit(.minutes(2))) struct TransactionTests {
+@Suite(.timeLimit(.minutes(20))) struct TransactionTests {
     private let insert = "INSERT INTO t VALUES ($1)"
 
     private func connect() throws -> (Connection, beside: Connection) {

@@ -8,7 +8,7 @@ import Testing
 extension DatabaseTests {
     /// Many clients on the same documents, with operations whose order does not matter: nothing is lost and nothing
     /// happens twice, under every strategy, through several servers, and with transactions in between.
-    @Suite(.timeLimit(.minutes(5))) struct CommutativeTests {
+    @Suite(.timeLimit(.minutes(20))) struct CommutativeTests {
         static let documents = 12
         static let clients = 16
         static let operationsPerClient = 20

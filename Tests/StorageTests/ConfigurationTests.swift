@@ -40,7 +40,7 @@ struct Setup: Sendable {
 extension DatabaseTests {
     /// How writes are protected, grouped and routed is no client's business: operations have the same results and leave
     /// the same documents under every strategy, with any pools, through several servers, within a transaction.
-    @Suite(.timeLimit(.minutes(5))) struct ConfigurationTests {
+    @Suite(.timeLimit(.minutes(20))) struct ConfigurationTests {
         static let groups = 16
         static let operationsPerGroup = 40
 

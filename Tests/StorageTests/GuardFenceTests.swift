@@ -9,7 +9,7 @@ import Testing
 
 extension DatabaseTests {
     /// The end of what the guard remembers, and the question whether a transaction was committed.
-    @Suite(.timeLimit(.minutes(2))) struct GuardFenceTests {
+    @Suite(.timeLimit(.minutes(20))) struct GuardFenceTests {
         private let stores: [TestStore]
         private let collection: Storage.Collection
 

@@ -11,7 +11,7 @@ import Testing
 extension DatabaseTests {
     /// Numbered commands of three sessions, sent again and again, one after another and at once, through two servers,
     /// while connections are killed: each statement takes effect once, and every copy is told the same.
-    @Suite(.timeLimit(.minutes(5))) struct GuardScheduleTests {
+    @Suite(.timeLimit(.minutes(20))) struct GuardScheduleTests {
         static let sessions = 3
         static let commandsPerSession = 30
         static let sharedDocuments = 4

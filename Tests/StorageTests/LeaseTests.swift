@@ -7,7 +7,7 @@ import Testing
 @testable import Storage
 
 extension DatabaseTests {
-    @Suite(.timeLimit(.minutes(2))) struct LeaseTests {
+    @Suite(.timeLimit(.minutes(20))) struct LeaseTests {
         private func keeper(_ holder: String, _ store: TestStore, _ terms: LeaseTerms = LeaseTerms()) -> LeaseKeeper {
             LeaseKeeper("job", holder: holder, engine: store.engine, terms: terms, logger: TestServer.logger)
         }

@@ -10,7 +10,7 @@ import Testing
 extension DatabaseTests {
     /// Work outside transactions that meets what an open transaction holds: it waits for as long as that takes, without
     /// a thread or a connection that others need, and then it is done.
-    @Suite(.timeLimit(.minutes(2))) struct LockedDocumentTests {
+    @Suite(.timeLimit(.minutes(20))) struct LockedDocumentTests {
         private let store: TestStore
         private let collection: Storage.Collection
 

@@ -9,7 +9,7 @@ import Testing
 @testable import Storage
 
 extension DatabaseTests {
-    @Suite(.timeLimit(.minutes(2))) struct OpenTransactionTests {
+    @Suite(.timeLimit(.minutes(20))) struct OpenTransactionTests {
         @Test("what a transaction writes is seen by itself, by nobody else, and by all after the commit")
         func commit() async throws {
             let test = try TestTransactions.make()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Storage
 
-@Suite(.timeLimit(.minutes(1))) struct SessionTurnsTests {
+@Suite(.timeLimit(.minutes(20))) struct SessionTurnsTests {
     private let first = LogicalSessionID(uuid: Array(repeating: 1, count: 16))
     private let second = LogicalSessionID(uuid: Array(repeating: 2, count: 16))
 

@@ -9,7 +9,7 @@ import Testing
 
 extension DatabaseTests {
     /// Two who want the same document: one of them always gets through, and the other one learns it at once.
-    @Suite(.timeLimit(.minutes(2))) struct TransactionConflictTests {
+    @Suite(.timeLimit(.minutes(20))) struct TransactionConflictTests {
         private let increment = #"{"$inc": {"n": 1}}"#
 
         @Test("a document that another transaction is changing: the second one fails at once, the first commits")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Storage
 
-@Suite(.timeLimit(.minutes(1))) struct TransactionLanesTests {
+@Suite(.timeLimit(.minutes(20))) struct TransactionLanesTests {
     /// No thread of it ever connects.
     private func lanes(count: Int, waitersMax: Int = 10, waitMilliseconds: Int = 60_000) throws -> TransactionLanes {
         let options = TransactionPool.options(

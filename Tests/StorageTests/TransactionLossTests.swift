@@ -10,7 +10,7 @@ import Testing
 
 extension DatabaseTests {
     /// Connections that break under a transaction, and transactions that somebody else ends.
-    @Suite(.timeLimit(.minutes(2))) struct TransactionLossTests {
+    @Suite(.timeLimit(.minutes(20))) struct TransactionLossTests {
         private let id = LogicalSessionID(uuid: Array(repeating: 7, count: 16))
         private let everything = FindQuery(filter: .everything)
 

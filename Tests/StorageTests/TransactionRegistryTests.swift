@@ -8,7 +8,7 @@ import Testing
 @testable import Storage
 
 extension DatabaseTests {
-    @Suite(.timeLimit(.minutes(2))) struct TransactionRegistryTests {
+    @Suite(.timeLimit(.minutes(20))) struct TransactionRegistryTests {
         private let id = LogicalSessionID(uuid: Array(repeating: 1, count: 16))
         private let other = LogicalSessionID(uuid: Array(repeating: 2, count: 16))
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Commands
 
-@Suite("The check before a command", .timeLimit(.minutes(1)))
+@Suite("The check before a command", .timeLimit(.minutes(20)))
 struct AuthorizerTests {
     private func check(_ json: String, _ server: TestServer, in database: String = "app") async -> CommandError? {
         do throws(CommandError) {
