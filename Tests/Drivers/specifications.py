@@ -45,8 +45,8 @@ SPECIFICATION_FILES = {
     "causal-consistency/tests": "causal_consistency",
     "client-backpressure/tests": "client-backpressure",
 }
-TEST_SECONDS = 100
-SUITE_SECONDS = 280
+TEST_SECONDS = 300
+SUITE_SECONDS = 1_200
 SLOWEST_SHOWN = 5
 MESSAGE_CHARACTERS_SHOWN = 160
 
