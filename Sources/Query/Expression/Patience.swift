@@ -26,7 +26,7 @@ package final class Patience: Sendable {
         current.withLock { $0.end = end }
     }
 
-    func check() throws(CommandError) {
+    package func check() throws(CommandError) {
         let now = current.withLock { $0 }
         if let failure = now.end() { throw failure }
     }

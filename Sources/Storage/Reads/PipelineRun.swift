@@ -24,6 +24,7 @@ final class PipelineRun: @unchecked Sendable {
     private let firstBlocking: Int?
     /// Whether rows may stream into the first blocking stage: no stage on the way needs the connection.
     private let mayPush: Bool
+    private let patience: Patience?
     private var isSourceDrained = false
     /// Results that did not fit into the reply.
     private var ready = Batch()
@@ -36,6 +37,7 @@ final class PipelineRun: @unchecked Sendable {
         levels = runs.map { Level(stage: $0) }
         let firstBlocking = runs.firstIndex { $0.isBlocking }
         self.firstBlocking = firstBlocking
+        patience = limits.patience
         mayPush = firstBlocking.map { blocking in !runs[...blocking].contains { $0.readsCollections } } ?? false
     }
 
@@ -136,6 +138,8 @@ final class PipelineRun: @unchecked Sendable {
 
     /// - Returns: whether more is wanted.
     private func push(_ input: Batch, _ index: Int, _ blocking: Int) throws(CommandError) -> Bool {
+        // Few rows may become many documents on the way: no more rows come, and nobody else looks at the time.
+        try patience?.check()
         let stage = levels[index].stage
         var position = 0
         while position < input.count, !stage.isSatisfied {
