@@ -26,6 +26,8 @@ package struct ApplicationSettings: Sendable {
     package var enablesTestCommands = false
     /// Clients must log in, and may do what their roles say.
     package var enforcesAccess = false
+    package var limits = LimitSettings()
+    package var isAudited = true
     /// Nil: connections are not encrypted.
     package var tls: TLSSettings?
     /// Nil: no admin listener.
@@ -62,14 +64,16 @@ package struct Application {
         let logger = log.logger
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let tls = try settings.tls.map { tls throws(StartFailure) in try TLSListener(tls) }
-        let listener = try await bind(settings, tls, loops)
+        let limits = OpenFiles.limits(settings.limits.limits, logger)
+        let listener = try await bind(settings, tls, limits, loops, logger)
         let admin = try await AdminServer.bind(settings.admin, loops, logger)
         let backend = try await startBackend(settings, logger)
         let state = ServerState(
             engine: backend.engine, identity: identity(settings, backend), clock: ClusterClock(), log: log.ring,
             idempotencyKeyLifetimeSeconds: settings.idempotencyKeyLifetimeSeconds,
             transactionIsolation: settings.transactionsAreSerializable ? .serializable : .snapshot,
-            enablesTestCommands: settings.enablesTestCommands, enforcesAccess: settings.enforcesAccess)
+            enablesTestCommands: settings.enablesTestCommands, enforcesAccess: settings.enforcesAccess, limits: limits,
+            audit: AuditLog(settings.isAudited ? Logger(label: AuditLog.label) : nil))
         // A query that is to be rejected is so from the first one on. If it fails, PostgreSQL is not there for queries.
         try? await backend.engine.refreshQuerySettings()
         await tellAccess(of: state, settings, logger)
@@ -126,10 +130,13 @@ package struct Application {
     }
 
     private static func bind(
-        _ settings: ApplicationSettings, _ tls: TLSListener?, _ loops: MultiThreadedEventLoopGroup
+        _ settings: ApplicationSettings, _ tls: TLSListener?, _ limits: ClientLimits,
+        _ loops: MultiThreadedEventLoopGroup, _ logger: Logger
     ) async throws(StartFailure) -> Server.Listener {
         do {
-            return try await Server.bind(host: settings.host, port: settings.port, tls: tls, group: loops)
+            return try await Server.bind(
+                host: settings.host, port: settings.port, tls: tls, limits: limits,
+                asksForLogin: settings.enforcesAccess, group: loops, logger: logger)
         } catch {
             throw StartFailure(
                 "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? "

@@ -7,7 +7,6 @@ internal import NIOPosix
 internal import NIOSSL
 internal import ServiceLifecycle
 internal import Storage
-internal import Synchronization
 internal import WireProtocol
 
 /// The listener: accepts connections and runs a ``Session`` for each, until a graceful shutdown.
@@ -35,25 +34,28 @@ final class Server: Service {
     }
 
     /// Binds the port; fails when it is taken.
+    ///
+    /// - Parameter asksForLogin: clients must log in.
     static func bind(
-        host: String, port: Int, tls: TLSListener?, group: MultiThreadedEventLoopGroup
+        host: String, port: Int, tls: TLSListener?, limits: ClientLimits, asksForLogin: Bool,
+        group: MultiThreadedEventLoopGroup, logger: Logger
     ) async throws -> Listener {
-        try await ServerBootstrap(group: group)
+        let acceptance = Acceptance(
+            tls: tls, limits: limits, asksForLogin: asksForLogin, sweeps: ConnectionSweep.all(of: group),
+            logger: logger)
+        return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            // A client whose machine has gone is found out about, after the kernel's two hours at the latest.
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 262_144)
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 2_048, maximum: 65_536)
             )
+            .childChannelOption(.maxMessagesPerRead, value: 2)
             .bind(host: host, port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let stream = MessageStream(channel)
-                    if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
-                    try channel.pipeline.syncOperations.addHandlers(
-                        ByteToMessageHandler(FrameDecoder(role: .server)), stream)
-                    return AcceptedConnection(channel: channel, stream: stream, isEncrypted: tls != nil)
-                }
+                channel.eventLoop.makeCompletedFuture { try acceptance.take(channel) }
             }
     }
 
@@ -79,9 +81,7 @@ final class Server: Service {
     }
 
     private func serve(_ connection: AcceptedConnection) async {
-        let id = state.connectionsCreated.add(1, ordering: .relaxed).newValue
-        state.connectionsOpen.add(1, ordering: .relaxed)
-        defer { state.connectionsOpen.subtract(1, ordering: .relaxed) }
+        let id = connection.number
         let address = connection.channel.remoteAddress
         let remote = "\(address?.ipAddress ?? "unix"):\(address?.port ?? 0)"
         var logger = logger
@@ -105,23 +105,6 @@ final class Server: Service {
         let deadline = ContinuousClock.now + Self.drainMax
         while !activity.isIdle, ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(10))
-        }
-    }
-}
-
-/// A connection as the listener hands it over.
-struct AcceptedConnection: Sendable {
-    let channel: any Channel
-    let stream: MessageStream
-    let isEncrypted: Bool
-
-    /// What the client has shown of itself in the handshake of TLS, which is over before its first message comes.
-    var security: ConnectionSecurity? {
-        guard isEncrypted else { return nil }
-        let channel = channel
-        return ConnectionSecurity {
-            guard let certificate = try? await channel.nioSSL_peerCertificate().get() else { return nil }
-            return try? certificate.toDERBytes()
         }
     }
 }

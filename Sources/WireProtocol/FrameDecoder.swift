@@ -21,9 +21,23 @@ package struct InboundMessage: Sendable, Equatable {
         return code
     }
 
+    /// What an OP_COMPRESSED says that it holds, without a header; nil for other messages, and for nonsense.
+    package var uncompressedBytes: Int? {
+        guard opCode == .compressed, frame.readableBytes >= 24 else { return nil }
+        let size = Int(headerField(at: 20))
+        return (0...WireLimits.messageBytes).contains(size) ? size : nil
+    }
+
     private func headerField(at offset: Int) -> Int32 {
         withReadable(frame) { Int32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Int32.self)) }
     }
+}
+
+/// How long messages may be on a connection, which may change: to be touched where its decoder runs.
+package final class FrameLimit {
+    package var bytesMax: Int
+
+    package init(bytesMax: Int = WireLimits.messageBytes) { self.bytesMax = bytesMax }
 }
 
 /// Cuts the byte stream of a connection into messages.
@@ -49,9 +63,11 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
     }
 
     private let role: Role
+    private let limit: FrameLimit
 
-    package init(role: Role) {
+    package init(role: Role, limit: FrameLimit = FrameLimit()) {
         self.role = role
+        self.limit = limit
     }
 
     package mutating func decode(buffer: inout ByteBuffer) throws(ProtocolError) -> InboundMessage? {
@@ -73,7 +89,7 @@ package struct FrameDecoder: NIOSingleStepByteToMessageDecoder {
     private func frameLength(_ bytes: UnsafeRawBufferPointer) throws(ProtocolError) -> Int? {
         guard bytes.count >= 4 else { return nil }
         let length = Int32(littleEndian: bytes.loadUnaligned(as: Int32.self))
-        guard length >= WireLimits.headerBytes, length <= WireLimits.messageBytes else {
+        guard length >= WireLimits.headerBytes, length <= limit.bytesMax else {
             throw ProtocolError(.frameLength(length), in: bytes)
         }
         guard bytes.count >= WireLimits.headerBytes else { return nil }

@@ -87,6 +87,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "1.2 or 1.3. (default: 1.2)")
     var tlsMinimumVersion: String?
 
+    @OptionGroup var limits: LimitOptions
+
     @Flag(help: "Offer the commands that drivers' tests use to make other commands fail. Never for production.")
     var enableTestCommands = false
 
@@ -110,6 +112,8 @@ struct ServeSettings {
     var enablesTestCommands: Bool
     var enforcesAccess: Bool
     var tls: TLSSettings?
+    var limits: LimitSettings
+    var isAudited: Bool
     var backend = BackendSettings()
     var idempotencyKeySeconds: Int32
     var transactionsAreSerializable: Bool
@@ -132,6 +136,8 @@ struct ServeSettings {
         logFormat = reader.string(forKey: "logFormat", default: "text")
         enablesTestCommands = reader.bool(forKey: "enableTestCommands", default: false)
         enforcesAccess = Self.enforcesAccess(reader, endpoint)
+        limits = try LimitSettings(reader)
+        isAudited = reader.bool(forKey: "audit", default: true)
         let isolation = reader.string(forKey: "transactionIsolation", default: "snapshot")
         guard ["snapshot", "serializable"].contains(isolation) else {
             throw ValidationError("--transaction-isolation takes snapshot or serializable, not '\(isolation)'")
@@ -226,10 +232,13 @@ struct ServeSettings {
             ("analyticsThreshold", options.analyticsThreshold),
             ("idempotencyKeySeconds", options.idempotencyKeySeconds), ("spillMaxBytes", options.spillMaxBytes),
         ]
-        for case (let name, let value?) in numbers { values[[name]] = ConfigValue(.int(value), isSecret: false) }
+        for case (let name, let value?) in numbers + options.limits.given {
+            values[[name]] = ConfigValue(.int(value), isSecret: false)
+        }
         if options.enableTestCommands {
             values[["enableTestCommands"]] = ConfigValue(.bool(true), isSecret: false)
         }
+        if let audit = options.limits.audit { values[["audit"]] = ConfigValue(.bool(audit), isSecret: false) }
         if let auth = options.auth { values[["auth"]] = ConfigValue(.bool(auth), isSecret: false) }
         return values
     }

@@ -46,6 +46,8 @@ extension ServeSettings {
         application.enablesTestCommands = enablesTestCommands
         application.enforcesAccess = enforcesAccess
         application.tls = tls
+        application.limits = limits
+        application.isAudited = isAudited
         application.backend = backend
         application.idempotencyKeyLifetimeSeconds = idempotencyKeySeconds
         application.transactionsAreSerializable = transactionsAreSerializable

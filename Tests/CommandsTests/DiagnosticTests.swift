@@ -110,14 +110,16 @@ struct DiagnosticTests {
         server.state.requests.begin(bytes: 100)
         server.state.requests.begin(bytes: 50)
         server.state.requests.end(bytes: 70, isFailure: true)
-        server.state.connectionsOpen.add(2, ordering: .relaxed)
-        server.state.connectionsCreated.add(4, ordering: .relaxed)
+        for _ in 1...4 { #expect(server.state.limits.admit(nil).refusal == nil) }
+        for _ in 1...2 { server.state.limits.leave(nil) }
         let reply = try await server.run(#"{"serverStatus": 1}"#)
         #expect(reply["opcounters.insert"] == "3")
         #expect(reply["network"] == #"{"bytesIn":150,"bytesOut":70,"numRequests":2}"#)
         #expect(reply["asserts.user"] == "1")
         #expect(reply["connections.current"] == "2")
         #expect(reply["connections.totalCreated"] == "4")
+        #expect(reply["connections.available"] == "\(server.state.limits.settings.connectionsMax - 2)")
+        #expect(reply["connections.rejected"] == "0")
         #expect(reply["connections.active"] == "1")
         #expect(reply["host"] == #""box""#)
         #expect(reply["pid"] == "42")

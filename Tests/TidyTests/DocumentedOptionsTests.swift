@@ -5,10 +5,10 @@ import Testing
 struct DocumentedOptionsTests {
     /// Those that the sources declare, without the hyphens.
     private static let options = Result {
-        let source = try text("Sources/martlet/Options.swift")
+        let source = try text("Sources/martlet/Options.swift") + text("Sources/martlet/LimitOptions.swift")
         return Set(
             source.components(separatedBy: "@").dropFirst().compactMap { part -> String? in
-                guard part.hasPrefix("Option") || part.hasPrefix("Flag") else { return nil }
+                guard part.hasPrefix("Option(") || part.hasPrefix("Flag(") else { return nil }
                 if let custom = part.firstMatch(of: /customLong\("([a-z-]+)"\)/) { return String(custom.1) }
                 return part.firstMatch(of: /var (\w+)/).map { kebab(String($0.1)) }
             })
@@ -25,7 +25,7 @@ struct DocumentedOptionsTests {
     @Test("in the manual page and in the README")
     func everywhere() throws {
         let options = try Self.options.get()
-        #expect(options.contains("postgresql-url") && options.count > 10)
+        #expect(options.contains("postgresql-url") && options.count > 20)
         let (manual, readme) = (try Self.text("packaging/martlet.1"), try Self.text("README.md"))
         for option in options {
             #expect(manual.contains(".It Fl -\(option)"), "martlet(1) does not tell of --\(option)")

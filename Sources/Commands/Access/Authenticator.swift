@@ -108,11 +108,7 @@ struct Authenticator {
             }
         }
         connection.logIn(user)
-        context.logger.info(
-            "authenticated",
-            metadata: [
-                "user": "\(name.forLog)", "mechanism": "\(mechanism)", "remote": "\(connection.remoteAddress)",
-            ])
+        context.server.audit.note(.authenticated, name.forLog, on: connection, ["mechanism": "\(mechanism)"])
     }
 
     /// One connection is one user's: what it has begun (cursors, transactions) must not pass to another.
@@ -134,12 +130,9 @@ struct Authenticator {
     /// - Returns: what the client hears.
     func refuse(_ user: UserName?, _ mechanism: String, _ reason: String) -> CommandError {
         access.failedLogins.failed(from: connection.remote)
-        context.logger.warning(
-            "authentication failed",
-            metadata: [
-                "user": "\(user?.forLog ?? "unknown")", "mechanism": "\(mechanism)",
-                "remote": "\(connection.remoteAddress)", "reason": "\(reason)",
-            ])
+        context.server.audit.note(
+            .authenticationFailed, user?.forLog ?? "unknown", on: connection,
+            ["mechanism": "\(mechanism)", "reason": "\(reason)"])
         return CommandError(.authenticationFailed, "Authentication failed.")
     }
 

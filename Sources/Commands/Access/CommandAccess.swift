@@ -1,6 +1,5 @@
 package import Access
 package import CommandModel
-internal import Logging
 internal import Storage
 
 /// An action on something: a command may need several.
@@ -78,11 +77,11 @@ package enum Authorizer {
         guard let user = try await currentUser(context) else {
             if entry.access.isForEverybody { return request }
             if entry.name == "createUser", try await mayMakeFirstUser(request, context) { return request }
-            throw refusal("Command \(entry.name) requires authentication", entry, context)
+            throw CommandError(.unauthorized, "Command \(entry.name) requires authentication")
         }
         guard try entry.access.allows(request, AccessView(user: user, isEnforced: true)) else {
-            throw refusal(
-                "not authorized on \(request.database) to execute command \(request.shownText)", entry, context)
+            throw CommandError(
+                .unauthorized, "not authorized on \(request.database) to execute command \(request.shownText)")
         }
         return request.owned(by: user.sessionOwner)
     }
@@ -108,20 +107,6 @@ package enum Authorizer {
         return try await context.engine.mapped { () async throws(StorageError) in
             try await !context.server.access.store.hasAnybody()
         }
-    }
-
-    private static func refusal(
-        _ message: String, _ entry: CommandTable.Entry, _ context: CommandContext
-    ) -> CommandError {
-        let user = context.connection.user
-        // Whoever reaches the port could fill the log.
-        context.logger.log(
-            level: user == nil ? .debug : .notice, "not authorized",
-            metadata: [
-                "command": "\(entry.name)", "user": "\(user?.name.forLog ?? "nobody")",
-                "remote": "\(context.connection.remoteAddress)",
-            ])
-        return CommandError(.unauthorized, message)
     }
 }
 

@@ -22,6 +22,8 @@ extension ConnectionInfo {
     /// Who has logged in.
     package var user: AuthenticatedUser? { login.withLockedValue { $0.user } }
 
+    package var hasUser: Bool { login.withLockedValue { $0.user != nil } }
+
     /// The hash of the user whose operations these are; nil where users do not matter.
     func owner(_ context: CommandContext) -> [UInt8]? {
         context.server.access.isEnforced ? user?.sessionOwner : nil

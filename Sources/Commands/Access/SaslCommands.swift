@@ -1,7 +1,6 @@
 internal import Access
 internal import BSON
 internal import CommandModel
-internal import Logging
 
 // specifications/source/auth/auth.md
 
@@ -131,7 +130,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("logout")
         if let user = context.connection.logOut() {
-            context.logger.info("logged out", metadata: ["user": "\(user.name.forLog)"])
+            context.server.audit.note(.loggedOut, user.name.forLog, on: context.connection)
         }
         return CommandReply()
     }

@@ -8,7 +8,7 @@ package struct EndedCommand {
     package let request: CommandRequest
     package let reply: CommandReply
     package let nanoseconds: Int64
-    private let connection: ConnectionInfo
+    let connection: ConnectionInfo
 
     package init(_ request: CommandRequest, _ reply: CommandReply, nanoseconds: Int64, from connection: ConnectionInfo)
     {
@@ -110,7 +110,7 @@ extension EndedCommand {
 
 extension CommandReply {
     /// The fields of the finished reply.
-    fileprivate func withFields<R>(_ body: (RawDocument) -> R) -> R {
+    func withFields<R>(_ body: (RawDocument) -> R) -> R {
         let copy = builder
         return copy.finish().withRaw(body)
     }

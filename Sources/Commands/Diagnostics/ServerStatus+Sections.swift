@@ -2,7 +2,6 @@ internal import BSON
 internal import Metrics
 internal import NIOCore
 internal import Storage
-internal import Synchronization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -19,11 +18,11 @@ extension ServerStatusSection {
     }
 
     @Sendable static func connections(_ builder: inout DocumentBuilder, _ server: ServerState) {
-        let current = server.connectionsOpen.load(ordering: .relaxed)
-        builder.append("current", narrowest: current)
-        // Each connection is one open file, and nothing else bounds them.
-        builder.append("available", narrowest: max(0, HostFacts.openFilesLimit() - current))
-        builder.append("totalCreated", narrowest: server.connectionsCreated.load(ordering: .relaxed))
+        let census = server.limits.connections
+        builder.append("current", narrowest: Int64(census.open))
+        builder.append("available", narrowest: Int64(max(0, census.totalMax - census.open)))
+        builder.append("totalCreated", narrowest: census.accepted)
+        builder.append("rejected", narrowest: census.rejected)
         builder.append("active", narrowest: server.requests.snapshot.active)
     }
 

@@ -18,12 +18,14 @@ package struct CommandTable: Sendable {
         package let isCountedAsCommand: Bool
         /// Who may send it.
         package let access: CommandAccess
+        let audit: AuditRule?
         package let handler: Handler
         /// Its place in ``CommandTable/all``: where ``CommandMetrics`` counts it.
         package fileprivate(set) var number = 0
     }
 
     private let entries: [String: Entry]
+    private let auditRules: [AuditRule?]
 
     package var count: Int { entries.count }
 
@@ -35,9 +37,15 @@ package struct CommandTable: Sendable {
         var entries = Dictionary(list.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for (number, name) in entries.keys.sorted().enumerated() { entries[name]?.number = number }
         self.entries = entries
+        auditRules = entries.values.sorted { $0.number < $1.number }.map(\.audit)
     }
 
     package subscript(name: String) -> Entry? { entries[name] }
+
+    /// - Parameter number: of a command.
+    package func auditRule(of number: Int) -> AuditRule? {
+        auditRules.indices.contains(number) ? auditRules[number] : nil
+    }
 
     package var all: [Entry] { entries.values.sorted { $0.name < $1.name } }
 }
@@ -50,7 +58,7 @@ extension CommandTable {
         Entry(
             name: name, help: help, isAdminOnly: adminOnly, isInStableAPI: stable, isTestsOnly: testsOnly,
             isCountedAsCommand: !["insert", "find", "update", "delete", "getMore"].contains(name),
-            access: .of(name), handler: handler)
+            access: .of(name), audit: .of(name), handler: handler)
     }
 
     static let documentCommands: [Entry] = [

@@ -2,7 +2,6 @@ package import BSON
 package import CommandModel
 package import NIOCore
 package import Storage
-package import Synchronization
 
 /// What all connections of a server share.
 package final class ServerState: Sendable {
@@ -10,7 +9,7 @@ package final class ServerState: Sendable {
     package let identity: ServerIdentity
     package let clock: ClusterClock
     package let objectIDs = ObjectIDGenerator()
-    package let sessions = SessionRegistry()
+    package let sessions: SessionRegistry
     /// Of transactions that do not ask for one by their read concern.
     package let transactionIsolation: OpenTransaction.Isolation
     /// How long the reply to an application's idempotency key is kept.
@@ -31,17 +30,21 @@ package final class ServerState: Sendable {
     /// nil unless the server was started with test commands.
     package let failPoints: FailPoints?
     package let startedAt = NIODeadline.now()
-    /// Connections by now, and since the start.
-    package let connectionsOpen = Atomic<Int64>(0)
-    package let connectionsCreated = Atomic<Int64>(0)
+    package let limits: ClientLimits
+    package let audit: AuditLog
 
     /// - Parameter log: the ring that the process's log handlers write into.
     package init(
         engine: StorageEngine, identity: ServerIdentity, clock: ClusterClock, log: LogRing = LogRing(),
         idempotencyKeyLifetimeSeconds: Int32 = 24 * 3_600,
         transactionIsolation: OpenTransaction.Isolation = .snapshot, enablesTestCommands: Bool = false,
-        enforcesAccess: Bool = false
+        enforcesAccess: Bool = false, limits: ClientLimits = ClientLimits(),
+        audit: AuditLog = AuditLog(nil)
     ) {
+        self.audit = audit
+        self.limits = limits
+        sessions = SessionRegistry(sessionsMax: limits.settings.sessionsMax)
+        engine.cursors.openMax = limits.settings.cursorsMax
         access = AccessDirectory(store: engine.access, isEnforced: enforcesAccess)
         self.transactionIsolation = transactionIsolation
         self.idempotencyKeyLifetimeSeconds = idempotencyKeyLifetimeSeconds

@@ -1,4 +1,5 @@
 package import CommandModel
+package import Metrics
 internal import NIOConcurrencyHelpers
 package import NIOCore
 package import Storage
@@ -6,7 +7,9 @@ package import Storage
 /// The logical sessions that clients have used: for `endSessions`, the time-out of 30 minutes, and the newest number
 /// that each has given to a write.
 package final class SessionRegistry: Sendable {
-    package static let sessionsMax = 1_000_000
+    package let sessionsMax: Int
+    /// Uses of sessions that were not noted, because too many are.
+    package let unnoted = Counter()
     package static let idleMax = TimeAmount.minutes(30)
 
     private struct Entry {
@@ -16,7 +19,7 @@ package final class SessionRegistry: Sendable {
 
     private let entries = NIOLockedValueBox<[LogicalSessionID: Entry]>([:])
 
-    package init() {}
+    package init(sessionsMax: Int = 1_000_000) { self.sessionsMax = sessionsMax }
 
     package var all: Set<LogicalSessionID> { Set(entries.withLockedValue { $0.keys }) }
 
@@ -36,7 +39,8 @@ package final class SessionRegistry: Sendable {
                 return
             }
             // A flood of ids must not fill the memory; a session that is not noted here works all the same.
-            if entries.count < Self.sessionsMax { entries[id] = Entry(lastUse: now) }
+            guard entries.count < sessionsMax else { return unnoted.count() }
+            entries[id] = Entry(lastUse: now)
         }
     }
 

@@ -3,7 +3,6 @@ internal import Commands
 internal import Metrics
 internal import NIOCore
 internal import Storage
-internal import Synchronization
 
 /// All metrics of a server in Prometheus' text format. The names are promises: docs/metrics.md lists them.
 enum MetricsPage {
@@ -27,11 +26,7 @@ enum MetricsPage {
         page.gauge(
             "martlet_writable", "1 while hello says that this server takes writes.",
             state.topology.state.isWritable ? 1 : 0)
-        page.gauge(
-            "martlet_connections", "Client connections open now.", Int(state.connectionsOpen.load(ordering: .relaxed)))
-        page.counter(
-            "martlet_connections_accepted_total", "Client connections since the start.",
-            Int(state.connectionsCreated.load(ordering: .relaxed)))
+        writeLimits(state, into: &page)
         page.gauge("martlet_sessions", "Logical sessions in use.", state.sessions.count)
         page.gauge("martlet_cursors", "Open cursors.", state.engine.cursors.count)
         page.counter(

@@ -41,7 +41,8 @@ struct Dispatcher: Sendable {
         server.commands.ended(
             command, nanoseconds: Int(ended.nanoseconds), isFailure: ended.reply.isFailure,
             isSlow: ended.nanoseconds > server.profiler.slowNanoseconds)
-        guard command != nil else { return }
+        guard let command else { return }
+        server.audit.note(ended, table.auditRule(of: command), mayLog: server.limits.mayLog)
         server.profiler.ended(ended, logger: context.logger)
         if !ended.reply.isFailure { server.namespaces.ended(ended.request, nanoseconds: ended.nanoseconds) }
     }

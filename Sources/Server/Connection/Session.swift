@@ -13,11 +13,11 @@ internal import WireProtocol
 /// they came.
 final class Session {
     private let channel: any Channel
-    private let stream: MessageStream
-    private let dispatcher: Dispatcher
+    let stream: MessageStream
+    let dispatcher: Dispatcher
     private let activity: Activity
     private let requests: RequestCounters
-    private let logger: Logger
+    let logger: Logger
     private let compression = CompressionContext()
     private var lastRequestID: Int32 = 0
 
@@ -39,30 +39,32 @@ final class Session {
         let connection = dispatcher.context.connection
         if stream.isClosed { connection.clientLeft() } else { stream.onClose = { connection.clientLeft() } }
         await withTaskCancellationHandler {
-            while let message = await stream.next() {
-                guard await serve(message) else { break }
+            while let arrival = await stream.next() {
+                guard await serve(arrival) else { break }
             }
         } onCancel: {
             channel.close(promise: nil)
         }
+        stream.finish()
         channel.close(promise: nil)
         if let failure = stream.failure { report(failure) }
     }
 
-    private func report(_ failure: any Error) {
-        if let violation = failure as? ProtocolError {
-            logger.warning("connection closed: malformed message", metadata: ["reason": "\(violation)"])
-        } else {
-            // The client went away in the middle of something: nothing to do about it.
-            logger.debug("connection ended", metadata: ["reason": "\(failure)"])
-        }
+    /// - Returns: false when the connection is to be closed.
+    private func serve(_ arrival: Arrival) async -> Bool {
+        var exchange = Exchange(arrival)
+        let goesOn = await serve(&exchange)
+        stream.end(exchange.share, reply: exchange.reply)
+        let access = dispatcher.context.server.access
+        if access.isEnforced { stream.isStranger = !dispatcher.context.connection.hasUser }
+        return goesOn
     }
 
-    /// - Returns: false when the connection is to be closed.
-    private func serve(_ message: InboundMessage) async -> Bool {
+    private func serve(_ exchange: inout Exchange) async -> Bool {
+        guard await makeRoomToUncompress(&exchange) else { return false }
         let request: Request
         do throws(RequestError) {
-            request = try Request(message, compression: compression)
+            request = try Request(exchange.message, compression: compression)
         } catch {
             return await refuse(error)
         }
@@ -75,21 +77,44 @@ final class Session {
             await write(reply, to: request.envelope, [], false)
             return true
         }
-        let sequences = operation.sequences.map {
-            DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
-        }
         if operation.flags.contains(.exhaustAllowed), Dispatcher.isHandshake(operation.body) {
             return await streamHello(operation.body, request.envelope)
         }
-        requests.begin(bytes: message.frame.readableBytes)
+        return await serve(operation, request.envelope, &exchange)
+    }
+
+    private func serve(_ operation: OpMsg, _ envelope: Envelope, _ exchange: inout Exchange) async -> Bool {
+        // Also when the client has gone: a write that it wants no answer for is to be done all the same.
+        await stream.makeRoom(for: 0, andReply: true, &exchange.share) {
+            UrgentCommands.contain(operation.body)
+        }
+        let sequences = operation.sequences.map {
+            DocumentSequenceArgument(identifier: $0.identifier, documents: $0.documents)
+        }
+        requests.begin(bytes: exchange.message.frame.readableBytes)
         let reply = await activity.during { await dispatcher.run(operation.body, sequences) }
-        requests.end(bytes: request.envelope.expectsReply ? reply.builder.count : 0, isFailure: reply.isFailure)
+        let count = reply.builder.count
+        requests.end(bytes: envelope.expectsReply ? count : 0, isFailure: reply.isFailure)
         if reply.closesConnection { return false }
-        if request.envelope.expectsReply {
-            let mayCompress = request.envelope.compressor != nil && Self.mayCompress(operation.body)
-            await write(reply, to: request.envelope, [], mayCompress)
+        if envelope.expectsReply {
+            exchange.reply = count
+            stream.replied(count, beside: exchange.uncompressed, &exchange.share)
+            let mayCompress = envelope.compressor != nil && Self.mayCompress(operation.body)
+            await write(reply, to: envelope, [], mayCompress)
         }
         return true
+    }
+
+    /// A few bytes may stand for 48 MB: they are not uncompressed before there is room for that, and not at all where
+    /// the client may not send as much.
+    private func makeRoomToUncompress(_ exchange: inout Exchange) async -> Bool {
+        guard let size = exchange.message.uncompressedBytes else { return true }
+        guard size <= stream.frameLimit.bytesMax else {
+            refuseLength(size)
+            return false
+        }
+        exchange.uncompressed = size
+        return await stream.makeRoom(for: size, andReply: false, &exchange.share) { false }
     }
 
     /// The legacy handshake.

@@ -11,7 +11,8 @@ package struct ServerLog: Sendable {
     package static func bootstrap(level: Logger.Level, json: Bool) -> ServerLog {
         let ring = LogRing(baseLevel: level)
         LoggingSystem.bootstrap { label in
-            var output: any LogHandler = json ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
+            var output: any LogHandler =
+                json ? JSONLogHandler(label: label) : StreamLogHandler.standardError(label: label)
             // The handler before it decides, by the level that `setParameter` can change.
             output.logLevel = .trace
             return RecordingLogHandler(label: label, ring: ring, next: output)
@@ -20,8 +21,9 @@ package struct ServerLog: Sendable {
     }
 }
 
-/// One JSON object per line: `time`, `level`, `message`, then the metadata.
+/// One JSON object per line: `time`, `level`, `label`, `message`, then the metadata.
 struct JSONLogHandler: LogHandler {
+    let label: String
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
@@ -35,7 +37,8 @@ struct JSONLogHandler: LogHandler {
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { _, new in new } }
         if let given = event.metadata { all.merge(given) { _, new in new } }
-        var line = "{\"time\":\"\(Date().formatted(.iso8601))\",\"level\":\"\(event.level)\",\"message\":"
+        var line = "{\"time\":\"\(Date().formatted(.iso8601))\",\"level\":\"\(event.level)\","
+        line += "\"label\":\(Self.quoted(label)),\"message\":"
         line += Self.quoted("\(event.message)")
         for (key, value) in all.sorted(by: { $0.key < $1.key }) {
             line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))"

@@ -1,6 +1,8 @@
 package import CommandModel
+package import Metrics
 internal import NIOConcurrencyHelpers
 package import NIOCore
+internal import Synchronization
 
 /// An open cursor: where a query stands, and who may go on with it.
 package struct Cursor: Sendable {
@@ -46,7 +48,7 @@ package struct Cursor: Sendable {
 /// A cursor is a position, not a connection: an idle one costs memory only. A `getMore` checks its cursor out, so that
 /// two of them cannot read one cursor at once. Ids are random, because an id is all that a client needs to read on.
 package final class CursorRegistry: Sendable {
-    package static let openMax = 100_000
+    package static let openMaxDefault = 100_000
     package static let idleMax = TimeAmount.minutes(10)
 
     package enum CheckOut: Sendable {
@@ -61,21 +63,30 @@ package final class CursorRegistry: Sendable {
     }
 
     private let slots = NIOLockedValueBox<[Int64: Slot]>([:])
+    private let openMaxValue = Atomic<Int>(CursorRegistry.openMaxDefault)
+    /// Cursors that were not opened, because too many are.
+    package let refused = Counter()
 
     package init() {}
+
+    package var openMax: Int {
+        get { openMaxValue.load(ordering: .relaxed) }
+        set { openMaxValue.store(newValue, ordering: .relaxed) }
+    }
 
     package var count: Int { slots.withLockedValue { $0.count } }
 
     package func open(_ cursor: Cursor) throws(CommandError) -> Int64 {
         let id: Int64? = slots.withLockedValue { slots in
-            guard slots.count < Self.openMax else { return nil }
+            guard slots.count < openMax else { return nil }
             var id = Int64.random(in: 1...Int64.max)
             while slots[id] != nil { id = Int64.random(in: 1...Int64.max) }
             slots[id] = .idle(cursor, since: .now())
             return id
         }
         guard let id else {
-            throw .overloaded("too many open cursors (\(Self.openMax))")
+            refused.count()
+            throw .overloaded("too many open cursors (\(openMax))")
         }
         return id
     }

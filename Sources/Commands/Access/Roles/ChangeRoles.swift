@@ -17,7 +17,7 @@ extension CommandTable {
         role.roles = roles
         role.restrictions = arguments.restrictions ?? AuthenticationRestrictions()
         let made = role
-        try await context.changeAccess("role created", made.name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             let graph = try transaction.roles()
             try StorageError.of { () throws(CommandError) in
                 guard graph[made.name] == nil else {
@@ -44,7 +44,7 @@ extension CommandTable {
         guard arguments.privileges != nil || arguments.roles != nil || arguments.restrictions != nil else {
             throw CommandError(.badValue, "Must specify at least one field to update in updateRole")
         }
-        return try await change(arguments.name, "role updated", context) { role in
+        return try await change(arguments.name, context) { role in
             role.privileges = arguments.privileges ?? role.privileges
             role.roles = arguments.roles ?? role.roles
             role.restrictions = arguments.restrictions ?? role.restrictions
@@ -56,7 +56,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let name = try request.roleName(of: "dropRole")
         try request.takesNoArguments("dropRole")
-        try await context.changeAccess("role dropped", name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             guard try transaction.dropRoles([name]) > 0 else { throw .command(.roleNotFound(name)) }
         }
         return CommandReply()
@@ -67,7 +67,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("dropAllRolesFromDatabase")
         let database = request.database
-        let count = try await context.changeAccess("all roles dropped", RoleName("*", in: database)) {
+        let count = try await context.changeAccess {
             transaction throws(StorageError) in
             let names = try transaction.roles().inDatabase(database).map(\.name)
             return try transaction.dropRoles(Set(names))
@@ -81,7 +81,7 @@ extension CommandTable {
         let name = try request.roleName(of: "grantRolesToRole")
         let roles = try request.roleList(of: "grantRolesToRole")
         try name.checkReach(of: [], roles)
-        return try await change(name, "roles granted", context) { role in
+        return try await change(name, context) { role in
             role.roles += roles.filter { !role.roles.contains($0) }
         }
     }
@@ -91,7 +91,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let name = try request.roleName(of: "revokeRolesFromRole")
         let roles = try request.roleList(of: "revokeRolesFromRole")
-        return try await change(name, "roles revoked", context) { $0.roles.removeAll(where: roles.contains) }
+        return try await change(name, context) { $0.roles.removeAll(where: roles.contains) }
     }
 
     @Sendable static func grantPrivilegesToRole(
@@ -100,7 +100,7 @@ extension CommandTable {
         let name = try request.roleName(of: "grantPrivilegesToRole")
         let privileges = try request.privilegeList(of: "grantPrivilegesToRole")
         try name.checkReach(of: privileges, [])
-        return try await change(name, "privileges granted", context) { role in
+        return try await change(name, context) { role in
             role.privileges = PrivilegeSet(role.privileges + privileges).all
         }
     }
@@ -110,7 +110,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let name = try request.roleName(of: "revokePrivilegesFromRole")
         let privileges = try request.privilegeList(of: "revokePrivilegesFromRole")
-        return try await change(name, "privileges revoked", context) { role in
+        return try await change(name, context) { role in
             var left = PrivilegeSet(role.privileges)
             privileges.forEach { left.remove($0) }
             role.privileges = left.all
@@ -118,10 +118,10 @@ extension CommandTable {
     }
 
     private static func change(
-        _ name: RoleName, _ event: String, _ context: CommandContext,
+        _ name: RoleName, _ context: CommandContext,
         _ body: @escaping @Sendable (inout RoleRecord) -> Void
     ) async throws(CommandError) -> CommandReply {
-        try await context.changeAccess(event, name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             let graph = try transaction.roles()
             guard var role = graph[name] else { throw .command(.roleNotFound(name)) }
             body(&role)

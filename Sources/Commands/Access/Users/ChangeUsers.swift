@@ -16,7 +16,7 @@ extension CommandTable {
         }
         try arguments.checkPassword()
         let credentials = try await context.server.access.credentials(for: arguments)
-        try await context.changeAccess("user updated", arguments.name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             guard var user = try transaction.user(arguments.name) else {
                 throw .command(.userNotFound(arguments.name))
             }
@@ -38,7 +38,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let name = try request.principalName(of: "dropUser", "user")
         try request.takesNoArguments("dropUser")
-        try await context.changeAccess("user dropped", name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             guard try transaction.dropUser(name) else { throw .command(.userNotFound(name)) }
         }
         return CommandReply()
@@ -49,7 +49,7 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         try request.takesNoArguments("dropAllUsersFromDatabase")
         let database = request.database
-        let count = try await context.changeAccess("all users dropped", UserName("*", in: database)) {
+        let count = try await context.changeAccess {
             transaction throws(StorageError) in try transaction.dropUsers(of: database)
         }
         return CommandReply { $0.append("n", int32: Int32(clamping: count)) }
@@ -58,7 +58,7 @@ extension CommandTable {
     @Sendable static func grantRolesToUser(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        try await changeRoles(of: "grantRolesToUser", "roles granted", request, context) { user, roles in
+        try await changeRoles(of: "grantRolesToUser", request, context) { user, roles in
             user.roles += roles.filter { !user.roles.contains($0) }
         }
     }
@@ -66,18 +66,18 @@ extension CommandTable {
     @Sendable static func revokeRolesFromUser(
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
-        try await changeRoles(of: "revokeRolesFromUser", "roles revoked", request, context) { user, roles in
+        try await changeRoles(of: "revokeRolesFromUser", request, context) { user, roles in
             user.roles.removeAll(where: roles.contains)
         }
     }
 
     private static func changeRoles(
-        of command: StaticString, _ event: String, _ request: CommandRequest, _ context: CommandContext,
+        of command: StaticString, _ request: CommandRequest, _ context: CommandContext,
         _ change: @escaping @Sendable (inout UserRecord, [RoleName]) -> Void
     ) async throws(CommandError) -> CommandReply {
         let name = try request.principalName(of: command, "user")
         let roles = try request.roleList(of: command)
-        try await context.changeAccess(event, name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             guard var user = try transaction.user(name) else { throw .command(.userNotFound(name)) }
             let graph = try transaction.roles()
             try StorageError.of { () throws(CommandError) in try graph.checkExists(roles) }

@@ -1,7 +1,6 @@
 internal import Access
 internal import BSON
 internal import CommandModel
-internal import Logging
 internal import Storage
 
 // https://www.mongodb.com/docs/manual/reference/command/createUser/
@@ -27,7 +26,7 @@ extension CommandTable {
         // Nobody has logged in, and yet the command has come this far: it is the first user who is made.
         let mustBeFirst = context.server.access.isEnforced && context.connection.user == nil
         let made = user
-        try await context.changeAccess("user created", made.name) { transaction throws(StorageError) in
+        try await context.changeAccess { transaction throws(StorageError) in
             if mustBeFirst, try transaction.hasAnybody() {
                 throw .command(CommandError(.unauthorized, "Command createUser requires authentication"))
             }
@@ -43,24 +42,15 @@ extension CommandTable {
 }
 
 extension CommandContext {
-    /// Changes users or roles, says so in the log, and lets nobody act by the old ones.
-    ///
-    /// - Parameter event: what the log calls it.
+    /// Changes users or roles, and lets nobody act by the old ones.
     @discardableResult
     func changeAccess<R: Sendable>(
-        _ event: String, _ name: PrincipalName,
         _ body: @escaping @Sendable (inout AccessTransaction) throws(StorageError) -> R
     ) async throws(CommandError) -> R {
         let result = try await engine.mapped { () async throws(StorageError) in
             try await self.server.access.store.change(body)
         }
         await server.access.changed()
-        logger.notice(
-            "access changed",
-            metadata: [
-                "event": "\(event)", "name": "\(name.forLog)", "by": "\(connection.user?.name.forLog ?? "nobody")",
-                "remote": "\(connection.remoteAddress)",
-            ])
         return result
     }
 }
