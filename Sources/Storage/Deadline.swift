@@ -48,6 +48,9 @@ package struct Deadline: Sendable {
 extension Deadline {
     /// What `currentOp` shows of the operation.
     func report(_ progress: OperationProgress?) { interruption?.progress = progress }
+
+    /// What the log of slow commands shows of the operation: see ``OperationTrace``.
+    func note(pool: String? = nil, sql: String? = nil) { interruption?.note(pool: pool, sql: sql) }
 }
 
 // Work on a connection.

@@ -1,5 +1,6 @@
 package import BSON
 package import CommandModel
+internal import Metrics
 package import NIOCore
 package import Query
 
@@ -120,26 +121,38 @@ extension DocumentStore {
         _ documents: [Document], _ statements: [Int32], into collection: Collection, isOrdered: Bool
     ) async throws(StorageError) -> [(index: Int, error: CommandError)] {
         if let transaction {
-            return try await transaction.insert(
-                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation)
+            return noting(
+                try await transaction.insert(
+                    documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation),
+                of: documents, isOrdered)
         }
         guard documents.count == 1 else {
-            return try await engine.insert(
-                documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation,
-                guarded: guarded, statements: statements, deadline: deadline)
+            return noting(
+                try await engine.insert(
+                    documents, into: collection, isOrdered: isOrdered, bypassingValidation: bypassesValidation,
+                    guarded: guarded, statements: statements, deadline: deadline),
+                of: documents, isOrdered)
         }
         do throws(StorageError) {
             _ = try await engine.once(guarded, statement: statements[0]) { claim async throws(StorageError) in
-                WriteTally(
-                    try await engine.insert(
-                        documents[0], into: collection, bypassingValidation: bypassesValidation, claim: claim,
-                        deadline: deadline))
+                let outcome = try await engine.insert(
+                    documents[0], into: collection, bypassingValidation: bypassesValidation, claim: claim,
+                    deadline: deadline)
+                engine.metrics.documents.inserted.count()
+                return WriteTally(outcome)
             }
             return []
         } catch {
             guard case .command(let refusal) = error else { throw error }
             return [(0, refusal)]
         }
+    }
+
+    private func noting(
+        _ refused: [(index: Int, error: CommandError)], of documents: [Document], _ isOrdered: Bool
+    ) -> [(index: Int, error: CommandError)] {
+        engine.metrics.documents.noteInsert(of: documents.count, isOrdered: isOrdered, refused: refused)
+        return refused
     }
 
     /// Applies `operation` to one matching document, the first in the order of `sort`.
@@ -151,12 +164,16 @@ extension DocumentStore {
     ) async throws(StorageError) -> WriteTally {
         let operation = prepared(operation)
         if let transaction {
-            return WriteTally(
-                try await transaction.modifyOne(operation, in: collection, sort: sort, deadline: deadline))
+            return noting(
+                WriteTally(
+                    try await transaction.modifyOne(operation, in: collection, sort: sort, deadline: deadline)),
+                of: operation)
         }
         return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
-            WriteTally(
-                try await engine.modifyOne(operation, in: collection, sort: sort, claim: claim, deadline: deadline))
+            noting(
+                WriteTally(
+                    try await engine.modifyOne(operation, in: collection, sort: sort, claim: claim, deadline: deadline)),
+                of: operation)
         }
     }
 
@@ -166,12 +183,23 @@ extension DocumentStore {
     ) async throws(StorageError) -> WriteTally {
         let operation = prepared(operation)
         if let transaction {
-            return try await transaction.modifyMany(operation, in: collection, deadline: deadline)
+            return noting(
+                try await transaction.modifyMany(operation, in: collection, deadline: deadline), of: operation)
         }
-        guard let guarded else { return try await engine.modifyMany(operation, in: collection, deadline: deadline) }
+        guard let guarded else {
+            return noting(
+                try await engine.modifyMany(operation, in: collection, deadline: deadline), of: operation)
+        }
         return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
-            try await engine.modifyManyAtOnce(operation, in: collection, claim: claim, deadline: deadline)
+            noting(
+                try await engine.modifyManyAtOnce(operation, in: collection, claim: claim, deadline: deadline),
+                of: operation)
         }
+    }
+
+    private func noting(_ tally: WriteTally, of operation: DocumentOperation) -> WriteTally {
+        engine.metrics.documents.note(tally, of: operation)
+        return tally
     }
 }
 
@@ -187,16 +215,31 @@ extension DocumentStore {
 extension DocumentStore {
     /// One document by the key of its `_id`.
     package func read(_ key: ByteBuffer, from collection: Collection) async throws(StorageError) -> ByteBuffer? {
-        guard let transaction else { return try await engine.read(key, from: collection, deadline: deadline) }
-        return try await transaction.read(key, from: collection)
+        let found =
+            if let transaction {
+                try await transaction.read(key, from: collection)
+            } else {
+                try await engine.read(key, from: collection, deadline: deadline)
+            }
+        if found != nil {
+            engine.metrics.documents.returned.count()
+            collection.usage.examine(1, byKeys: true)
+        }
+        return found
     }
 
     /// The next batch of a query.
     package func fill(
         _ batch: ReplyBatch, from run: QueryRun, deadline: Deadline
     ) async throws(StorageError) -> (ReplyBatch, QueryRun) {
-        guard let transaction else { return try await engine.fill(batch, from: run, deadline: deadline) }
-        return try await transaction.fill(batch, from: run, deadline: deadline)
+        let filled =
+            if let transaction {
+                try await transaction.fill(batch, from: run, deadline: deadline)
+            } else {
+                try await engine.fill(batch, from: run, deadline: deadline)
+            }
+        engine.metrics.documents.returned.count(filled.0.count)
+        return filled
     }
 
     /// How many documents match, after `skip` and up to `limit`.

@@ -48,6 +48,7 @@ extension DatabasePool where Worker == GeneralWorker {
         until deadline: Deadline = .never, _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
         try deadline.check()
+        deadline.note(pool: options.name)
         let result: Result<R, StorageError> = await withUnsafeContinuation { answer in
             submit(
                 GeneralRequest(

@@ -22,6 +22,7 @@ package final class Interruption: Sendable {
     private struct Held {
         var works: [CancellableWork] = []
         var progress: OperationProgress?
+        var trace = OperationTrace()
     }
 
     /// The command that it stops, which what is sent to PostgreSQL names; nil for what has none.
@@ -50,6 +51,11 @@ package final class Interruption: Sendable {
     func release(_ work: CancellableWork) {
         held.withLockedValue { $0.works.removeAll { $0 === work } }
     }
+
+    /// Where the operation has been, so far.
+    package var trace: OperationTrace { held.withLockedValue { $0.trace } }
+
+    func note(pool: String?, sql: String?) { held.withLockedValue { $0.trace.note(pool: pool, sql: sql) } }
 
     /// How far the operation is, where it tells.
     package var progress: OperationProgress? {

@@ -142,6 +142,7 @@ extension StorageEngine {
     private func readOnce(
         _ key: ByteBuffer, from collection: Collection, _ deadline: Deadline
     ) async throws(StorageError) -> ByteBuffer? {
+        deadline.note(pool: readers.options.name, sql: collection.sql.read)
         let result: Result<ByteBuffer?, StorageError> = await withUnsafeContinuation { continuation in
             readers.submit(
                 .point(PointRead(collection: collection, key: key, deadline: deadline, continuation: continuation)))
@@ -204,7 +205,9 @@ extension StorageEngine {
 
     /// Few rows, read together with what others read.
     private func rows(of plan: ScanPlan, until deadline: Deadline) async throws(StorageError) -> StatementResult {
-        let statement = plan.statement.commented(deadline.comment)
+        let plain = plan.statement
+        deadline.note(pool: readers.options.name, sql: plain.text)
+        let statement = plain.commented(deadline.comment)
         return try await repeatingReads(until: deadline) { () async throws(StorageError) in
             let result: Result<StatementResult, StorageError> = await withUnsafeContinuation { continuation in
                 readers.submit(

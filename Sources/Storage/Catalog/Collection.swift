@@ -28,6 +28,7 @@ package final class Collection: Sendable {
     package let hasIndexes: Bool
     /// Those that this server was told.
     let indexFilters = NIOLockedValueBox<[IndexFilter]>([])
+    package let usage: CollectionUsage
 
     package init(
         namespace: Namespace, number: Int64, uuid: [UInt8], options: Document, collator: Collator? = nil,
@@ -39,6 +40,7 @@ package final class Collection: Sendable {
         self.namespace = namespace
         self.number = number
         self.uuid = uuid
+        usage = .of(uuid)
         self.options = options
         kind = CollectionKind(options)
         sql = CollectionSQL(table: "martlet.documents_\(number)")

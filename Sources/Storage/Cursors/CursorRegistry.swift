@@ -66,6 +66,8 @@ package final class CursorRegistry: Sendable {
     private let openMaxValue = Atomic<Int>(CursorRegistry.openMaxDefault)
     /// Cursors that were not opened, because too many are.
     package let refused = Counter()
+    /// Since the start.
+    package let opened = Counter()
 
     package init() {}
 
@@ -75,6 +77,15 @@ package final class CursorRegistry: Sendable {
     }
 
     package var count: Int { slots.withLockedValue { $0.count } }
+
+    /// Those that a command reads now, and those that may idle for ever.
+    package var pinnedCount: Int {
+        slots.withLockedValue { slots in
+            slots.values.count { if case .checkedOut = $0 { true } else { false } }
+        }
+    }
+
+    package var immortalCount: Int { slots.withLockedValue { $0.values.count { $0.cursor.isImmortal } } }
 
     package func open(_ cursor: Cursor) throws(CommandError) -> Int64 {
         let id: Int64? = slots.withLockedValue { slots in
@@ -88,6 +99,7 @@ package final class CursorRegistry: Sendable {
             refused.count()
             throw .overloaded("too many open cursors (\(openMax))")
         }
+        opened.count()
         return id
     }
 

@@ -12,6 +12,7 @@ package final class StorageMetrics: Sendable {
     package let hotDocuments = HotDocuments()
     package let retries = RetryCounters()
     package let leases = LeaseCounters()
+    package let documents = DocumentCounters()
 
     package init() {}
 

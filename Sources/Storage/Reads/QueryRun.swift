@@ -319,6 +319,7 @@ package struct QueryRun: Sendable {
     private func nextPlan<Sink: RowSink>(_ branch: ScanPlan, for batch: Sink) -> ScanPlan {
         var plan = branch
         plan.after = position
+        plan.isTailable = query.isTailable
         // The keys of an index are not in the order in which documents go.
         plan.includesPosition =
             collection.isCapped && position != nil && plan.keys == nil

@@ -62,6 +62,8 @@ package struct ScanPlan: Sendable {
     var counters: ScanCounters?
     /// The `rid` is wanted also where it is not the order.
     package var showsRID = false
+    /// It follows what comes.
+    var isTailable = false
 
     package init(
         _ collection: Collection, order: Order, points: [ByteBuffer]? = nil, lower: Bound? = nil, upper: Bound? = nil

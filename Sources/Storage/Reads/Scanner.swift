@@ -69,6 +69,8 @@ struct Scanner {
     func forEachRow(
         of plan: ScanPlan, _ visit: (borrowing Row) throws(StorageError) -> Bool
     ) throws(StorageError) -> Bool {
+        plan.noteUse()
+        deadline.note(sql: plan.statement.text)
         do throws(StorageError) {
             if let limit = plan.rowLimit, limit <= Self.plainSelectRowsMax {
                 return try selectRows(of: plan, visit)
@@ -199,6 +201,7 @@ extension Scanner {
         let isByID = plan.keys == nil && plan.order.isByID
         let hasThird = plan.keys != nil || isByID && plan.showsRID
         plan.counters?.examine(result.rowCount)
+        plan.collection.usage.examine(result.rowCount, byKeys: plan.keys != nil)
         for row in 0..<result.rowCount {
             if row % Self.rowsBetweenChecks == Self.rowsBetweenChecks - 1 { try deadline.check() }
             guard let first = result.bytes(row: row, column: 0) else { continue }
@@ -256,9 +259,10 @@ enum RowSource {
     ) throws(StorageError) -> Bool {
         switch self {
         case .connection(let connection):
-            try Scanner(on: connection, deadline: deadline).forEachRow(of: plan, visit)
+            return try Scanner(on: connection, deadline: deadline).forEachRow(of: plan, visit)
         case .result(let result):
-            try Scanner.visitRows(of: result, plan, deadline, large: { _ in nil }, visit)
+            plan.noteUse()
+            return try Scanner.visitRows(of: result, plan, deadline, large: { _ in nil }, visit)
         }
     }
 }

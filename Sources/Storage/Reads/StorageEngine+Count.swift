@@ -35,8 +35,9 @@ extension StorageEngine {
         _ query: FindQuery, _ collection: Collection, on connection: Connection
     ) throws(StorageError) -> Int64 {
         do throws(PostgresError) {
-            let result = try connection.execute(
-                query.countStatement(in: collection).commented(query.deadline.comment))
+            let statement = query.countStatement(in: collection)
+            query.deadline.note(sql: statement.text)
+            let result = try connection.execute(statement.commented(query.deadline.comment))
             return result.int8(row: 0, column: 0) ?? 0
         } catch {
             throw .postgres(error)

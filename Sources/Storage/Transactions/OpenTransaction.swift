@@ -73,6 +73,7 @@ extension OpenTransaction {
         until deadline: Deadline = .never, _ body: @escaping @Sendable (Connection) throws(StorageError) -> R
     ) async throws(StorageError) -> R {
         try deadline.check()
+        deadline.note(pool: lanes.pool.options.name)
         let result: Result<R, StorageError> = await withUnsafeContinuation { continuation in
             let request = GeneralRequest(
                 answering: continuation, until: deadline, run: { self.run(body, on: $0) },

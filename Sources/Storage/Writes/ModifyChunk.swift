@@ -67,6 +67,8 @@ struct ModifyChunk {
 
     /// Once; within an open transaction this is the whole of it.
     func attempt(on connection: Connection) throws(PostgresError) -> Result {
+        let plan = plan
+        plan.noteUse()
         let rows = try connection.execute(
             plan.writeStatement.commented(StatementComment(operation.verb, collection)))
         var result = Result()
@@ -87,6 +89,9 @@ struct ModifyChunk {
         try store(changes, on: connection, &result)
         return result
     }
+
+    /// What finds the documents.
+    var searchText: String { plan.writeStatement.text }
 
     private var plan: ScanPlan {
         var plan = ScanPlan(collection, order: .insertion(descending: false))

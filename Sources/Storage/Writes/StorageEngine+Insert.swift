@@ -102,6 +102,7 @@ extension StorageEngine {
         defer { arrivals.noteWrite(in: insert.collection) }
         return try await LockPatience.wait(until: deadline) { (_) async throws(StorageError) in
             try await self.general.withConnection(until: deadline) { connection throws(StorageError) in
+                deadline.note(sql: insert.collection.sql.insertMany)
                 do throws(PostgresError) {
                     return try connection.repeatingRefused { () throws(PostgresError) in
                         try insert.run(on: connection)
@@ -149,6 +150,7 @@ extension StorageEngine {
         // collection, of which one at a time is possible.
         let lane = (collection.isCapped ? 0 : key.hashValue) ^ Int(truncatingIfNeeded: collection.number)
         defer { arrivals.noteWrite(in: collection) }
+        deadline.note(pool: writers.options.name, sql: kind.mainStatement(on: collection))
         return try await LockPatience.wait(until: deadline) { meetsLocks async throws(StorageError) in
             let result: Result<DocumentOutcome, StorageError> = await withUnsafeContinuation { continuation in
                 let request = WriteRequest(
@@ -157,6 +159,20 @@ extension StorageEngine {
                 writers.submit(request, lane: lane)
             }
             return try result.get()
+        }
+    }
+}
+
+extension WriteRequest.Kind {
+    /// The statement that stores, whatever is read before.
+    fileprivate func mainStatement(on collection: Collection) -> String {
+        switch self {
+        case .insert: collection.sql.insert.plain
+        case .modify(let operation):
+            switch operation.action {
+            case .update: collection.sql.update.plain
+            case .delete: collection.sql.delete.plain
+            }
         }
     }
 }

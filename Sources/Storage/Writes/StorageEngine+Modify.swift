@@ -105,7 +105,9 @@ extension StorageEngine {
         _ operation: DocumentOperation, in collection: Collection, from start: ModifyChunk.Start, _ deadline: Deadline
     ) async throws(StorageError) -> ModifyChunk.Result {
         try await general.withConnection(until: deadline) { connection throws(StorageError) in
-            try ModifyChunk(operation, in: collection, from: start).run(on: connection)
+            let chunk = try ModifyChunk(operation, in: collection, from: start)
+            deadline.note(sql: chunk.searchText)
+            return try chunk.run(on: connection)
         }
     }
 
