@@ -14,6 +14,7 @@ package final class AccessDirectory: Sendable {
     /// Whether commands are checked at all.
     package let isEnforced: Bool
     package let failedLogins: FailedLogins
+    package let logins = LoginCounters()
     /// For new passwords, and for users who do not exist.
     package let iterationsSHA1 = Atomic<Int>(ScramMechanism.sha1.iterationsDefault)
     package let iterationsSHA256 = Atomic<Int>(ScramMechanism.sha256.iterationsDefault)

@@ -2,6 +2,7 @@ internal import Access
 internal import BSON
 internal import CommandModel
 internal import Logging
+internal import Metrics
 internal import Storage
 
 /// What a login sends back.
@@ -39,6 +40,7 @@ struct Authenticator {
                 .mechanismUnavailable,
                 "Received authentication for mechanism \(arguments.mechanism.forLog) which is unknown or not enabled")
         }
+        access.logins.received(mechanism.rawValue, isSpeculative: isSpeculative)
         let first: ScramClientFirst
         do throws(ScramFailure) { first = try ScramClientFirst(arguments.payload) } catch {
             throw refuse(nil, mechanism.rawValue, error.reason)
@@ -51,7 +53,9 @@ struct Authenticator {
         let server = ScramServer(
             first, credentials, isKnownUser: userID != nil, skipsEmptyExchange: arguments.skipsEmptyExchange)
         let number = connection.begin { number in
-            SaslConversation(number: number, user: name, userID: userID, mechanism: mechanism, server: server)
+            SaslConversation(
+                number: number, user: name, userID: userID, mechanism: mechanism, isSpeculative: isSpeculative,
+                server: server)
         }
         return SaslReply(conversation: number, payload: server.challenge, isDone: false)
     }
@@ -69,7 +73,9 @@ struct Authenticator {
             throw refuse(conversation.user, conversation.mechanism.rawValue, reason)
         }
         if answer.isDone {
-            try await logIn(conversation.user, id: conversation.userID, mechanism: conversation.mechanism.rawValue)
+            try await logIn(
+                conversation.user, id: conversation.userID, mechanism: conversation.mechanism.rawValue,
+                isSpeculative: conversation.isSpeculative)
         } else {
             connection.resume(conversation)
         }
@@ -95,7 +101,9 @@ struct Authenticator {
     }
 
     /// The client has proven who it is.
-    func logIn(_ name: UserName, id: [UInt8]?, mechanism: String) async throws(CommandError) {
+    func logIn(
+        _ name: UserName, id: [UInt8]?, mechanism: String, isSpeculative: Bool = false
+    ) async throws(CommandError) {
         let found = try await mapped { () async throws(StorageError) in
             try await access.user(name, id: id, mechanism: mechanism)
         }
@@ -109,6 +117,7 @@ struct Authenticator {
         }
         connection.logIn(user)
         context.server.audit.note(.authenticated, name.forLog, on: connection, ["mechanism": "\(mechanism)"])
+        access.logins.succeeded(mechanism, isSpeculative: isSpeculative)
     }
 
     /// One connection is one user's: what it has begun (cursors, transactions) must not pass to another.
@@ -120,6 +129,7 @@ struct Authenticator {
 
     func checkRate() throws(CommandError) {
         guard access.failedLogins.mayTry(from: connection.remote) else {
+            access.logins.throttled.count()
             context.logger.debug(
                 "login refused: too many have failed", metadata: ["remote": "\(connection.remoteAddress)"])
             throw CommandError(
@@ -133,6 +143,7 @@ struct Authenticator {
         context.server.audit.note(
             .authenticationFailed, user?.forLog ?? "unknown", on: connection,
             ["mechanism": "\(mechanism)", "reason": "\(reason)"])
+        access.logins.failed(mechanism)
         return CommandError(.authenticationFailed, "Authentication failed.")
     }
 
@@ -153,6 +164,7 @@ extension Authenticator {
         guard connection.security != nil else {
             throw CommandError(.mechanismUnavailable, "PLAIN is for encrypted connections only")
         }
+        access.logins.received(Self.plain, isSpeculative: false)
         let login: PlainLogin
         do throws(ScramFailure) { login = try PlainLogin(arguments.payload) } catch {
             throw refuse(nil, Self.plain, error.reason)
@@ -178,9 +190,10 @@ extension Authenticator {
 
     /// - Parameter user: nil for the one whom the certificate names.
     func logInByCertificate(
-        _ user: String?, in database: String, mechanism: String
+        _ user: String?, in database: String, mechanism: String, isSpeculative: Bool = false
     ) async throws(CommandError) -> UserName {
         try checkRate()
+        access.logins.received(mechanism, isSpeculative: isSpeculative)
         let certificate = await connection.security?.certificate()
         guard mechanism == Self.x509, database == PrincipalName.external, let certificate,
             let subject = CertificateSubject.name(ofDER: certificate), user?.hasSameBytes(as: subject) ?? true
@@ -191,7 +204,7 @@ extension Authenticator {
         }
         let name = UserName(subject, in: PrincipalName.external)
         try checkOnlyUser(name)
-        try await logIn(name, id: nil, mechanism: Self.x509)
+        try await logIn(name, id: nil, mechanism: Self.x509, isSpeculative: isSpeculative)
         return name
     }
 }
@@ -200,6 +213,7 @@ extension Authenticator {
 extension Authenticator {
     /// How a user may log in. For one who does not exist the answer is that of a new user.
     func mechanisms(of name: UserName) async -> [String] {
+        access.logins.mechanismsAsked.count()
         let record = try? await access.store.user(name)
         return record?.mechanisms ?? ScramMechanism.allCases.map(\.rawValue)
     }
@@ -210,7 +224,7 @@ extension Authenticator {
             let (user, mechanism) = document.withRaw { ($0["user"]?.string, $0["mechanism"]?.string) }
             guard connection.security != nil,
                 let name = try? await logInByCertificate(
-                    user, in: PrincipalName.external, mechanism: mechanism ?? Self.x509)
+                    user, in: PrincipalName.external, mechanism: mechanism ?? Self.x509, isSpeculative: true)
             else { return }
             builder.beginDocument("speculativeAuthenticate")
             builder.write(certificateLogin: name)

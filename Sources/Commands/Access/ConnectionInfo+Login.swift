@@ -8,6 +8,8 @@ struct SaslConversation: Sendable {
     /// Of the user when the conversation began; nil for one who does not exist.
     let userID: [UInt8]?
     let mechanism: ScramMechanism
+    /// A handshake has carried its first step.
+    let isSpeculative: Bool
     var server: ScramServer
 }
 

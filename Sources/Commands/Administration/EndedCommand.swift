@@ -2,6 +2,7 @@ package import BSON
 package import CommandModel
 internal import Logging
 internal import NIOCore
+internal import Storage
 
 /// A command, its reply, and how long it took: what the profiler decides by and notes.
 package struct EndedCommand {
@@ -9,9 +10,13 @@ package struct EndedCommand {
     package let reply: CommandReply
     package let nanoseconds: Int64
     let connection: ConnectionInfo
+    private let operation: Operation?
 
-    package init(_ request: CommandRequest, _ reply: CommandReply, nanoseconds: Int64, from connection: ConnectionInfo)
-    {
+    package init(
+        _ request: CommandRequest, _ reply: CommandReply, nanoseconds: Int64, from connection: ConnectionInfo,
+        operation: Operation? = nil
+    ) {
+        self.operation = operation
         self.request = request
         self.reply = reply
         self.nanoseconds = nanoseconds
@@ -19,7 +24,7 @@ package struct EndedCommand {
     }
 
     /// Handshakes wait for changes of the server's state; and a look at the notes makes none.
-    var isOfInterest: Bool {
+    package var isOfInterest: Bool {
         switch request.name {
         case "hello", "isMaster", "ismaster": false
         default: request.collectionName != Profiler.collectionName
@@ -28,9 +33,11 @@ package struct EndedCommand {
 
     /// A cursor that waits for new documents is not slow.
     func isSlow(by rule: ProfileRule, chance: Double) -> Bool {
-        if request.name == "getMore", request.shared.timeLimit != nil { return false }
-        return rule.isSlow(nanoseconds: nanoseconds, chance: chance)
+        !isWaiting && rule.isSlow(nanoseconds: nanoseconds, chance: chance)
     }
+
+    /// It has waited for documents to come, as long as its client wished.
+    package var isWaiting: Bool { request.name == "getMore" && request.shared.timeLimit != nil }
 
     private var namespace: String {
         let collection = request.namesCollection ? request.collectionName : nil
@@ -38,6 +45,19 @@ package struct EndedCommand {
     }
 
     private var milliseconds: Int64 { nanoseconds / 1_000_000 }
+}
+
+extension EndedCommand {
+    /// As the live page shows it.
+    package var asSlow: SlowCommand {
+        SlowCommand(
+            endedAt: ClusterClock.wallMilliseconds(), name: request.name, namespace: namespace,
+            nanoseconds: nanoseconds, errorCode: reply.isFailure ? code : nil,
+            applicationName: connection.client?.applicationName,
+            trace: operation?.interruption.trace ?? OperationTrace())
+    }
+
+    private var code: Int64 { reply.withFields { $0["code"]?.number?.saturatingInt64 ?? 0 } }
 }
 
 // As a document of `system.profile`.
@@ -101,8 +121,12 @@ extension EndedCommand {
             "text": "\(request.shownBody(bytesMax: OperationReport.commandBytesMax).withRaw { ShellText.of($0) })",
         ]
         if let name = connection.client?.applicationName { metadata["appName"] = "\(name)" }
+        let steps = operation?.interruption.trace.steps ?? []
+        if !steps.isEmpty { metadata["pools"] = "\(steps.compactMap(\.pool).joined(separator: ", "))" }
+        let statements = steps.compactMap(\.sql)
+        if !statements.isEmpty { metadata["sql"] = "\(statements.joined(separator: "; "))" }
         if reply.isFailure {
-            metadata["code"] = "\(reply.withFields { $0["code"]?.number?.saturatingInt64 ?? 0 })"
+            metadata["code"] = "\(code)"
         }
         logger.notice("slow command", metadata: metadata)
     }

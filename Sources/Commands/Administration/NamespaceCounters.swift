@@ -1,4 +1,5 @@
 package import CommandModel
+package import Metrics
 internal import NIOConcurrencyHelpers
 
 /// Time and number of commands by collection, for `top`. Bounded: the names come from clients.
@@ -33,6 +34,8 @@ package final class NamespaceCounters: Sendable {
 
     package struct Counters: Sendable {
         private var events = [Counter](repeating: Counter(), count: Event.allCases.count)
+        private var latencies = [LatencyCounts](
+            repeating: LatencyCounts(.coarse), count: CommandKind.Class.allCases.count)
         package private(set) var total = Counter()
         /// Those that read, and those that write: MongoDB tells them by the lock that it takes.
         package private(set) var reads = Counter()
@@ -40,8 +43,11 @@ package final class NamespaceCounters: Sendable {
 
         package subscript(event: Event) -> Counter { events[event.rawValue] }
 
-        mutating func add(_ event: Event, writes isWrite: Bool, _ nanoseconds: Int64) {
+        package subscript(class: CommandKind.Class) -> LatencyCounts { latencies[`class`.rawValue] }
+
+        mutating func add(_ event: Event, _ class: CommandKind.Class, writes isWrite: Bool, _ nanoseconds: Int64) {
             events[event.rawValue].add(nanoseconds)
+            latencies[`class`.rawValue].record(nanoseconds: nanoseconds)
             total.add(nanoseconds)
             if isWrite { writes.add(nanoseconds) } else { reads.add(nanoseconds) }
         }
@@ -55,15 +61,21 @@ package final class NamespaceCounters: Sendable {
         counters.withLockedValue { $0.map { ($0.key, $0.value) } }.sorted { $0.0.description < $1.0.description }
     }
 
+    /// Of one collection or view; nil when none was counted.
+    package subscript(namespace: Namespace) -> Counters? { counters.withLockedValue { $0[namespace] } }
+
     /// A command has succeeded that names a collection.
     package func ended(_ request: CommandRequest, nanoseconds: Int64) {
         guard request.namesCollection, let collection = request.collectionName else { return }
         let namespace = Namespace(database: request.database, collection: collection)
         let event = Event(command: request.name)
         let isWrite = request.writes
-        counters.withLockedValue { counters in
+        var kind = CommandKind(command: request.name)?.class ?? .commands
+        // $out and $merge.
+        if kind == .reads, isWrite { kind = .writes }
+        counters.withLockedValue { [kind] counters in
             guard counters[namespace] != nil || counters.count < Self.namespacesMax else { return }
-            counters[namespace, default: Counters()].add(event, writes: isWrite, nanoseconds)
+            counters[namespace, default: Counters()].add(event, kind, writes: isWrite, nanoseconds)
         }
         if request.name == "drop" { counters.withLockedValue { $0[namespace] = nil } }
     }

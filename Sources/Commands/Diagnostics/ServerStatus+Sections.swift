@@ -49,15 +49,24 @@ extension ServerStatusSection {
         Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_usec)
     }
 
-    /// There is no global lock, so nobody queues for it; which of the active commands read and which write is not told
-    /// apart.
+    /// There is no global lock. What waits, waits for a connection to PostgreSQL; which of what waits for the general
+    /// pool writes is not told apart.
     @Sendable static func globalLock(_ builder: inout DocumentBuilder, _ server: ServerState) {
+        let queues = server.engine.poolMetrics.map { (name: $0.name, queued: $0.metrics.queued) }
+        let queued = { (names: Set<String>) in queues.reduce(0) { names.contains($1.name) ? $0 + $1.queued : $0 } }
+        let (readers, writers) = (queued(["readers", "analytics", "replica"]), queued(["writers"]))
         builder.append("totalTime", int64: server.uptime.nanoseconds / 1_000)
         builder.beginDocument("currentQueue")
-        for name: StaticString in ["total", "readers", "writers"] { builder.append(name, int32: 0) }
+        builder.append("total", narrowest: Int64(queues.reduce(0) { $0 + $1.queued }))
+        builder.append("readers", narrowest: Int64(readers))
+        builder.append("writers", narrowest: Int64(writers))
         builder.end()
+        let running = server.operations.all.compactMap { $0.operation?.request.writes }
+        let writing = running.count { $0 }
         builder.beginDocument("activeClients")
-        builder.append("total", narrowest: server.requests.snapshot.active)
+        builder.append("total", narrowest: Int64(running.count))
+        builder.append("readers", narrowest: Int64(running.count - writing))
+        builder.append("writers", narrowest: Int64(writing))
         builder.end()
     }
 
@@ -67,28 +76,13 @@ extension ServerStatusSection {
 
     /// In megabytes.
     @Sendable static func memory(_ builder: inout DocumentBuilder, _ server: ServerState) {
-        let pages = SystemFile.text("/proc/self/statm")?.split(separator: " ").prefix(2).compactMap { Int64($0) } ?? []
-        let megabytes = pages.map { $0 &* HostFacts.current.memory.pageSize / (1 << 20) }
+        let memory = ProcessMemory.current
         builder.append("bits", int32: Int32(Int.bitWidth))
-        if megabytes.count == 2 {
-            builder.append("resident", narrowest: megabytes[1])
-            builder.append("virtual", narrowest: megabytes[0])
+        if let memory {
+            builder.append("resident", narrowest: memory.resident >> 20)
+            builder.append("virtual", narrowest: memory.virtual >> 20)
         }
-        builder.append("supported", bool: megabytes.count == 2)
-    }
-
-    @Sendable static func metrics(_ builder: inout DocumentBuilder, _ server: ServerState) {
-        builder.beginDocument("cursor")
-        builder.append("timedOut", int64: server.cursorTimeout.killed)
-        builder.beginDocument("open")
-        builder.append("total", int64: Int64(server.engine.cursors.count))
-        builder.end()
-        builder.end()
-        builder.beginDocument("query")
-        builder.beginDocument("sort")
-        builder.append("spillToDisk", int64: Int64(server.engine.spill.metrics.files.value))
-        builder.end()
-        builder.end()
+        builder.append("supported", bool: memory != nil)
     }
 
     @Sendable static func network(_ builder: inout DocumentBuilder, _ server: ServerState) {

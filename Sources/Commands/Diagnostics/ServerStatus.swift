@@ -85,7 +85,9 @@ struct ServerStatusSection: Sendable {
         Self("opcounters") { write($1.counters.snapshot, into: &$0) },
         // No other member sends its writes here.
         Self("opcountersRepl") { builder, _ in write(nil, into: &builder) },
+        Self("opLatencies", latencies),
         Self("repl") { Hello.writeMember(into: &$0, $1, $1.topology.state, isLegacy: false) },
+        Self("security", security),
         Self("storageEngine", storageEngine),
         Self("transactions", transactions),
         Self("martlet", martlet),

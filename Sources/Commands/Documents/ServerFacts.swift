@@ -1,6 +1,7 @@
 internal import Access
 internal import BSON
 internal import CommandModel
+internal import Metrics
 internal import Query
 internal import Storage
 
@@ -130,21 +131,26 @@ extension ServerFacts {
             guard let collection else { throw CommandError(.namespaceNotFound, "ns does not exist: \(namespace)") }
             guard collection.view == nil else { throw .notSupportedOnView(namespace) }
         }
-        guard !options.wantsLatencies, !options.wantsExecutions else {
-            throw CommandError(
-                .notImplemented, "latencyStats and queryExecStats are not kept by collection; see serverStatus")
-        }
+        let counters = context.server.namespaces[namespace] ?? NamespaceCounters.Counters()
         let sizes = try await options.needsCollection ? collectionStatistics() : nil
         return Document { builder in
             builder.append("ns", string: namespace.description)
             builder.append("host", string: host)
             builder.append("localTime", date: ClusterClock.wallMilliseconds())
+            if options.wantsLatencies { counters.writeLatencies(histograms: options.wantsHistograms, into: &builder) }
             if let scale = options.scale {
                 builder.beginDocument("storageStats")
                 CommandTable.writeStatistics(sizes, of: collection, scale: scale, &builder)
                 builder.end()
             }
             if options.wantsCount { builder.append("count", Value.smallest(sizes?.documentCount ?? 0)) }
+            if options.wantsExecutions, let collection {
+                builder.beginDocument("queryExecStats")
+                builder.beginDocument("collectionScans")
+                builder.write(collectionScans: collection.usage)
+                builder.end()
+                builder.end()
+            }
         }
     }
 
@@ -152,6 +158,35 @@ extension ServerFacts {
         try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.statistics(of: namespace)
         }
+    }
+}
+
+extension NamespaceCounters.Counters {
+    /// In microseconds. A transaction's statements count among the others, and a transaction belongs to no collection.
+    fileprivate func writeLatencies(histograms: Bool, into builder: inout DocumentBuilder) {
+        builder.beginDocument("latencyStats")
+        let times = CommandKind.Class.allCases.map { (name: "\($0)", counts: self[$0]) }
+        for (name, counts) in times + [("transactions", LatencyCounts(.coarse))] {
+            builder.beginDocument(name: name)
+            if histograms { builder.write(histogram: counts) }
+            builder.append("latency", int64: Int64(counts.microseconds))
+            builder.append("ops", int64: Int64(counts.count))
+            builder.end()
+        }
+        builder.end()
+    }
+}
+
+extension DocumentBuilder {
+    fileprivate mutating func write(histogram counts: LatencyCounts) {
+        beginArray("histogram")
+        for (index, entry) in counts.entries.enumerated() {
+            beginDocument(index: index)
+            append("micros", int64: Int64(entry.microseconds))
+            append("count", int64: Int64(entry.count))
+            end()
+        }
+        end()
     }
 }
 

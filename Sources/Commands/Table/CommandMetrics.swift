@@ -21,28 +21,40 @@ package final class CommandMetrics: Sendable {
     }
 
     private let instruments: [Instruments]
+    /// Of each command; what is none is none of any kind.
+    private let kinds: [CommandKind?]
+    private let recorders = CommandKind.allCases.map { _ in LatencyRecorder() }
 
     init(names: [String]) {
         instruments = (names + [Self.unknownName]).map(Instruments.init)
+        kinds = names.map { CommandKind(command: $0) } + [nil]
     }
 
     /// - Parameters:
     ///   - number: of the command's entry in the table; nil when there is none.
     ///   - isSlow: it took longer than the `slowms` of `profile`.
-    package func ended(_ number: Int?, nanoseconds: Int, isFailure: Bool, isSlow: Bool) {
+    ///   - isWaiting: it has waited for documents to come, as its client wished: its time says nothing.
+    package func ended(_ number: Int?, nanoseconds: Int, isFailure: Bool, isSlow: Bool, isWaiting: Bool = false) {
         let index = number.map { min(max($0, 0), instruments.count - 1) } ?? instruments.count - 1
         let instrument = instruments[index]
         instrument.times.record(nanoseconds)
+        if !isWaiting, let kind = kinds[index], let place = CommandKind.allCases.firstIndex(of: kind) {
+            recorders[place].record(nanoseconds: nanoseconds)
+        }
         if isFailure { instrument.counters.count(at: 0) }
         if isSlow { instrument.counters.count(at: 1) }
     }
 
     /// The commands that were called.
-    package var all: [Shown] {
-        instruments.compactMap {
-            let times = $0.times.snapshot
-            guard times.count > 0 else { return nil }
-            return Shown(name: $0.name, failed: $0.counters[0], slow: $0.counters[1], times: times)
+    package var all: [Shown] { everything.filter { $0.times.count > 0 } }
+
+    /// All commands there are.
+    package var everything: [Shown] {
+        instruments.map {
+            Shown(name: $0.name, failed: $0.counters[0], slow: $0.counters[1], times: $0.times.snapshot)
         }
     }
+
+    /// The times of each kind, in the order of the kinds.
+    package var byKind: [LatencyCounts] { recorders.map(\.counts) }
 }

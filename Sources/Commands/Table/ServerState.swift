@@ -20,6 +20,7 @@ package final class ServerState: Sendable {
     package let commands = CommandMetrics(names: CommandTable.standard.all.map(\.name))
     package let namespaces = NamespaceCounters()
     package let profiler = Profiler()
+    package let slowCommands = SlowCommands()
     package let settings = SharedSettings()
     package let stopper = Stopper()
     package let topology = Topology()

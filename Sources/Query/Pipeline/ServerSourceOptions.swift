@@ -4,6 +4,7 @@ internal import CommandModel
 /// The options of `$collStats`; what is not asked for is not told.
 package struct CollectionStatisticsOptions: Sendable, Hashable {
     package private(set) var wantsLatencies = false
+    package private(set) var wantsHistograms = false
     package private(set) var wantsCount = false
     package private(set) var wantsExecutions = false
     /// What sizes are divided by; nil when they are not asked for.
@@ -25,7 +26,8 @@ package struct CollectionStatisticsOptions: Sendable, Hashable {
     private mutating func take(_ argument: Argument) throws(CommandError) {
         switch argument.key {
         case "latencyStats":
-            if try argument.ifPresent(Argument.latencyOptions) != nil { wantsLatencies = true }
+            guard let histograms = try argument.ifPresent(Argument.latencyOptions) else { return }
+            (wantsLatencies, wantsHistograms) = (true, histograms)
         case "storageStats": if let wanted = try argument.ifPresent(Argument.storageScale) { scale = wanted }
         case "count": if try argument.ifPresent(Argument.emptyObject) != nil { wantsCount = true }
         case "queryExecStats": if try argument.ifPresent(Argument.emptyObject) != nil { wantsExecutions = true }
@@ -47,13 +49,15 @@ extension Argument {
         return true
     }
 
+    /// - Returns: whether it asks for histograms.
     fileprivate func latencyOptions() throws(CommandError) -> Bool {
+        var histograms = false
         for field in try object() {
             let option = Argument(command: "latencyStats", key: field.key, value: field.value)
             guard field.key == "histograms" else { throw option.unknownField() }
-            _ = try option.bool()
+            histograms = try option.bool()
         }
-        return true
+        return histograms
     }
 
     /// Options that it does not know do not matter to it.

@@ -29,34 +29,45 @@ struct Dispatcher: Sendable {
 
     func run(_ request: CommandRequest) async -> CommandReply {
         let start = NIODeadline.now()
-        var command: Int?
-        let reply = await run(request, &command)
+        var known = KnownCommand()
+        let reply = await run(request, &known)
         let time = NIODeadline.now() - start
-        note(EndedCommand(request, reply, nanoseconds: time.nanoseconds, from: context.connection), command)
+        let ended = EndedCommand(
+            request, reply, nanoseconds: time.nanoseconds, from: context.connection, operation: known.operation)
+        note(ended, known.number)
         return reply
+    }
+
+    /// What is found out about a command while it runs.
+    private struct KnownCommand {
+        /// Of its entry in the table.
+        var number: Int?
+        var operation: Operation?
     }
 
     private func note(_ ended: EndedCommand, _ command: Int?) {
         let server = context.server
+        let isSlow = ended.nanoseconds > server.profiler.slowNanoseconds
         server.commands.ended(
-            command, nanoseconds: Int(ended.nanoseconds), isFailure: ended.reply.isFailure,
-            isSlow: ended.nanoseconds > server.profiler.slowNanoseconds)
+            command, nanoseconds: Int(ended.nanoseconds), isFailure: ended.reply.isFailure, isSlow: isSlow,
+            isWaiting: ended.isWaiting)
         guard let command else { return }
+        if isSlow, ended.isOfInterest, !ended.isWaiting { server.slowCommands.note(ended.asSlow) }
         server.audit.note(ended, table.auditRule(of: command), mayLog: server.limits.mayLog)
         server.profiler.ended(ended, logger: context.logger)
         if !ended.reply.isFailure { server.namespaces.ended(ended.request, nanoseconds: ended.nanoseconds) }
     }
 
-    /// - Parameter command: the number of the command, once it is known.
-    private func run(_ request: CommandRequest, _ command: inout Int?) async -> CommandReply {
+    private func run(_ request: CommandRequest, _ known: inout KnownCommand) async -> CommandReply {
         do throws(CommandError) {
             let entry = try lookUp(request)
-            command = entry.number
+            known.number = entry.number
             try check(request, entry)
             let request = try await Authorizer.check(entry, request, context)
             if let session = request.shared.sessionID { context.server.sessions.touch(session) }
             if entry.isCountedAsCommand { context.server.counters.countCommand() }
             let operation = context.server.operations.begin(request, on: context.connection)
+            known.operation = operation
             defer { context.connection.endOperation() }
             await context.server.profiler.flush(before: request, on: context)
             return success(try await run(entry, request, context.during(operation)))
