@@ -23,7 +23,7 @@ package enum ErrorCategory: Sendable, Equatable {
 extension PostgresError {
     package var category: ErrorCategory {
         switch kind {
-        case .connectionFailed, .connectionLost, .timeout: .connection
+        case .connectionFailed, .unsuitable, .connectionLost, .timeout: .connection
         case .poolClosed: .connection
         case .queueFull: .resources
         case .server, .pipelineAborted: isStalePlan ? .stalePlan : state.category

@@ -8,6 +8,8 @@ package struct PostgresError: Error, Sendable {
         case pipelineAborted
         /// No connection could be made. Nothing was sent.
         case connectionFailed
+        /// A connection was made, and the server or the database is none that can be used: another try is in vain.
+        case unsuitable
         /// The connection broke with statements under way: whether they took effect is unknown.
         case connectionLost
         /// No answer within the connection's response timeout. The connection is given up, as with `connectionLost`.

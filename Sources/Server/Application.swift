@@ -52,6 +52,7 @@ package struct Application {
     private let services: ServiceGroup
     private let backend: Backend
     private let loops: MultiThreadedEventLoopGroup
+    private let logger: Logger
 
     /// Starts everything but the acceptance of connections.
     ///
@@ -61,9 +62,11 @@ package struct Application {
     package static func start(
         _ settings: ApplicationSettings, log: ServerLog, onReady: @escaping @Sendable (String) -> Void
     ) async throws(StartFailure) -> Application {
-        let logger = log.logger
+        let (logger, manager) = (log.logger, ServiceManager())
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let tls = try settings.tls.map { tls throws(StartFailure) in try TLSListener(tls) }
+        let reloader = CertificateReloader(
+            listener: tls, signals: await UnixSignalsSequence(trapping: .sighup), logger: logger)
         let limits = OpenFiles.limits(settings.limits.limits, logger)
         let listener = try await bind(settings, tls, limits, loops, logger)
         let admin = try await AdminServer.bind(settings.admin, loops, logger)
@@ -79,17 +82,19 @@ package struct Application {
         await tellAccess(of: state, settings, logger)
         await state.prepare(logger)
         let server = Server(listener: listener, state: state, logger: logger) { address in
+            let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
+            let place = "\(host):\(address.port ?? settings.port)"
+            logger.notice("serving", metadata: settings.summary(at: place, backend))
             log.ring.finishStartup()
-            onReady(
-                "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(address.port ?? settings.port)"
-            )
+            manager.tell("READY=1")
+            onReady(place)
         }
         var parts: [any Service] = [
             Maintenance(state: state, backend: backend), BackgroundJobs(state: state, logger: logger),
-            SharedState(state: state, logger: logger),
+            SharedState(state: state, logger: logger), reloader,
+            StopNotice(manager: manager),
         ]
         if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
-        if let tls { parts.append(CertificateReloader(listener: tls, logger: logger)) }
         if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -99,7 +104,7 @@ package struct Application {
                             service: $0, successTerminationBehavior: .ignore, failureTerminationBehavior: .ignore)
                     },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        return Application(services: services, backend: backend, loops: loops)
+        return Application(services: services, backend: backend, loops: loops, logger: logger)
     }
 
     /// What an operator should know of who may come in.
@@ -125,6 +130,7 @@ package struct Application {
             result = .failure(error)
         }
         await backend.stop()
+        logger.notice("stopped")
         try await loops.shutdownGracefully()
         try result.get()
     }
@@ -139,9 +145,8 @@ package struct Application {
                 asksForLogin: settings.enforcesAccess, group: loops, logger: logger)
         } catch {
             throw StartFailure(
-                "cannot listen on \(settings.host):\(settings.port): \(error). Is another server running there? "
-                    + "Choose another address with --listen."
-            )
+                "cannot listen on \(settings.host):\(settings.port): \(NetworkReason.text(error)). "
+                    + NetworkReason.remedy(error, option: "--listen"))
         }
     }
 
@@ -169,6 +174,16 @@ package struct Application {
             processID: Int64(ProcessInfo.processInfo.processIdentifier), arguments: settings.arguments,
             runID: ObjectIDGenerator().next(seconds: UInt32(Date().timeIntervalSince1970)),
             postgresVersion: backend.postgresVersion)
+    }
+}
+
+extension ApplicationSettings {
+    /// What an operator wants to know at a glance. No URL: it may hold a password.
+    fileprivate func summary(at place: String, _ backend: Backend) -> Logger.Metadata {
+        [
+            "address": "\(place)", "version": "\(version)", "postgresql": "\(backend.postgresVersion)",
+            "logins": enforcesAccess ? "asked for" : "not asked for", "tls": tls == nil ? "off" : "on",
+        ]
     }
 }
 

@@ -28,11 +28,15 @@ struct CreateUser: AsyncParsableCommand {
     @Option(help: "Seconds to wait for the answer.")
     var timeout = 30
 
+    func validate() throws {
+        try ServerAddress.check(uri: uri, timeout: timeout)
+    }
+
     func run() async throws {
         let address = try ServerAddress(uri: uri)
-        if isatty(STDIN_FILENO) == 1 { FileHandle.standardError.write(Data("password: ".utf8)) }
+        if isatty(STDIN_FILENO) == 1 { Complaint.say("password: ") }
         guard let password = Self.withoutEcho({ readLine() }), !password.isEmpty else {
-            throw ValidationError("standard input has no password")
+            throw Complaint.failure("standard input has no password")
         }
         do {
             let roles = role.map { text in
@@ -43,8 +47,7 @@ struct CreateUser: AsyncParsableCommand {
                 name, password: password, roles: roles, in: database, at: address, timeoutSeconds: timeout)
             print("ok")
         } catch {
-            FileHandle.standardError.write(Data("martlet: \(error)\n".utf8))
-            throw ExitCode.failure
+            throw Complaint.failure(NetworkReason.text(error))
         }
     }
 
@@ -57,7 +60,7 @@ struct CreateUser: AsyncParsableCommand {
         tcsetattr(STDIN_FILENO, TCSANOW, &silent)
         defer {
             tcsetattr(STDIN_FILENO, TCSANOW, &settings)
-            FileHandle.standardError.write(Data("\n".utf8))
+            Complaint.say("\n")
         }
         return body()
     }

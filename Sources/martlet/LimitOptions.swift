@@ -1,5 +1,4 @@
 import ArgumentParser
-import Configuration
 import Server
 
 /// What clients may take of a server.
@@ -64,37 +63,30 @@ extension LimitSettings {
     private static let inFlightBytesMin = 96_000_000
     private static let loginBytesMin = 16 * 1024
 
-    init(_ reader: ConfigReader) throws {
+    init(_ sources: OptionSources) throws {
         self.init()
-        connectionsMax = try Self.positive(reader, "maxConnections", "--max-connections", connectionsMax)
-        if reader.int(forKey: "maxConnectionsPerAddress") != nil {
-            connectionsPerAddressMax = try Self.positive(
-                reader, "maxConnectionsPerAddress", "--max-connections-per-address", connectionsMax)
-        }
-        handshakeSeconds = try Self.positive(reader, "handshakeSeconds", "--handshake-seconds", handshakeSeconds)
-        messageSeconds = try Self.positive(reader, "messageSeconds", "--message-seconds", messageSeconds)
-        replySeconds = try Self.positive(reader, "replySeconds", "--reply-seconds", replySeconds)
-        idleSeconds = try Self.number(reader, "idleSeconds", "--idle-seconds", idleSeconds, atLeast: 0)
-        inFlightBytesMax = try Self.number(
-            reader, "inFlightMaxBytes", "--in-flight-max-bytes", inFlightBytesMax, atLeast: Self.inFlightBytesMin)
-        strangerMessageBytesMax = try Self.number(
-            reader, "loginMaxBytes", "--login-max-bytes", strangerMessageBytesMax, atLeast: Self.loginBytesMin)
-        cursorsMax = try Self.positive(reader, "maxCursors", "--max-cursors", cursorsMax)
-        sessionsMax = try Self.positive(reader, "maxSessions", "--max-sessions", sessionsMax)
+        connectionsMax = try Self.positive(sources, "maxConnections") ?? connectionsMax
+        connectionsPerAddressMax = try Self.positive(sources, "maxConnectionsPerAddress") ?? connectionsPerAddressMax
+        handshakeSeconds = try Self.positive(sources, "handshakeSeconds") ?? handshakeSeconds
+        messageSeconds = try Self.positive(sources, "messageSeconds") ?? messageSeconds
+        replySeconds = try Self.positive(sources, "replySeconds") ?? replySeconds
+        idleSeconds = try Self.number(sources, "idleSeconds", atLeast: 0) ?? idleSeconds
+        inFlightBytesMax =
+            try Self.number(sources, "inFlightMaxBytes", atLeast: Self.inFlightBytesMin) ?? inFlightBytesMax
+        strangerMessageBytesMax =
+            try Self.number(sources, "loginMaxBytes", atLeast: Self.loginBytesMin) ?? strangerMessageBytesMax
+        cursorsMax = try Self.positive(sources, "maxCursors") ?? cursorsMax
+        sessionsMax = try Self.positive(sources, "maxSessions") ?? sessionsMax
     }
 
-    private static func positive(
-        _ reader: ConfigReader, _ key: ConfigKey, _ option: String, _ standard: Int
-    ) throws -> Int {
-        try number(reader, key, option, standard, atLeast: 1)
+    private static func positive(_ sources: OptionSources, _ option: String) throws -> Int? {
+        try number(sources, option, atLeast: 1)
     }
 
-    private static func number(
-        _ reader: ConfigReader, _ key: ConfigKey, _ option: String, _ standard: Int, atLeast minimum: Int
-    ) throws -> Int {
-        let value = reader.int(forKey: key, default: standard)
+    private static func number(_ sources: OptionSources, _ option: String, atLeast minimum: Int) throws -> Int? {
+        guard let value = try sources.int(option) else { return nil }
         guard value >= minimum, value <= Int(Int32.max) * 1_024 else {
-            throw ValidationError("\(option) must be at least \(minimum)")
+            throw ValidationError("\(OptionSources.flag(option)) must be at least \(minimum)")
         }
         return value
     }

@@ -1,8 +1,6 @@
 import ArgumentParser
 import Configuration
-import Foundation
 import Server
-import SystemPackage
 
 /// The options of `serve`. Each may come from the command line, from the environment (`MARTLET_` and the name in upper
 /// case) or from a YAML file (the name in camel case); the first of these that gives it counts.
@@ -15,6 +13,11 @@ struct ServeOptions: ParsableArguments {
 
     @Option(name: .customLong("postgresql-url"), help: "Use this PostgreSQL (15 or newer) instead of an embedded one.")
     var postgresqlURL: String?
+
+    @Option(
+        name: .customLong("postgresql-bin"),
+        help: "Directory of postgres and initdb, for the embedded one. (default: where packages put the newest)")
+    var postgresqlBin: String?
 
     @Option(
         help:
@@ -56,7 +59,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         help:
             """
-            Directory for temporary files of large sorts; only this user may write to it. (default: spill in the data \\
+            Directory for temporary files of large sorts; only this user may write to it. (default: spill in the data \
             directory, or one in the system's for temporary files)
             """)
     var spillDirectory: String?
@@ -96,6 +99,33 @@ struct ServeOptions: ParsableArguments {
     var config: String?
 }
 
+extension ServeOptions {
+    /// What the command line gives, under the names that the options have in a file.
+    var given: [(name: String, value: ConfigContent?)] {
+        let texts: [(String, String?)] = [
+            ("listen", listen), ("adminListen", adminListen), ("dataDirectory", dataDirectory),
+            ("postgresqlUrl", postgresqlURL), ("postgresqlBin", postgresqlBin), ("advertiseHost", advertiseHost),
+            ("replicaSetName", replicaSetName),
+            ("logLevel", logLevel), ("logFormat", logFormat), ("analyticsUrl", analyticsURL),
+            ("transactionIsolation", transactionIsolation), ("writeStrategy", writeStrategy),
+            ("spillDirectory", spillDirectory), ("tlsCertificate", tlsCertificate), ("tlsKey", tlsKey),
+            ("tlsClientCa", tlsClientCA), ("tlsMinimumVersion", tlsMinimumVersion),
+        ]
+        let numbers: [(String, Int?)] = [
+            ("analyticsThreshold", analyticsThreshold), ("idempotencyKeySeconds", idempotencyKeySeconds),
+            ("spillMaxBytes", spillMaxBytes),
+        ]
+        let answers: [(String, Bool?)] = [
+            ("enableTestCommands", enableTestCommands ? true : nil), ("auth", auth), ("audit", limits.audit),
+        ]
+        return texts.map { ($0, $1.map(ConfigContent.string)) }
+            + (numbers + limits.given).map { ($0, $1.map(ConfigContent.int)) }
+            + answers.map { ($0, $1.map(ConfigContent.bool)) }
+    }
+
+    var names: [String] { given.map(\.name) }
+}
+
 /// The options after all sources were read.
 struct ServeSettings {
     var listen: Endpoint
@@ -117,36 +147,40 @@ struct ServeSettings {
     var backend = BackendSettings()
     var idempotencyKeySeconds: Int32
     var transactionsAreSerializable: Bool
+    /// Of the environment: they look like options and are none.
+    var strangeVariables: [String]
 
-    init(_ options: ServeOptions) async throws {
-        let reader = try await Self.reader(options)
-        let listen = reader.string(forKey: "listen", default: "127.0.0.1:27017")
+    init(_ options: ServeOptions) throws {
+        let sources = try OptionSources(options)
+        strangeVariables = sources.strangeVariables
+        let listen = try sources.string("listen") ?? "127.0.0.1:27017"
         guard let endpoint = Endpoint(listen) else {
             throw ValidationError("--listen takes HOST:PORT, not '\(listen)'")
         }
         self.listen = endpoint
-        let admin = reader.string(forKey: "adminListen")
+        let admin = try sources.string("adminListen")
         adminIsRequired = admin != nil
         adminListen = try Self.adminEndpoint(admin ?? "127.0.0.1:8017")
-        dataDirectory = reader.string(forKey: "dataDirectory", default: "martlet-data")
-        postgresqlURL = reader.string(forKey: "postgresqlUrl", isSecret: true)
-        advertiseHost = reader.string(forKey: "advertiseHost", default: endpoint.advertised)
-        replicaSetName = reader.string(forKey: "replicaSetName", default: "martlet")
-        logLevel = reader.string(forKey: "logLevel", default: "info")
-        logFormat = reader.string(forKey: "logFormat", default: "text")
-        enablesTestCommands = reader.bool(forKey: "enableTestCommands", default: false)
-        enforcesAccess = Self.enforcesAccess(reader, endpoint)
-        limits = try LimitSettings(reader)
-        isAudited = reader.bool(forKey: "audit", default: true)
-        let isolation = reader.string(forKey: "transactionIsolation", default: "snapshot")
+        dataDirectory = try sources.string("dataDirectory") ?? "martlet-data"
+        postgresqlURL = try sources.string("postgresqlUrl")
+        advertiseHost = try sources.string("advertiseHost") ?? endpoint.advertised
+        replicaSetName = try sources.string("replicaSetName") ?? "martlet"
+        logLevel = try sources.string("logLevel") ?? "info"
+        logFormat = try sources.string("logFormat") ?? "text"
+        enablesTestCommands = try sources.bool("enableTestCommands") ?? false
+        // Open to a network without a login only when somebody says so.
+        enforcesAccess = try sources.bool("auth") ?? !endpoint.isLoopback
+        limits = try LimitSettings(sources)
+        isAudited = try sources.bool("audit") ?? true
+        let isolation = try sources.string("transactionIsolation") ?? "snapshot"
         guard ["snapshot", "serializable"].contains(isolation) else {
             throw ValidationError("--transaction-isolation takes snapshot or serializable, not '\(isolation)'")
         }
         transactionsAreSerializable = isolation == "serializable"
-        idempotencyKeySeconds = Int32(clamping: reader.int(forKey: "idempotencyKeySeconds", default: 86_400))
+        idempotencyKeySeconds = Int32(clamping: try sources.int("idempotencyKeySeconds") ?? 86_400)
         guard idempotencyKeySeconds > 0 else { throw ValidationError("--idempotency-key-seconds must be positive") }
-        try takeBackend(reader)
-        tls = try Self.tls(reader)
+        try takeBackend(sources)
+        tls = try Self.tls(sources)
         guard ["text", "json"].contains(logFormat) else {
             throw ValidationError("--log-format takes text or json, not '\(logFormat)'")
         }
@@ -155,14 +189,9 @@ struct ServeSettings {
         }
     }
 
-    /// Open to a network without a login only when somebody says so.
-    private static func enforcesAccess(_ reader: ConfigReader, _ endpoint: Endpoint) -> Bool {
-        reader.bool(forKey: "auth", default: !endpoint.isLoopback)
-    }
-
-    private static func tls(_ reader: ConfigReader) throws -> TLSSettings? {
-        let (certificate, key) = (reader.string(forKey: "tlsCertificate"), reader.string(forKey: "tlsKey"))
-        let (authority, version) = (reader.string(forKey: "tlsClientCa"), reader.string(forKey: "tlsMinimumVersion"))
+    private static func tls(_ sources: OptionSources) throws -> TLSSettings? {
+        let (certificate, key) = (try sources.string("tlsCertificate"), try sources.string("tlsKey"))
+        let (authority, version) = (try sources.string("tlsClientCa"), try sources.string("tlsMinimumVersion"))
         guard let certificate, let key else {
             // Who asks for a part of it must not get a server that encrypts nothing.
             guard certificate == nil, key == nil, authority == nil, version == nil else {
@@ -179,16 +208,17 @@ struct ServeSettings {
         return tls
     }
 
-    private mutating func takeBackend(_ reader: ConfigReader) throws {
-        backend.replica = reader.string(forKey: "analyticsUrl", isSecret: true)
-        backend.analyticsThreshold = Int64(reader.int(forKey: "analyticsThreshold", default: 10_000))
+    private mutating func takeBackend(_ sources: OptionSources) throws {
+        backend.postgresqlBin = try sources.string("postgresqlBin")
+        backend.replica = try sources.string("analyticsUrl")
+        backend.analyticsThreshold = Int64(try sources.int("analyticsThreshold") ?? 10_000)
         guard backend.analyticsThreshold >= 0 else {
             throw ValidationError("--analytics-threshold must not be negative")
         }
-        backend.spillDirectory = reader.string(forKey: "spillDirectory")
-        backend.spillBytesMax = reader.int(forKey: "spillMaxBytes", default: backend.spillBytesMax)
+        backend.spillDirectory = try sources.string("spillDirectory")
+        backend.spillBytesMax = try sources.int("spillMaxBytes") ?? backend.spillBytesMax
         guard backend.spillBytesMax >= 0 else { throw ValidationError("--spill-max-bytes must not be negative") }
-        let strategy = reader.string(forKey: "writeStrategy", default: "hybrid")
+        let strategy = try sources.string("writeStrategy") ?? "hybrid"
         guard backend.chooseWriteStrategy(strategy) else {
             throw ValidationError("--write-strategy takes hybrid, optimistic or pessimistic, not '\(strategy)'")
         }
@@ -200,47 +230,6 @@ struct ServeSettings {
             throw ValidationError("--admin-listen takes HOST:PORT or off, not '\(text)'")
         }
         return endpoint
-    }
-
-    private static func reader(_ options: ServeOptions) async throws -> ConfigReader {
-        var providers: [any ConfigProvider] = [
-            InMemoryProvider(name: "command line", values: flags(options)),
-            EnvironmentVariablesProvider().prefixKeys(with: "martlet"),
-        ]
-        let environment = ProcessInfo.processInfo.environment
-        if let path = options.config ?? environment["MARTLET_CONFIG"] {
-            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(path)))
-        }
-        return ConfigReader(providers: providers)
-    }
-
-    private static func flags(_ options: ServeOptions) -> [AbsoluteConfigKey: ConfigValue] {
-        let given: [(String, String?)] = [
-            ("listen", options.listen), ("adminListen", options.adminListen),
-            ("dataDirectory", options.dataDirectory),
-            ("postgresqlUrl", options.postgresqlURL), ("advertiseHost", options.advertiseHost),
-            ("replicaSetName", options.replicaSetName), ("logLevel", options.logLevel),
-            ("logFormat", options.logFormat), ("analyticsUrl", options.analyticsURL),
-            ("transactionIsolation", options.transactionIsolation), ("writeStrategy", options.writeStrategy),
-            ("spillDirectory", options.spillDirectory), ("tlsCertificate", options.tlsCertificate),
-            ("tlsKey", options.tlsKey), ("tlsClientCa", options.tlsClientCA),
-            ("tlsMinimumVersion", options.tlsMinimumVersion),
-        ]
-        var values: [AbsoluteConfigKey: ConfigValue] = [:]
-        for case (let name, let value?) in given { values[[name]] = ConfigValue(.string(value), isSecret: false) }
-        let numbers: [(String, Int?)] = [
-            ("analyticsThreshold", options.analyticsThreshold),
-            ("idempotencyKeySeconds", options.idempotencyKeySeconds), ("spillMaxBytes", options.spillMaxBytes),
-        ]
-        for case (let name, let value?) in numbers + options.limits.given {
-            values[[name]] = ConfigValue(.int(value), isSecret: false)
-        }
-        if options.enableTestCommands {
-            values[["enableTestCommands"]] = ConfigValue(.bool(true), isSecret: false)
-        }
-        if let audit = options.limits.audit { values[["audit"]] = ConfigValue(.bool(audit), isSecret: false) }
-        if let auth = options.auth { values[["auth"]] = ConfigValue(.bool(auth), isSecret: false) }
-        return values
     }
 }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Server
 
 struct Ping: AsyncParsableCommand {
@@ -12,15 +11,17 @@ struct Ping: AsyncParsableCommand {
     @Option(help: "Seconds to wait for the answer.")
     var timeout = 5
 
+    func validate() throws {
+        try ServerAddress.check(uri: uri, timeout: timeout)
+    }
+
     func run() async throws {
         let address = try ServerAddress(uri: uri)
         do {
             try await PingClient.ping(address, timeoutSeconds: timeout)
             print("ok")
         } catch {
-            FileHandle.standardError.write(
-                Data("martlet: no answer from \(ServerAddress.withoutPassword(uri)): \(error)\n".utf8))
-            throw ExitCode.failure
+            throw Complaint.failure("\(ServerAddress.withoutPassword(uri)): \(NetworkReason.text(error))")
         }
     }
 }

@@ -18,20 +18,31 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let settings = try await ServeSettings(options)
-        guard let level = Logger.Level(rawValue: settings.logLevel) else {
-            throw ValidationError("--log-level does not know '\(settings.logLevel)'")
-        }
+        let (settings, level) = try settings()
         let log = ServerLog.bootstrap(level: level, json: settings.logFormat == "json")
+        for variable in settings.strangeVariables {
+            log.logger.warning("there is no option of this name", metadata: ["variable": "\(variable)"])
+        }
         do {
             let application = try await Application.start(settings.application, log: log) { address in
                 // Not print(): whoever waits for the line reads a pipe, and print() would keep it in a buffer.
-                FileHandle.standardOutput.write(Data("ready mongodb://\(address)/\n".utf8))
+                Complaint.say("ready mongodb://\(address)/\n", to: .standardOutput)
             }
             try await application.run()
         } catch let failure as StartFailure {
-            FileHandle.standardError.write(Data("martlet: \(failure)\n".utf8))
-            throw ExitCode.failure
+            throw Complaint.failure("\(failure)")
+        }
+    }
+
+    private func settings() throws -> (ServeSettings, Logger.Level) {
+        do {
+            let settings = try ServeSettings(options)
+            guard let level = Logger.Level(rawValue: settings.logLevel) else {
+                throw ValidationError("--log-level does not know '\(settings.logLevel)'")
+            }
+            return (settings, level)
+        } catch let error as ValidationError {
+            throw Complaint.usage(error.message, of: "serve")
         }
     }
 }

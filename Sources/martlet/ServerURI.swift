@@ -20,6 +20,12 @@ extension ServerAddress {
         tls = Self.tls(url.queryItems ?? [])
     }
 
+    /// Before anything is tried.
+    static func check(uri: String, timeout: Int) throws {
+        _ = try ServerAddress(uri: uri)
+        guard timeout > 0 else { throw ValidationError("--timeout takes a number of seconds above 0") }
+    }
+
     private static func tls(_ items: [URLQueryItem]) -> ClientTLS? {
         func value(_ name: String) -> String? { items.first { $0.name == name }?.value }
         guard value("tls") == "true" || value("ssl") == "true" else { return nil }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Server
 
 struct ShowSQL: AsyncParsableCommand {
@@ -25,6 +24,10 @@ struct ShowSQL: AsyncParsableCommand {
     @Option(help: "Seconds to wait for the answer.")
     var timeout = 10
 
+    func validate() throws {
+        try ServerAddress.check(uri: uri, timeout: timeout)
+    }
+
     func run() async throws {
         let address = try ServerAddress(uri: uri)
         do {
@@ -32,8 +35,7 @@ struct ShowSQL: AsyncParsableCommand {
                 try await SQLClient.show(
                     command, database: database, at: address, timeoutSeconds: timeout))
         } catch {
-            FileHandle.standardError.write(Data("martlet: \(error)\n".utf8))
-            throw ExitCode.failure
+            throw Complaint.failure(NetworkReason.text(error))
         }
     }
 }

@@ -90,6 +90,9 @@ package final class Connection {
     /// The version of the server, as `server_version_num` counts it: 15.4 is 150004.
     package var serverVersion: Int { Int(PQserverVersion(handle)) }
 
+    /// What the server says of itself.
+    private func parameter(_ name: String) -> String? { PQparameterStatus(handle, name).map { String(cString: $0) } }
+
     /// The process that serves this connection, as `pg_stat_activity.pid` shows it.
     package var backendPID: Int32 { PQbackendPID(handle) }
 
@@ -116,8 +119,14 @@ extension Connection {
     private func setUp() throws(PostgresError) {
         guard serverVersion >= Self.serverVersionMin else {
             throw PostgresError(
-                .connectionFailed,
-                "PostgreSQL \(serverVersion / 10_000) is too old: Martlet needs 15 or newer. Upgrade the server.")
+                .unsuitable, "it is version \(serverVersion / 10_000), and Martlet needs 15 or newer")
+        }
+        let encoding = parameter("server_encoding")
+        guard encoding == nil || encoding == "UTF8" else {
+            throw PostgresError(
+                .unsuitable,
+                "the database has the encoding \(encoding ?? ""), and Martlet needs UTF8: make one with "
+                    + "CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0")
         }
         // Notices would go to standard error. Ours come from IF EXISTS and the like: nothing anyone acts on.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)

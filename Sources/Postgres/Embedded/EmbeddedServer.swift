@@ -46,6 +46,10 @@ package final class EmbeddedServer: Sendable {
         let lock = try DirectoryLock.acquire(data)
         let binaries = try ServerBinaries.find(named: options.binaryDirectory, forCluster: data.clusterVersion)
         let account = try ServerAccount.choose(clusterDirectory: data.cluster)
+        if data.clusterVersion == nil {
+            logger.notice(
+                "making a PostgreSQL", metadata: ["directory": "\(data.path)", "programs": "\(binaries.directory)"])
+        }
         try data.initialize(binaries, as: account)
         try OldPostmaster.clear(data, timeoutMilliseconds: options.stopTimeoutMilliseconds, logger: logger)
         let socketDirectory = try SocketDirectory.make(in: data, for: account)
@@ -55,6 +59,9 @@ package final class EmbeddedServer: Sendable {
             supervisor: Supervisor(command: command, data: data, logger: logger), options: options, data: data,
             lock: lock, socketDirectory: socketDirectory)
         try server.bringUp()
+        logger.info(
+            "PostgreSQL runs",
+            metadata: ["pid": "\(server.postmasterPID ?? 0)", "directory": "\(data.path)", "log": "\(data.log)"])
         return server
     }
 

@@ -24,7 +24,7 @@ struct ServerBinaries: Equatable {
         throw EmbeddedServerError(
             "cannot find PostgreSQL", because: reason(found: found, version: version),
             remedy: "Install PostgreSQL \(version.map(String.init) ?? "15 or newer") (Debian, Ubuntu: apt-get install "
-                + "postgresql), name the directory of its programs in MARTLET_POSTGRES_BIN, or use a server that runs "
+                + "postgresql), name the directory of its programs in --postgresql-bin, or use a server that runs "
                 + "already with --postgresql-url.")
     }
 

@@ -62,12 +62,13 @@ final class AdminServer: Service {
         } catch {
             guard !settings.isRequired else {
                 throw StartFailure(
-                    "cannot listen on \(settings.host):\(settings.port) for health checks and metrics: \(error). "
-                        + "Choose another address with --admin-listen, or off.")
+                    "cannot listen on \(settings.host):\(settings.port) for health checks and metrics: "
+                        + "\(NetworkReason.text(error)). "
+                        + NetworkReason.remedy(error, option: "--admin-listen (or off)"))
             }
             logger.warning(
                 "no health checks and metrics: the default address is taken; choose one with --admin-listen",
-                metadata: ["address": "\(settings.host):\(settings.port)", "error": "\(error)"])
+                metadata: ["address": "\(settings.host):\(settings.port)", "error": "\(NetworkReason.text(error))"])
             return nil
         }
     }

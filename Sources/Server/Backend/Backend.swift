@@ -93,7 +93,7 @@ package final class Backend: Sendable {
         _ location: BackendLocation, _ settings: BackendSettings = BackendSettings(), logger: Logger
     ) throws(StartFailure) -> Backend {
         let settings = try settings.withSpillDirectory(beside: location)
-        let (embedded, options) = try connectionOptions(location, logger)
+        let (embedded, options) = try connectionOptions(location, bin: settings.postgresqlBin, logger)
         do throws(StartFailure) {
             let version = try prepare(options, logger)
             do throws(PostgresError) {
@@ -125,13 +125,14 @@ package final class Backend: Sendable {
     package var isConnected: Bool { writers.metrics.connected > 0 }
 
     private static func connectionOptions(
-        _ location: BackendLocation, _ logger: Logger
+        _ location: BackendLocation, bin: String?, _ logger: Logger
     ) throws(StartFailure) -> (EmbeddedServer?, ConnectionOptions) {
         switch location {
         case .url(let url): return (nil, ConnectionOptions(conninfo: url))
         case .embedded(let directory):
             do throws(EmbeddedServerError) {
-                let server = try EmbeddedServer.start(EmbeddedServerOptions(dataDirectory: directory), logger: logger)
+                let server = try EmbeddedServer.start(
+                    EmbeddedServerOptions(dataDirectory: directory, binaryDirectory: bin), logger: logger)
                 return (server, ConnectionOptions(conninfo: server.conninfo))
             } catch {
                 throw StartFailure("the embedded PostgreSQL did not start: \(error)")
@@ -147,7 +148,7 @@ package final class Backend: Sendable {
         while true {
             let problem: PostgresError
             do throws(PostgresError) { return try Connection.connect(options) } catch { problem = error }
-            let isPassing = ConnectProbe.isWorthWaiting(options)
+            let isPassing = problem.kind != .unsuitable && ConnectProbe.isWorthWaiting(options)
             let elapsed = Int((ContinuousClock.now - start) / .milliseconds(1))
             switch patience.failed(after: elapsed, isPassing: isPassing) {
             case .fail: throw StartFailure(connecting: problem)
@@ -172,6 +173,8 @@ package final class Backend: Sendable {
 /// What can be chosen about the use of PostgreSQL.
 package struct BackendSettings: Sendable {
     package var sizes = PoolSizes()
+    /// The directory of `postgres` and `initdb` for the embedded server; nil for the newest that is installed.
+    package var postgresqlBin: String?
     /// A connection string of a server that may lag behind, for reads of who prefers secondaries.
     package var replica: String?
     /// Rows from which a read counts as analytics.
@@ -212,10 +215,11 @@ package struct StartFailure: Error, CustomStringConvertible {
     }
 
     init(connecting error: PostgresError) {
-        self.init(
-            "PostgreSQL cannot be used: \(error.message). "
-                + "Check --postgresql-url, the rights of its user and that the server runs."
-        )
+        let remedy =
+            error.kind == .unsuitable
+            ? "Name another one with --postgresql-url."
+            : "Check --postgresql-url, the rights of its user and that the server runs."
+        self.init("PostgreSQL cannot be used: \(error.message). \(remedy)")
     }
 }
 

@@ -43,7 +43,8 @@ struct JSONLogHandler: LogHandler {
         for (key, value) in all.sorted(by: { $0.key < $1.key }) {
             line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))"
         }
-        FileHandle.standardError.write(Data((line + "}\n").utf8))
+        // A log that cannot be written must not end the server.
+        try? FileHandle.standardError.write(contentsOf: Data((line + "}\n").utf8))
     }
 
     private static func quoted(_ text: String) -> String {

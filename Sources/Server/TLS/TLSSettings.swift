@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
@@ -52,19 +53,35 @@ final class TLSListener: Sendable {
 
     private static func context(_ settings: TLSSettings) throws(StartFailure) -> NIOSSLContext {
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(settings.certificate)
-            let key = try NIOSSLPrivateKey(file: settings.key, format: .pem)
+            let chain = try read(settings.certificate, of: "--tls-certificate", NIOSSLCertificate.fromPEMFile)
+            let key = try read(settings.key, of: "--tls-key") { try NIOSSLPrivateKey(file: $0, format: .pem) }
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
             configuration.minimumTLSVersion = settings.minimumVersion == .tls13 ? .tlsv13 : .tlsv12
             if let authority = settings.clientAuthority {
-                configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authority))
+                configuration.trustRoots = .certificates(
+                    try read(authority, of: "--tls-client-ca", NIOSSLCertificate.fromPEMFile))
                 // A name of a host says nothing of a client.
                 configuration.certificateVerification = .noHostnameVerification
             }
             return try NIOSSLContext(configuration: configuration)
+        } catch let failure as StartFailure {
+            throw failure
         } catch {
-            throw StartFailure("cannot use the certificates of --tls-certificate, --tls-key, --tls-client-ca: \(error)")
+            throw StartFailure(
+                "the key in \(settings.key) does not belong to the certificate in \(settings.certificate), or one of "
+                    + "them cannot be used: \(error)")
+        }
+    }
+
+    private static func read<V>(_ path: String, of option: String, _ parse: (String) throws -> V) throws -> V {
+        guard access(path, R_OK) == 0 else {
+            throw StartFailure("\(option): \(path) cannot be read: \(NetworkReason.system(errno))")
+        }
+        do {
+            return try parse(path)
+        } catch {
+            throw StartFailure("\(option): \(path) does not hold in PEM what it should: \(error)")
         }
     }
 }
