@@ -1,6 +1,7 @@
 internal import Foundation
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 
 /// Why the network refused, in the system's words: what NIO says is meant for programmers.
 package enum NetworkReason {
@@ -12,6 +13,8 @@ package enum NetworkReason {
             return cause.map(text) ?? "there is no way to it"
         case let error as SocketAddressError.UnknownHost: return error.errorDescription
         case ChannelError.connectTimeout: return "no answer in time"
+        case NIOSSLError.handshakeFailed:
+            return "the handshake of TLS failed: does the server encrypt, and is its certificate known here?"
         default: return "\(error)"
         }
     }

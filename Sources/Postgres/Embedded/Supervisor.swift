@@ -60,11 +60,20 @@ final class Supervisor: Sendable {
             let startTime = time(nil)
             let code = child?.wait() ?? -1
             guard noteEnd() else { break }
-            logger.error("PostgreSQL ended unexpectedly; starting it again", metadata: ["exit": "\(code)"])
+            logger.error(
+                "PostgreSQL ended unexpectedly; starting it again",
+                metadata: ["exit": "\(code)", "said": "\(lastWords)", "log": "\(data.log)"])
             if time(nil) - startTime > Self.steadySeconds { backoff = Backoff() }
             usleep(UInt32(backoff.nextMilliseconds()) * 1_000)
         }
         state.withLock { $0.hasEnded = true }
+    }
+
+    /// Why it ended, if it said so: a full disk for one. What followed are the ends of its other processes.
+    private var lastWords: String {
+        let lines = (FilePath.tail(of: data.log, byteCountMax: 1 << 13) ?? "").split(separator: "\n")
+        let fatal = lines.last { $0.contains(" PANIC: ") } ?? lines.last { $0.contains(" FATAL: ") }
+        return String(fatal ?? lines.last ?? "nothing")
     }
 
     /// A server that ran this long did not fail because of how it was started.
