@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(20))) struct TransactionLanesTests {
     /// No thread of it ever connects.
-    private func lanes(count: Int, waitersMax: Int = 10, waitMilliseconds: Int = 60_000) throws -> TransactionLanes {
+    private func lanes(count: Int, waitersMax: Int = 10, waitMilliseconds: Int = 3_600_000) throws -> TransactionLanes {
         let options = TransactionPool.options(
             connection: ConnectionOptions(conninfo: "host=/nonexistent"), laneCount: count)
         let pool = try DatabasePool(worker: GeneralWorker(), options: options)

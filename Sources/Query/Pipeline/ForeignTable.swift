@@ -1,8 +1,9 @@
 internal import BSON
 internal import CommandModel
 
-/// Documents of another collection by the values at a path: a hash table, as large as memory allows.
-struct ForeignTable {
+/// Documents of another collection by the values at a path: a hash table, as large as memory allows. An object, since
+/// it is looked into for each document and would be copied then.
+final class ForeignTable {
     private struct Link {
         let document: Int32
         /// Of the same value; -1 at the end.
@@ -21,7 +22,7 @@ struct ForeignTable {
             + last.count * 4
     }
 
-    mutating func insert(_ document: RawDocument, _ keys: KeyList) {
+    func insert(_ document: RawDocument, _ keys: KeyList) {
         let position = Int32(truncatingIfNeeded: documents.count)
         documents.append(document)
         keys.forEach { key in

@@ -25,10 +25,10 @@ package final class ForeignTables: @unchecked Sendable {
     /// - Parameter most: bytes that all tables may take.
     /// - Returns: nil when memory does not hold it.
     func keep(
-        _ name: String, _ most: Int, _ fill: (inout ForeignTable, Int) throws(CommandError) -> Bool
+        _ name: String, _ most: Int, _ fill: (ForeignTable, Int) throws(CommandError) -> Bool
     ) throws(CommandError) -> ForeignTable? {
-        var table = ForeignTable()
-        guard byteCount < most, try fill(&table, most - byteCount) else {
+        let table = ForeignTable()
+        guard byteCount < most, try fill(table, most - byteCount) else {
             misses[name] = .some(nil)
             return nil
         }

@@ -83,24 +83,24 @@ final class GraphLookupRun: StageRun {
         }
         var level = WantedValues()
         level.insert(wanted)
-        var some = ForeignTable()
-        guard try load(level, condition, into: &some, limits.memoryBytesMax) else { throw Search.tooLarge }
+        let some = ForeignTable()
+        guard try load(level, condition, into: some, limits.memoryBytesMax) else { throw Search.tooLarge }
         return some
     }
 
     private func loadWhole() throws(CommandError) -> ForeignTable? {
         guard let name = graph.tableName, let tables = limits.reader?.tables else {
-            var table = ForeignTable()
-            return try load(nil, nil, into: &table, limits.memoryBytesMax) ? table : nil
+            let table = ForeignTable()
+            return try load(nil, nil, into: table, limits.memoryBytesMax) ? table : nil
         }
         return try tables.keep(name, limits.memoryBytesMax) { table, bytesMax throws(CommandError) in
-            try load(nil, nil, into: &table, bytesMax)
+            try load(nil, nil, into: table, bytesMax)
         }
     }
 
     /// - Returns: whether memory holds it.
     private func load(
-        _ wanted: WantedValues?, _ condition: Filter?, into table: inout ForeignTable, _ bytesMax: Int
+        _ wanted: WantedValues?, _ condition: Filter?, into table: ForeignTable, _ bytesMax: Int
     ) throws(CommandError) -> Bool {
         var pipeline = graph.source
         if let condition { pipeline.stages.insert(.match(condition), at: 0) }

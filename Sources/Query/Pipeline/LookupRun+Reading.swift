@@ -16,8 +16,8 @@ extension LookupRun {
                 }
             }
             let condition = readsByKeys(join) ? try join.condition(ofLocal: input, position..<preparedEnd) : nil
-            var part = ForeignTable()
-            let fits = try load(join, wanted, condition, into: &part, limits.memoryBytesMax)
+            let part = ForeignTable()
+            let fits = try load(join, wanted, condition, into: part, limits.memoryBytesMax)
             table = part
             if fits { return }
             guard preparedEnd - position > 1 else { throw DocumentList.tooLarge }
@@ -40,7 +40,7 @@ extension LookupRun {
         // A collection with keys is read whole only for many batches of few documents, as nested pipelines have them.
         guard tables.isWorthReading(tableName, afterMisses: readsByKeys(join) ? 64 : 1) else { return false }
         let kept = try tables.keep(tableName, limits.memoryBytesMax) { table, bytesMax throws(CommandError) in
-            try load(join, nil, nil, into: &table, bytesMax)
+            try load(join, nil, nil, into: table, bytesMax)
         }
         guard let kept else { return false }
         table = kept
@@ -49,7 +49,7 @@ extension LookupRun {
 
     /// - Returns: whether memory holds what there is.
     private func load(
-        _ join: ForeignJoin, _ wanted: WantedValues?, _ condition: Filter?, into table: inout ForeignTable,
+        _ join: ForeignJoin, _ wanted: WantedValues?, _ condition: Filter?, into table: ForeignTable,
         _ bytesMax: Int
     ) throws(CommandError) -> Bool {
         var compiled = CompiledPipeline()

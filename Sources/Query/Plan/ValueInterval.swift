@@ -41,7 +41,7 @@ struct ValueInterval {
     /// The one value that lies in it.
     var point: RawValue? {
         guard !lower.isAfter, upper.isAfter, case .value(let value) = lower.edge, case .value = upper.edge,
-            upper.bytes == lower.bytes.successor
+            upper.bytes.isSuccessor(of: lower.bytes)
         else { return nil }
         return value
     }
@@ -111,7 +111,8 @@ struct IntervalSet {
     }
 
     var isEmpty: Bool { intervals.isEmpty }
-    var isEverything: Bool { intervals.contains(where: \.isEverything) }
+    // Beside it there is no other.
+    var isEverything: Bool { intervals.count == 1 && intervals[0].isEverything }
     var isOfPoints: Bool { intervals.allSatisfy(\.isPoint) }
 
     /// The only value.
@@ -120,6 +121,8 @@ struct IntervalSet {
     func union(_ other: IntervalSet) -> IntervalSet { IntervalSet(intervals + other.intervals) }
 
     func intersection(_ other: IntervalSet) -> IntervalSet {
+        if isEverything { return other }
+        if other.isEverything { return self }
         var (left, right) = (0, 0)
         var common: [ValueInterval] = []
         while left < intervals.count, right < other.intervals.count {
@@ -172,5 +175,13 @@ extension [UInt8] {
         guard let last = bytes.last else { return [0xFF] }
         bytes[bytes.count - 1] = last + 1
         return bytes
+    }
+
+    /// Whether these are ``successor`` of the other ones, which are not made for it: there may be thousands of points.
+    func isSuccessor(of other: [UInt8]) -> Bool {
+        var end = other.count
+        while end > 0, other[end - 1] == 0xFF { end -= 1 }
+        guard end > 0 else { return self == [0xFF] }
+        return count == end && self[end - 1] == other[end - 1] + 1 && self[..<(end - 1)] == other[..<(end - 1)]
     }
 }

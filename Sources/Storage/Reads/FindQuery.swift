@@ -134,6 +134,28 @@ package struct FindQuery: Sendable {
         return isAccepted
     }
 
+    /// - Returns: false when the row does not fit; it belongs to the next batch.
+    @inline(__always)
+    func append<Sink: RowSink>(_ row: borrowing Scanner.Row, to batch: inout Sink) throws(StorageError) -> Bool {
+        do throws(CommandError) {
+            guard carriesTextScore else { return try append(row.document, row.rid, to: &batch) }
+            let rid = row.rid
+            return try TextScore.withDocument(row.document, scoring: textScore(of: row)) {
+                document throws(CommandError) in
+                try append(document, rid, to: &batch)
+            }
+        } catch { throw .command(error) }
+    }
+
+    @inline(__always)
+    func append<Sink: RowSink>(
+        _ document: RawDocument, _ rid: Int64, to batch: inout Sink
+    ) throws(CommandError) -> Bool {
+        guard batch.needsFacts else { return try batch.append(document) }
+        let key = needsIndexKey ? indexKey(of: document) : nil
+        return try batch.append(document, RowFacts(recordID: rid, sort: sort, indexKey: key))
+    }
+
     /// Whether it is of the whole collection, and in no certain order or way.
     package var readsEverything: Bool {
         matchesEverything && sort == nil && skip == 0 && limit == nil && hint == nil && !wantsNaturalOrder

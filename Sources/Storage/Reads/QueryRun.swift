@@ -243,7 +243,7 @@ package struct QueryRun: Sendable {
             try skip(in: &rest, deadline)
             while !batch.isFull, limitRemaining != 0, let entry = try rest.peek() {
                 let isTaken = try entry.row.withRaw { raw throws(CommandError) in
-                    batch.needsFacts ? try batch.append(raw, facts(entry.rid, raw)) : try batch.append(raw)
+                    try query.append(raw, entry.rid, to: &batch)
                 }
                 guard isTaken else { return }
                 _ = try rest.next()
@@ -274,42 +274,50 @@ package struct QueryRun: Sendable {
         try stream(query.scanPlan(collection), into: &batch, on: connection, deadline: deadline)
     }
 
+    /// Takes rows into a batch. What changes with each row is kept beside the run until the end: for each row the run
+    /// itself would be copied, with a count of references for each of its parts.
     private mutating func take<Sink: RowSink>(
         _ rows: RowSource, of plan: ScanPlan, into batch: inout Sink, _ deadline: Deadline
     ) throws(StorageError) {
-        var isDone = false
-        var awaitsPosition = plan.includesPosition
-        var isSkippedBySQL = plan.offset != nil
-        let (query, isOfSteps) = (query, plan.isOfSteps)
+        var (isDone, isSkippedBySQL) = (false, plan.offset != nil)
+        var expected = plan.includesPosition ? position : nil
+        var (skip, limit, rowsMet) = (skipRemaining, limitRemaining, 0)
+        var (last, ids): (Scanner.Mark, [ByteBuffer]) = (Scanner.Mark(), [])
+        let (query, collectsKeys, isCapped) = (query, collectsKeys, collection.isCapped)
+        defer {
+            (skipRemaining, limitRemaining, position) = (skip, limit, last.position ?? position)
+            if plan.isOfSteps { stepsRemaining -= rowsMet }
+            keys += ids
+        }
         let isComplete = try rows.forEachRow(of: plan, deadline) { row throws(StorageError) in
-            if awaitsPosition {
-                awaitsPosition = false
-                try checkPosition(row)
+            if let place = expected {
+                expected = nil
+                try Self.check(row, at: place)
                 return true
             }
-            if isOfSteps { stepsRemaining -= 1 }
+            rowsMet += 1
             guard try query.accepts(row) else {
                 // So that a cursor that waits for more does not see everything again.
-                if collection.isCapped { position = row.position }
+                if isCapped { last.note(row) }
                 return true
             }
-            if skipRemaining > 0, !isSkippedBySQL {
-                skipRemaining -= 1
+            if skip > 0, !isSkippedBySQL {
+                skip -= 1
             } else {
-                guard try append(row, to: &batch) else { return false }
-                if isSkippedBySQL { (skipRemaining, isSkippedBySQL) = (0, false) }
-                countReturned()
-                if collectsKeys, let id = row.id { keys.append(id) }
-                isDone = limitRemaining == 0
+                guard try query.append(row, to: &batch) else { return false }
+                if isSkippedBySQL { (skip, isSkippedBySQL) = (0, false) }
+                if let rest = limit { limit = rest - 1 }
+                if collectsKeys, let id = row.id { ids.append(id) }
+                isDone = limit == 0
             }
             // The row after this one may not fit any more, so each one taken is noted at once.
-            position = row.position
+            last.note(row)
             return !isDone && !batch.isFull
         }
-        if awaitsPosition { throw .command(.cappedPositionLost) }
+        if expected != nil { throw .command(.cappedPositionLost) }
         if query.isTailable {
             // There is nothing to stand on in an empty collection, and so nothing to wait behind.
-            isDrained = isComplete && position == nil
+            isDrained = isComplete && position == nil && last.position == nil
         } else {
             // A limited SELECT that gave all it was asked for says nothing about the rows beyond.
             isDrained = isDone || (isComplete && (plan.rowLimit == nil || !batch.isFull))
@@ -330,33 +338,10 @@ package struct QueryRun: Sendable {
     }
 
     /// The document at which a cursor stands was among the oldest that had to go: what came behind it may be gone, too.
-    private func checkPosition(_ row: borrowing Scanner.Row) throws(StorageError) {
-        guard case .rid(let expected)? = position, row.rid == expected else { throw .command(.cappedPositionLost) }
-    }
-
-    @inline(__always)
-    private func append<Sink: RowSink>(
-        _ row: borrowing Scanner.Row, to batch: inout Sink
-    ) throws(StorageError) -> Bool {
-        do throws(CommandError) {
-            guard query.carriesTextScore else { return try append(row.document, row.rid, to: &batch) }
-            let rid = row.rid
-            return try TextScore.withDocument(row.document, scoring: query.textScore(of: row)) {
-                document throws(CommandError) in
-                try append(document, rid, to: &batch)
-            }
-        } catch { throw .command(error) }
-    }
-
-    @inline(__always)
-    private func append<Sink: RowSink>(
-        _ document: RawDocument, _ rid: Int64, to batch: inout Sink
-    ) throws(CommandError) -> Bool {
-        batch.needsFacts ? try batch.append(document, facts(rid, document)) : try batch.append(document)
-    }
-
-    private func facts(_ rid: Int64, _ document: RawDocument) -> RowFacts {
-        RowFacts(recordID: rid, sort: query.sort, indexKey: query.needsIndexKey ? query.indexKey(of: document) : nil)
+    private static func check(
+        _ row: borrowing Scanner.Row, at position: ScanPlan.Position
+    ) throws(StorageError) {
+        guard case .rid(let expected) = position, row.rid == expected else { throw .command(.cappedPositionLost) }
     }
 
     private func rowsWanted<Sink: RowSink>(by batch: Sink) -> Int? {

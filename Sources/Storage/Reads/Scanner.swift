@@ -37,14 +37,6 @@ struct Scanner {
         /// Of the terms that a `$text` found in the document; nil where the scan does not read them.
         let scores: UnsafeRawBufferPointer?
 
-        /// Where a cursor stands after this row.
-        var position: ScanPlan.Position {
-            if let indexedID {
-                return .index(KeyScan.Position(key: ByteBuffer(bytes: first), id: ByteBuffer(bytes: indexedID)))
-            }
-            return isByID ? .key(ByteBuffer(bytes: first)) : .rid(rid)
-        }
-
         /// In scans by a secondary index.
         var indexKey: UnsafeRawBufferPointer { first }
 
@@ -53,6 +45,43 @@ struct Scanner {
 
         /// In scans in the order of `_id` only when the plan asks for it.
         var rid: Int64 { Scanner.int8(third ?? first) }
+    }
+
+    /// Where a cursor stands after a row, in memory that is used again for the row after it.
+    struct Mark {
+        private enum Kind {
+            case none, rid, key, index
+        }
+
+        private var kind = Kind.none
+        private var rid: Int64 = 0
+        private var key: [UInt8] = []
+        private var id: [UInt8] = []
+
+        @inline(__always)
+        mutating func note(_ row: borrowing Row) {
+            if row.indexedID == nil, !row.isByID {
+                (kind, rid) = (.rid, row.rid)
+                return
+            }
+            key.removeAll(keepingCapacity: true)
+            key.append(contentsOf: row.first)
+            kind = .key
+            guard let indexedID = row.indexedID else { return }
+            id.removeAll(keepingCapacity: true)
+            id.append(contentsOf: indexedID)
+            kind = .index
+        }
+
+        /// Nil before the first row.
+        var position: ScanPlan.Position? {
+            switch kind {
+            case .none: nil
+            case .rid: .rid(rid)
+            case .key: .key(ByteBuffer(bytes: key))
+            case .index: .index(KeyScan.Position(key: ByteBuffer(bytes: key), id: ByteBuffer(bytes: id)))
+            }
+        }
     }
 
     private let connection: Connection
@@ -200,6 +229,8 @@ extension Scanner {
     ) throws(StorageError) -> Bool {
         let isByID = plan.keys == nil && plan.order.isByID
         let hasThird = plan.keys != nil || isByID && plan.showsRID
+        // Of most indexes a document has one key.
+        let mayRepeat = plan.keys?.index.mayRepeatDocuments == true || !plan.earlier.isEmpty
         plan.counters?.examine(result.rowCount)
         plan.collection.usage.examine(result.rowCount, byKeys: plan.keys != nil)
         for row in 0..<result.rowCount {
@@ -225,7 +256,7 @@ extension Scanner {
                     CommandError(.invalidBSON, "a stored document of \(plan.collection.namespace) is damaged"))
             }
             defer { withExtendedLifetime(large) {} }
-            if let keys = plan.keys, try !isFirst(keys, first, document, plan.earlier) { continue }
+            if mayRepeat, let keys = plan.keys, try !isFirst(keys, first, document, plan.earlier) { continue }
             let scores = plan.scored == nil ? nil : result.bytes(row: row, column: hasThird ? 3 : 2)
             let found = Row(
                 document: document, first: first, isByID: isByID, third: third, indexedID: indexedID, scores: scores)

@@ -104,18 +104,18 @@ extension StorageEngine {
         var plan = query.scanPlan(collection)
         plan.rowLimit = KeyScan.stepsMax
         var steps = 0
-        var open: KeyScan.Position?
+        var open = Scanner.Mark()
         func add(_ row: borrowing Scanner.Row) throws(StorageError) -> Bool {
             guard try query.accepts(row) else { return false }
             do throws(CommandError) { return try collector.add(row.document) } catch { throw .command(error) }
         }
         _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in
             steps += 1
-            if try !add(row), case .index(let position) = row.position { open = position }
+            if try !add(row) { open.note(row) }
             return true
         }
         guard steps < KeyScan.stepsMax else { return false }
-        if let open {
+        if case .index(let open)? = open.position {
             plan = query.scanPlan(collection)
             plan.keys = keys.group(of: open)
             _ = try scanner.forEachRow(of: plan) { row throws(StorageError) in try !add(row) }
