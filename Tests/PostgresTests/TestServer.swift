@@ -45,7 +45,7 @@ enum TestServer {
 
 /// Waits for something that happens on another thread or in another process. No test depends on how long it takes.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    for _ in 0..<3_000 {
+    for _ in 0..<30_000 {
         if try condition() { return true }
         usleep(10_000)
     }

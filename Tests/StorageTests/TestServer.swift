@@ -51,7 +51,7 @@ enum TestServer {
 /// Waits for something that happens on another thread or in another process. No test depends on how long it takes.
 /// Never blocks a thread: what is waited for may need it.
 func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<6_000 {
+    for _ in 0..<60_000 {
         if try await condition() { return true }
         try await Task.sleep(for: .milliseconds(5))
     }
