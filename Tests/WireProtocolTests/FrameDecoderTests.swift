@@ -87,6 +87,32 @@ import Testing
         #expect(throws: ProtocolError.self) { try cut.finish() }
     }
 
+    @Test("a connection may have a lower limit, and get another one while it lives")
+    func limit() throws {
+        let limit = FrameLimit(bytesMax: 100)
+        let channel = EmbeddedChannel(handler: ByteToMessageHandler(FrameDecoder(role: .server, limit: limit)))
+        try channel.writeInbound(frame([UInt8](repeating: 0, count: 84)))
+        #expect(try channel.readInbound(as: InboundMessage.self) != nil)
+        limit.bytesMax = 200
+        try channel.writeInbound(frame([UInt8](repeating: 0, count: 85)))
+        #expect(try channel.readInbound(as: InboundMessage.self) != nil)
+        // Its header is enough: nobody waits for what would not be read.
+        let error = #expect(throws: ProtocolError.self) { try channel.writeInbound(frame(length: 201, [])) }
+        #expect(error?.violation == .frameLength(201))
+    }
+
+    @Test("a message tells what it will take uncompressed before anybody allocates it")
+    func uncompressedBytes() throws {
+        func size(_ stated: Int32, opCode: Int32 = 2012) throws -> Int? {
+            try #require(try decode(frame(opCode: opCode, bytes(Int32(2013)), bytes(stated), [2], small)))
+                .uncompressedBytes
+        }
+        #expect(try size(1_000) == 1_000)
+        #expect(try size(-1) == nil && size(.max) == nil)
+        #expect(try size(1_000, opCode: 2013) == nil)
+        #expect(try #require(try decode(frame(opCode: 2012, [1, 2]))).uncompressedBytes == nil)
+    }
+
     @Test("the excerpt for the log is short")
     func excerpt() {
         let long = frame(opCode: 99, [UInt8](repeating: 0xAB, count: 4000))
