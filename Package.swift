@@ -112,10 +112,13 @@ let package = Package(
 
         // Server.
         .target(
+            name: "LivePage", dependencies: ["BSON", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Page")], swiftSettings: settings),
+        .target(
             name: "Server",
             dependencies: [
-                "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", nioCore,
-                logging,
+                "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "LivePage", "Storage", "Postgres",
+                "Metrics", nioCore, logging,
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -171,6 +174,10 @@ let package = Package(
             dependencies: [
                 "Access", "Storage", "Postgres", "SQL", "Metrics", "Query", "BSON", "CommandModel", nioCore, logging,
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["Server", "LivePage", .product(name: "NIOHTTP1", package: "swift-nio")],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", swiftSettings: settings),
     ],

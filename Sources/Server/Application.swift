@@ -95,7 +95,9 @@ package struct Application {
             StopNotice(manager: manager),
         ]
         if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
-        if let admin { parts.append(AdminServer(listener: admin, state: state, logger: logger)) }
+        if let admin, let host = settings.admin?.host {
+            parts.append(AdminServer(listener: admin, host: host, state: state, logger: logger))
+        }
         let services = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: server, successTerminationBehavior: .gracefullyShutdownGroup)]

@@ -59,7 +59,7 @@ def parse(page):
 def test_pages(port, uri):
     expect("livez", ask(port, "/livez")[:2], (200, "ok\n"))
     expect("readyz", ask(port, "/readyz?verbose")[:2], (200, "ok\n"))
-    for path in ("/", "/metrics/", "/livezz", "/../etc/passwd", "/debug"):
+    for path in ("/metrics/", "//", "/status", "/index.html", "/livezz", "/../etc/passwd", "/debug"):
         expect(path, ask(port, path)[0], 404)
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         status, _, headers = ask(port, "/metrics", method)

@@ -10,6 +10,7 @@ extension Rule {
         "Query": ["BSON", "CommandModel", "CICU", "CPCRE2", "CS2", "CStemmer", "NIOCore", "Crypto"],
         "Access": ["BSON", "CommandModel", "CICU", "NIOCore", "Crypto"],
         "SchemaSQL": [],
+        "LivePage": ["BSON", "Crypto"],
         "Postgres": ["CLibPQ", "CSpawn", "SQL", "Metrics", "NIOCore", "Logging", "DequeModule"],
         "Storage": [
             "Access", "BSON", "SQL", "CommandModel", "Query", "Postgres", "SchemaSQL", "Metrics", "NIOCore",
@@ -21,8 +22,8 @@ extension Rule {
             "Logging",
         ],
         "Server": [
-            "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "Storage", "Postgres", "Metrics", "NIOCore",
-            "NIOPosix",
+            "Access", "BSON", "WireProtocol", "CommandModel", "Commands", "LivePage", "Storage", "Postgres", "Metrics",
+            "NIOCore", "NIOPosix",
             "NIOHTTP1", "NIOSSL", "NIOConcurrencyHelpers", "DequeModule", "Logging", "ServiceLifecycle", "UnixSignals",
             "Foundation",
         ],

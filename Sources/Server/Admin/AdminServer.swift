@@ -21,7 +21,7 @@ package struct AdminSettings: Sendable {
     }
 }
 
-/// HTTP for operators: `/livez`, `/readyz`, `/metrics`, and nothing else.
+/// HTTP for operators: `/livez`, `/readyz`, `/metrics`, the live page `/` with its `/status.json`, and nothing else.
 ///
 /// One request per connection, answered and closed: who scrapes comes every few seconds, and what cannot be kept open
 /// cannot be piled up. A connection has some seconds in all, from its acceptance to its last byte, so that one that
@@ -38,14 +38,18 @@ final class AdminServer: Service {
     private let listener: Listener
     private let pages: AdminPages
     private let probe: ReadinessProbe
+    private let sampler: StatusSampler
     private let logger: Logger
     private let open = Atomic<Int>(0)
 
-    init(listener: Listener, state: ServerState, logger: Logger) {
+    /// - Parameter host: that the listener was told.
+    init(listener: Listener, host: String, state: ServerState, logger: Logger) {
         self.listener = listener
         self.logger = logger
         probe = ReadinessProbe(engine: state.engine)
-        pages = AdminPages(state: state, probe: probe)
+        sampler = StatusSampler(state: state)
+        let hosts = TrustedHosts([host, state.identity.hostName, state.identity.advertisedHost])
+        pages = AdminPages(state: state, probe: probe, sampler: sampler, hosts: hosts)
     }
 
     /// Nil when there is to be no listener, or when the default address is taken: a second server on a machine is no
@@ -58,6 +62,11 @@ final class AdminServer: Service {
             let listener = try await bind(host: settings.host, port: settings.port, loops)
             let address = listener.channel.localAddress
             logger.info("admin listener", metadata: ["address": "\(settings.host):\(address?.port ?? settings.port)"])
+            if !NetworkInterface.isLoopback(settings.host), settings.host != "localhost" {
+                logger.warning(
+                    "the admin listener asks nobody who he is: whoever reaches this address sees names of collections",
+                    metadata: ["address": "\(settings.host)"])
+            }
             return listener
         } catch {
             guard !settings.isRequired else {
@@ -95,6 +104,7 @@ final class AdminServer: Service {
     func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { await self.probe.run() }
+            group.addTask { await self.sampler.run() }
             try await withGracefulShutdownHandler {
                 try await listener.executeThenClose { inbound in
                     for try await exchange in inbound { group.addTask { await self.serve(exchange) } }
@@ -126,22 +136,21 @@ final class AdminServer: Service {
 }
 
 /// An answer over HTTP.
-struct AdminPage: Sendable, Equatable {
+struct AdminPage: Sendable {
     var status: HTTPResponseStatus
     var type = "text/plain; charset=utf-8"
     var text: String
-    /// For 405.
-    var allow: String?
+    var headers: [(name: String, value: String)] = []
 
     func parts(version: HTTPVersion) -> [HTTPServerResponsePart] {
         let body = ByteBuffer(string: text)
-        var headers = HTTPHeaders([
+        var all = HTTPHeaders([
             ("content-type", type), ("content-length", String(body.readableBytes)), ("connection", "close"),
             ("cache-control", "no-store"), ("x-content-type-options", "nosniff"),
         ])
-        if let allow { headers.add(name: "allow", value: allow) }
+        for header in headers { all.add(name: header.name, value: header.value) }
         return [
-            .head(HTTPResponseHead(version: version, status: status, headers: headers)), .body(.byteBuffer(body)),
+            .head(HTTPResponseHead(version: version, status: status, headers: all)), .body(.byteBuffer(body)),
             .end(nil),
         ]
     }

@@ -14,6 +14,8 @@ enum MetricsPage {
         writePools(state.engine.poolMetrics, into: &page)
         writeTransactions(state.engine.transactions.metrics, into: &page)
         writeLeases(state.engine.metrics.leases, into: &page)
+        writeLogins(state.access.logins, into: &page)
+        writeDocuments(state.engine.metrics.documents, into: &page)
         writeSpill(state.engine.spill.metrics, into: &page)
         return page.text
     }
