@@ -7,8 +7,8 @@ package enum LivePage {
     /// The page, with its style and its script where it says so.
     package static let html = inserted(style: style, script: script, into: text(PackageResources.live_html))
 
-    /// Nothing but the very style and script of this page counts, whatever might get into it; they may ask this listener
-    /// only, and cannot make text into markup.
+    /// Nothing but the very style and script of this page counts, whatever might get into it; they may ask this
+    /// listener only, and cannot make text into markup.
     package static let securityPolicy = [
         "default-src 'none'", "script-src '\(hash(script))'", "style-src '\(hash(style))'", "connect-src 'self'",
         "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",

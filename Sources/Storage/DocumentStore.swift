@@ -170,10 +170,9 @@ extension DocumentStore {
                 of: operation)
         }
         return try await engine.once(guarded, statement: statement) { claim async throws(StorageError) in
-            noting(
-                WriteTally(
-                    try await engine.modifyOne(operation, in: collection, sort: sort, claim: claim, deadline: deadline)),
-                of: operation)
+            let outcome = try await engine.modifyOne(
+                operation, in: collection, sort: sort, claim: claim, deadline: deadline)
+            return noting(WriteTally(outcome), of: operation)
         }
     }
 

@@ -99,6 +99,10 @@ struct MeasurementTests {
         #expect(reply["metrics.commands.find"] == #"{"failed":1,"total":1}"#)
         #expect(reply["metrics.commands.drop"] == #"{"failed":0,"total":0}"#)
         #expect(reply["opLatencies.reads"] == #"{"latency":3,"ops":1}"#)
+        let detailed = try await server.run(#"{"serverStatus": 1, "opLatencies": {"histograms": true}}"#)
+        #expect(
+            detailed["opLatencies.reads"] == #"{"histogram":[{"micros":3,"count":1}],"latency":3,"ops":1}"#)
+        #expect(try await server.run(#"{"serverStatus": 1, "opLatencies": 0}"#)["opLatencies.reads"] == nil)
         for path in [
             "asserts.user", "connections.available", "extra_info.page_faults", "globalLock.activeClients.readers",
             "globalLock.currentQueue.total", "mem.resident", "metrics.cursor.open.total", "metrics.cursor.totalOpened",

@@ -58,18 +58,6 @@ extension ServerStatusSection {
         builder.end()
     }
 
-    /// A transaction's statements count among the others; how long transactions took is not kept.
-    @Sendable static func latencies(_ builder: inout DocumentBuilder, _ server: ServerState) {
-        let byKind = zip(CommandKind.allCases, server.commands.byKind)
-        for kindOfWork in CommandKind.Class.allCases {
-            let times = byKind.filter { $0.0.class == kindOfWork }
-            builder.beginDocument(name: "\(kindOfWork)")
-            builder.append("latency", int64: Int64(times.reduce(0) { $0 + $1.1.microseconds }))
-            builder.append("ops", int64: Int64(times.reduce(0) { $0 + $1.1.count }))
-            builder.end()
-        }
-    }
-
     @Sendable static func security(_ builder: inout DocumentBuilder, _ server: ServerState) {
         let logins = server.access.logins
         builder.beginDocument("authentication")
@@ -89,7 +77,43 @@ extension ServerStatusSection {
     }
 }
 
+extension CommandRequest {
+    /// `opLatencies: {histograms: true}`
+    var wantsLatencyHistograms: Bool {
+        body.withRaw { $0["opLatencies"]?.document?["histograms"]?.isOn ?? false }
+    }
+}
+
 extension DocumentBuilder {
+    /// A transaction's statements count among the others; how long transactions took is not kept.
+    mutating func write(latencies commands: CommandMetrics, histograms: Bool) {
+        let byKind = zip(CommandKind.allCases, commands.byKind)
+        beginDocument("opLatencies")
+        for kindOfWork in CommandKind.Class.allCases {
+            let all = byKind.filter { $0.0.class == kindOfWork }.reduce(LatencyCounts(.fine)) { $0.adding($1.1) }
+            write(name: "\(kindOfWork)", all, histogram: histograms)
+        }
+        end()
+    }
+
+    /// In microseconds.
+    mutating func write(name: String, _ counts: LatencyCounts, histogram: Bool) {
+        beginDocument(name: name)
+        if histogram {
+            beginArray("histogram")
+            for (index, entry) in counts.entries.enumerated() {
+                beginDocument(index: index)
+                append("micros", int64: Int64(entry.microseconds))
+                append("count", int64: Int64(entry.count))
+                end()
+            }
+            end()
+        }
+        append("latency", int64: Int64(counts.microseconds))
+        append("ops", int64: Int64(counts.count))
+        end()
+    }
+
     fileprivate mutating func write(
         _ name: StaticString, _ received: borrowing Counter, _ successful: borrowing Counter
     ) {

@@ -17,6 +17,10 @@ extension CommandTable {
                 write(catalog, into: &builder)
             }
             for section in sections { section.write(&builder, context.server) }
+            if ServerStatusSection.isWanted("opLatencies", by: request) {
+                builder.write(
+                    latencies: context.server.commands, histograms: request.wantsLatencyHistograms)
+            }
         }
     }
 
@@ -85,7 +89,6 @@ struct ServerStatusSection: Sendable {
         Self("opcounters") { write($1.counters.snapshot, into: &$0) },
         // No other member sends its writes here.
         Self("opcountersRepl") { builder, _ in write(nil, into: &builder) },
-        Self("opLatencies", latencies),
         Self("repl") { Hello.writeMember(into: &$0, $1, $1.topology.state, isLegacy: false) },
         Self("security", security),
         Self("storageEngine", storageEngine),

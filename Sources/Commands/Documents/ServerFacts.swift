@@ -167,26 +167,9 @@ extension NamespaceCounters.Counters {
         builder.beginDocument("latencyStats")
         let times = CommandKind.Class.allCases.map { (name: "\($0)", counts: self[$0]) }
         for (name, counts) in times + [("transactions", LatencyCounts(.coarse))] {
-            builder.beginDocument(name: name)
-            if histograms { builder.write(histogram: counts) }
-            builder.append("latency", int64: Int64(counts.microseconds))
-            builder.append("ops", int64: Int64(counts.count))
-            builder.end()
+            builder.write(name: name, counts, histogram: histograms)
         }
         builder.end()
-    }
-}
-
-extension DocumentBuilder {
-    fileprivate mutating func write(histogram counts: LatencyCounts) {
-        beginArray("histogram")
-        for (index, entry) in counts.entries.enumerated() {
-            beginDocument(index: index)
-            append("micros", int64: Int64(entry.microseconds))
-            append("count", int64: Int64(entry.count))
-            end()
-        }
-        end()
     }
 }
 

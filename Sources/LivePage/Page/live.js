@@ -291,7 +291,7 @@ function show(status) {
   const { server } = status;
   say(byId('facts'), [
     server.host, `version ${server.version}`, `PostgreSQL ${server.postgresVersion}`,
-    `up ${duration(server.uptimeSeconds)}`].join(' · '));
+    `up\u00a0${duration(server.uptimeSeconds)}`].join(' · '));
   const isAway = status.pools.some(pool => pool.isAway);
   tell(isAway ? 'bad' : server.isWritable ? 'good' : 'bad',
     isAway ? 'PostgreSQL is away' : server.isWritable ? 'serving' : 'not taking writes');
