@@ -31,6 +31,8 @@ struct Serve: AsyncParsableCommand {
             try await application.run()
         } catch let failure as StartFailure {
             throw Complaint.failure("\(failure)")
+        } catch {
+            throw Complaint.failure("the server came to an end: \(NetworkReason.text(error))")
         }
     }
 

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 
-from servers import (Martlet, PostgreSQL, ServerError, cleaning_up, free_port, postgresql_tool, temporary_directory)
+from servers import (STOP_SECONDS, Martlet, PostgreSQL, ServerError, cleaning_up, free_port, postgresql_tool,
+                     temporary_directory)
 
 FAILED, USAGE = 1, 64
 # Far below the minute for which a server waits for what passes by itself.
@@ -204,6 +205,31 @@ def logins(binary, directory):
         server.stop()
 
 
+def serves_for_another_user(binary, directory):
+    """Who is not root may do less: nothing that a server needs."""
+    if os.getuid() != 0:
+        return  # then every test is of one
+    home = os.path.join(directory, "home")
+    os.mkdir(home)
+    shutil.chown(home, "postgres", "postgres")
+    port = free_port()
+    server = subprocess.Popen([binary, "serve", "--listen", f"127.0.0.1:{port}", "--data-directory", f"{home}/data"],
+                              env={**os.environ, "MARTLET_ADMIN_LISTEN": "off"}, cwd=home, user="postgres",
+                              group="postgres", extra_groups=[], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    try:
+        if not server.stdout.readline().startswith("ready "):
+            raise ServerError(f"a server of another user ended with status {server.wait()}")
+        for _ in range(2):  # the first client must not be the last
+            Wanted(["ping", "--uri", f"mongodb://127.0.0.1:{port}/"], 0, "ok").check(binary, directory)
+        server.terminate()
+        if server.wait(STOP_SECONDS) != 0:
+            raise ServerError(f"a server of another user stopped with status {server.returncode}")
+    finally:
+        server.kill()
+        server.wait()
+
+
 def main():
     directory = temporary_directory()
     # Another user runs it as well, who need not be able to get to where it was built.
@@ -217,6 +243,7 @@ def main():
         for wanted in databases(postgresql, OldServer(postgresql)):
             wanted.check(binary, directory)
         logins(binary, directory)
+        serves_for_another_user(binary, directory)
     except (ServerError, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"complaints: {error}")
     finally:
