@@ -91,9 +91,10 @@ package struct Application {
         }
         var parts: [any Service] = [
             Maintenance(state: state, backend: backend), BackgroundJobs(state: state, logger: logger),
-            SharedState(state: state, logger: logger), reloader,
+            SharedState(state: state, logger: logger), AutoCompactor(state: state, logger: logger), reloader,
             StopNotice(manager: manager),
         ]
+        if let tls { state.certificates.value = { tls.reload(logger) } }
         if settings.enforcesAccess { parts.append(AccessRefresher(directory: state.access)) }
         if let admin, let host = settings.admin?.host {
             parts.append(AdminServer(listener: admin, host: host, state: state, logger: logger))

@@ -1,5 +1,6 @@
 import BSON
 import CommandModel
+import NIOCore
 import Storage
 import Testing
 
@@ -44,9 +45,10 @@ struct AdministrationTests {
             (#"{"getClusterParameter": 1}"#, 14), (#"{"profile": null}"#, 40_414), (#"{"profile": true}"#, 14),
             (#"{"profile": 0, "slowms": "1"}"#, 14), (#"{"profile": 0, "sampleRate": 1.1}"#, 2),
             (#"{"profile": 0, "filter": null}"#, 2), (#"{"profile": 0, "filter": "Unset"}"#, 2),
-            (#"{"profile": 0, "other": 1}"#, 40_415), (#"{"autoCompact": 1}"#, 14), (#"{"autoCompact": true}"#, 115),
+            (#"{"profile": 0, "other": 1}"#, 40_415), (#"{"autoCompact": 1}"#, 14),
             (#"{"autoCompact": true, "freeSpaceTargetMB": 0}"#, 2), (#"{"autoCompact": true, "runOnce": 1}"#, 14),
-            (#"{"applyOps": 1}"#, 14), (#"{"applyOps": []}"#, 115), (#"{"lockInfo": 1, "other": 1}"#, 40_415),
+            (#"{"applyOps": 1}"#, 14), (#"{"applyOps": [1]}"#, 14), (#"{"applyOps": [{}]}"#, 4),
+            (#"{"lockInfo": 1, "other": 1}"#, 40_415),
             (#"{"shutdown": 1, "force": true}"#, 13), (#"{"validate": "c", "metadata": true, "full": 1}"#, 72),
             (#"{"dataSize": null}"#, 40_414), (#"{"dataSize": "c"}"#, 73),
             (#"{"dataSize": "a.c", "keyPattern": {"x": 1}, "min": {"x": 1}}"#, 2),
@@ -103,6 +105,30 @@ struct AdministrationTests {
         #expect(code == (isBlocked ? 371 : nil))
         settings.take(WriteBlock(isActive: false, reason: "Unspecified").setting, as: .writeBlock)
         try settings.checkWrite(request)
+    }
+
+    @Test("compaction by itself runs at once and then now and then, until it is turned off")
+    func autoCompaction() throws {
+        let (compaction, start) = (AutoCompaction(), NIODeadline.now())
+        #expect(compaction.takeDue(now: start) == nil)
+        let settings = AutoCompaction.Settings(targetBytes: 5)
+        try compaction.turnOn(settings, now: start)
+        #expect(compaction.takeDue(now: start) == settings)
+        compaction.ended(settings)
+        #expect(compaction.takeDue(now: start) == nil)
+        #expect(compaction.takeDue(now: start + AutoCompaction.period) == settings)
+        try compaction.turnOn(settings, now: start)
+        let other = AutoCompaction.Settings(targetBytes: 6, runsOnce: true)
+        let error = #expect(throws: CommandError.self) { try compaction.turnOn(other, now: start) }
+        #expect(error?.code.number == 23)
+        compaction.turnOff()
+        #expect(compaction.settings == nil)
+        try compaction.turnOn(other, now: start)
+        // The round that was under way had other settings.
+        compaction.ended(settings)
+        #expect(compaction.takeDue(now: start) == other)
+        compaction.ended(other)
+        #expect(compaction.settings == nil)
     }
 
     @Test("a default write concern stays once it is set, a read concern may go")

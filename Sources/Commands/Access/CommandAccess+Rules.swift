@@ -79,7 +79,7 @@ extension CommandAccess {
         // The handlers look whose sessions and operations are meant.
         "currentOp": .loggedIn, "killOp": .loggedIn, "killSessions": .loggedIn,
 
-        "applyOps": .cluster(.applyOps),
+        "applyOps": .needing(ApplyOpsAccess.needed),
         "autoCompact": .cluster(.compact),
         "configureFailPoint": .cluster(.setParameter),
         "connPoolStats": .cluster(.connPoolStats),

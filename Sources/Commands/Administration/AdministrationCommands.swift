@@ -2,8 +2,8 @@
 
 extension CommandTable {
     static let administrationCommands: [Entry] = [
-        entry("applyOps", "is refused: there is no oplog", adminOnly: true, applyOps),
-        entry("autoCompact", "is refused: PostgreSQL's autovacuum does this", adminOnly: true, autoCompact),
+        entry("applyOps", "applies entries of an oplog", adminOnly: true, applyOps),
+        entry("autoCompact", "compacts collections in the background", adminOnly: true, autoCompact),
         entry(
             "compactStructuredEncryptionData", "is refused: encrypted fields are kept, and not searched",
             compactStructuredEncryptionData),
@@ -17,6 +17,7 @@ extension CommandTable {
         entry("lockInfo", "the locks on collections", adminOnly: true, lockInfo),
         entry("logRotate", "does nothing: the log goes to standard error", adminOnly: true, logRotate),
         entry("profile", "which commands are written to system.profile", profile),
+        entry("rotateCertificates", "reads the certificates of TLS again", adminOnly: true, rotateCertificates),
         entry("setClusterParameter", "changes a parameter of all servers", adminOnly: true, setClusterParameter),
         entry("setDefaultRWConcern", "changes the default concerns", adminOnly: true, setDefaultRWConcern),
         entry(

@@ -92,7 +92,7 @@ extension CommandRequest {
         switch name {
         case "insert", "update", "delete", "bulkWrite", "findAndModify", "findandmodify", "create", "collMod", "drop",
             "dropDatabase", "createIndexes", "dropIndexes", "deleteIndexes", "reIndex", "renameCollection",
-            "convertToCapped", "cloneCollectionAsCapped":
+            "convertToCapped", "cloneCollectionAsCapped", "applyOps":
             true
         case "aggregate": endsInOutput
         default: false

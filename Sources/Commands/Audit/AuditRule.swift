@@ -48,7 +48,10 @@ package enum AuditRule: Sendable {
             (.rename, ["renameCollection"]),
             (
                 .server,
-                ["setParameter", "setClusterParameter", "setUserWriteBlockMode", "shutdown", "configureFailPoint"]
+                [
+                    "setParameter", "setClusterParameter", "setUserWriteBlockMode", "shutdown", "configureFailPoint",
+                    "autoCompact", "rotateCertificates",
+                ]
             ),
         ]
         for (rule, names) in names {

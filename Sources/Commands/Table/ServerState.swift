@@ -23,6 +23,8 @@ package final class ServerState: Sendable {
     package let slowCommands = SlowCommands()
     package let settings = SharedSettings()
     package let stopper = Stopper()
+    package let certificates = CertificateRotation()
+    package let autoCompaction = AutoCompaction()
     package let topology = Topology()
     package let cursorTimeout = CursorTimeout()
     package let expiry = ExpiryMonitor()

@@ -9,6 +9,7 @@ final class UpdatePlan: @unchecked Sendable {
         case replacement(RawDocument)
         case modifiers(ModifierTrees)
         case pipeline(UpdatePipeline)
+        case delta(DocumentDelta)
     }
 
     let action: Action
@@ -45,6 +46,14 @@ final class UpdatePlan: @unchecked Sendable {
             self.arrayFilters = []
             action = .replacement(keepsEmptyTimestamps ? source : Self.fillingTimestamps(of: source, time, arena))
         }
+    }
+
+    init(applying delta: DocumentDelta) {
+        arena = ProgramArena()
+        time = .now()
+        order = ValueOrder(nil)
+        arrayFilters = []
+        action = .delta(delta)
     }
 
     private static func fillingTimestamps(

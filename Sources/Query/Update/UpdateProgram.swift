@@ -34,6 +34,9 @@ package struct UpdateProgram: Sendable {
         }
     }
 
+    /// Makes another version of one known.
+    package init(applying delta: DocumentDelta) { plan = UpdatePlan(applying: delta) }
+
     /// True when the update replaces whole documents.
     package var isReplacement: Bool {
         if case .replacement = plan.action { true } else { false }
@@ -50,6 +53,7 @@ package struct UpdateProgram: Sendable {
             case .replacement(let replacement): try Self.replace(document, by: replacement)
             case .modifiers(let modifiers): try Self.modify(document, by: modifiers, plan, filter)
             case .pipeline(let pipeline): try Self.transform(document, by: pipeline)
+            case .delta(let delta): try delta.apply(to: document)
             }
         guard let result else { return nil }
         try result.withRaw { raw throws(CommandError) in try Self.checkResult(raw, of: document) }
@@ -66,6 +70,7 @@ package struct UpdateProgram: Sendable {
             case .replacement(let replacement): try Self.inserted(replacement, filter)
             case .modifiers(let modifiers): try Self.inserted(modifiers, plan, filter)
             case .pipeline(let pipeline): try Self.inserted(pipeline, plan, filter)
+            case .delta: throw DocumentDelta.malformed("there is no document to apply it to")
             }
         let complete = document.withRaw { $0.withIDFirst(else: newID) }
         try complete.withRaw { raw throws(CommandError) in

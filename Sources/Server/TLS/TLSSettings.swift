@@ -41,13 +41,18 @@ final class TLSListener: Sendable {
     }
 
     /// Keeps the present certificates when the new ones cannot be used.
-    func reload(_ logger: Logger) {
+    ///
+    /// - Returns: why they cannot.
+    @discardableResult
+    func reload(_ logger: Logger) -> String? {
         do throws(StartFailure) {
             let new = try Self.context(settings)
             context.withLockedValue { $0 = new }
             logger.notice("certificates read again")
+            return nil
         } catch {
             logger.error("certificates cannot be read again; the present ones stay", metadata: ["error": "\(error)"])
+            return "\(error)"
         }
     }
 

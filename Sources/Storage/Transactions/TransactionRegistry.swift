@@ -314,7 +314,7 @@ extension TransactionRegistry {
 }
 
 extension StorageError {
-    fileprivate var leavesCommitUnknown: Bool {
+    package var leavesCommitUnknown: Bool {
         if case .postgres(let error) = self { return error.mayHaveTakenEffect }
         return false
     }

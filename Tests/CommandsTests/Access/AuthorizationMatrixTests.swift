@@ -156,6 +156,7 @@ private let operatorCases: [AccessCase] = [
     AccessCase(#"{"logRotate": 1}"#, in: "admin", hosts),
     AccessCase(#"{"profile": 1}"#, admins),
     AccessCase(#"{"profile": -1}"#, admins.union([.clusterMonitor, .clusterAdmin, .backup])),
+    AccessCase(#"{"rotateCertificates": 1}"#, in: "admin", hosts),
     AccessCase(#"{"setClusterParameter": {}}"#, in: "admin", managers),
     AccessCase(#"{"setDefaultRWConcern": 1}"#, in: "admin", managers),
     AccessCase(#"{"setFeatureCompatibilityVersion": "8.0"}"#, in: "admin", managers),
