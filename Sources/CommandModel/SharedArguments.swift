@@ -21,6 +21,8 @@ package struct SharedArguments: Sendable {
     package var comment: Value?
     /// The newest time of the deployment that the client has heard of.
     package var clusterTime: UInt64?
+    /// `help: true`: the command is not to run, but to say what it does.
+    package private(set) var asksForHelp = false
     package var apiVersion: String?
     package var apiStrict = false
     private var needsAPIVersion = false
@@ -44,7 +46,7 @@ package struct SharedArguments: Sendable {
             "$readPreference", "$clusterTime", "maxTimeMS", "comment", "apiVersion", "apiStrict",
             "apiDeprecationErrors", "$audit", "$client", "$configServerState", "$queryOptions", "$oplogQueryData",
             "$replData", "$tenant", "maxTimeMSOpOnly", "coordinator", "allowImplicitCollectionCreation",
-            "mayBypassWriteBlocking", "shardVersion", "databaseVersion", "rawData", "stmtId", "stmtIds":
+            "mayBypassWriteBlocking", "shardVersion", "databaseVersion", "rawData", "stmtId", "stmtIds", "help":
             true
         default: false
         }
@@ -66,6 +68,7 @@ package struct SharedArguments: Sendable {
             asksForAnalytics = Self.asksForAnalytics(field.value)
         case "stmtId", "stmtIds": try takeStatementNumbers(field)
         case "maxTimeMS": timeLimit = try Self.timeLimit(field.value)
+        case "help": asksForHelp = field.value.bool ?? field.value.number.map { !$0.isZero } ?? false
         case "apiVersion", "apiStrict", "apiDeprecationErrors": try takeAPI(field)
         case "$clusterTime":
             guard let document = field.value.document else { throw Self.wrong(field, "object") }

@@ -14,6 +14,29 @@ extension StorageEngine {
         }
     }
 
+    /// How many bytes of a database's tables no row takes, by PostgreSQL's counts of rows.
+    package func freeBytes(
+        ofDatabase database: String
+    ) async throws(StorageError) -> (storage: Int64, indexes: Int64) {
+        let collections = try await catalog.collections(in: database).map(\.collection).filter { $0.view == nil }
+        let tables = collections.map(\.sql.table)
+        let keys = collections.flatMap { $0.readyIndexes.map(\.table) }
+        return try await general.withConnection { connection throws(StorageError) in
+            (try Self.freeBytes(of: tables, connection), try Self.freeBytes(of: keys, connection))
+        }
+    }
+
+    /// - Parameter tables: names of our own.
+    private static func freeBytes(of tables: [String], _ connection: Connection) throws(StorageError) -> Int64 {
+        guard !tables.isEmpty else { return 0 }
+        let names = tables.map { "to_regclass('\($0)')" }.joined(separator: ", ")
+        return try number(
+            """
+            SELECT coalesce(sum(pg_table_size(relid) * n_dead_tup / greatest(n_live_tup + n_dead_tup, 1)), 0) \
+            FROM pg_stat_user_tables WHERE relid = ANY (ARRAY[\(names)])
+            """, connection)
+    }
+
     /// Makes room for new rows where deleted ones were, and gives what is free at the table's end back to the file
     /// system. Others read and write meanwhile.
     ///

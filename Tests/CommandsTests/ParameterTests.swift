@@ -24,6 +24,21 @@ struct ParameterTests {
         #expect(server.state.log.level == .info)
     }
 
+    @Test("the shell sets the log's verbosity for all components, and hears that there is none for one")
+    func verbosity() async throws {
+        let set = #"{"setParameter": 1, "logComponentVerbosity": {"verbosity": 2}}"#
+        #expect(try await server.run(set)["was.verbosity"] == "0")
+        #expect(server.state.log.verbosity == 2)
+        #expect(try await server.run(#"{"getParameter": 1, "logLevel": 1}"#)["logLevel"] == "2")
+        for refused in [
+            #"{"command": 1}"#, "1", #"{"verbosity": 6}"#, #"{"verbosity": 1, "network": {"verbosity": 1}}"#,
+        ] {
+            let command = #"{"setParameter": 1, "logComponentVerbosity": \#(refused)}"#
+            #expect(try await server.failure(command) != nil, "\(refused)")
+        }
+        #expect(server.state.log.verbosity == 2)
+    }
+
     @Test("of several parameters all are set or none")
     func atomicity() async throws {
         #expect(try await server.failure(#"{"setParameter": 1, "logLevel": 3, "nonExistent": 1}"#)?.code.number == 72)

@@ -10,7 +10,7 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
-        let scale = try scale(request, of: "collStats")
+        let scale = try scale(request, of: "collStats").divisor
         let collection = try await context.documents.collection(namespace)
         if collection?.view != nil { throw .notSupportedOnView(namespace) }
         let stats = try await context.engine.mapped { () async throws(StorageError) in
@@ -74,9 +74,12 @@ extension CommandTable {
         _ request: CommandRequest, _ context: CommandContext
     ) async throws(CommandError) -> CommandReply {
         try Namespace.validate(database: request.database)
-        let scale = try scale(request, of: "dbStats")
+        let (scale, wantsFree) = try scale(request, of: "dbStats")
         let stats = try await context.engine.mapped { () async throws(StorageError) in
             try await context.engine.statistics(ofDatabase: request.database)
+        }
+        let free = try await context.engine.mapped { () async throws(StorageError) in
+            wantsFree ? try await context.engine.freeBytes(ofDatabase: request.database) : nil
         }
         let divisor = Double(scale)
         return CommandReply { builder in
@@ -94,14 +97,19 @@ extension CommandTable {
             builder.append("indexSize", double: Double(stats.total.indexBytes) / divisor)
             builder.append(
                 "totalSize", double: Double(stats.total.storageBytes + stats.total.indexBytes) / divisor)
+            if let free {
+                builder.append("freeStorageSize", double: Double(free.storage) / divisor)
+                builder.append("indexFreeStorageSize", double: Double(free.indexes) / divisor)
+                builder.append("totalFreeStorageSize", double: Double(free.storage + free.indexes) / divisor)
+            }
             builder.append("scaleFactor", int64: scale)
         }
     }
 
     private static func scale(
         _ request: CommandRequest, of command: StaticString
-    ) throws(CommandError) -> Int64 {
-        var scale: Int64 = 1
+    ) throws(CommandError) -> (divisor: Int64, wantsFree: Bool) {
+        var (scale, wantsFree): (Int64, Bool) = (1, false)
         try request.forEachArgument(of: command) { argument throws(CommandError) in
             switch argument.key {
             case "scale":
@@ -111,11 +119,10 @@ extension CommandTable {
                     throw CommandError(
                         Argument.outOfRange, "BSON field 'scale' value must be >= 1, actual value '\(scale)'")
                 }
-            // What is free within the files is PostgreSQL's to know; compact tells it of a collection.
-            case "freeStorage": _ = try argument.ifPresent(Argument.lenientBool)
+            case "freeStorage": wantsFree = try argument.ifPresent(Argument.lenientBool) ?? false
             default: throw argument.unknownField()
             }
         }
-        return scale
+        return (scale, wantsFree)
     }
 }

@@ -13,6 +13,10 @@ extension CommandTable {
             builder.append("argv", strings: arguments)
             builder.beginDocument("parsed")
             for (name, value) in CommandLineText.options(arguments) { builder.append(name: name, value) }
+            // Whether clients must log in also depends on the address that is listened on: tools look here for it.
+            builder.beginDocument("security")
+            builder.append("authorization", string: context.server.access.isEnforced ? "enabled" : "disabled")
+            builder.end()
             builder.end()
         }
     }

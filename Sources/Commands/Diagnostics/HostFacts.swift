@@ -15,6 +15,8 @@ struct HostFacts: Sendable {
     let memory: Memory
     let release = SystemFile.settings("/etc/os-release", separator: "=")
     let versionString: String
+    /// Empty where there is no GNU C library.
+    let libcVersion: String
     let openFilesMax: Int64
 
     private init() {
@@ -22,10 +24,11 @@ struct HostFacts: Sendable {
         processor = Processor()
         memory = Memory()
         versionString = SystemFile.text("/proc/version").map { SystemFile.trimmed($0[...]) } ?? system.version
+        libcVersion = Self.readLibcVersion()
         openFilesMax = Self.openFilesLimit()
     }
 
-    private static func libcVersion() -> String {
+    private static func readLibcVersion() -> String {
         #if canImport(Glibc)
             let text = [CChar](unsafeUninitializedCapacity: 64) { buffer, initialized in
                 initialized = min(confstr(Int32(_CS_GNU_LIBC_VERSION), buffer.baseAddress, buffer.count), buffer.count)

@@ -49,6 +49,7 @@ extension HostFacts {
 
     fileprivate func writeExtra(into builder: inout DocumentBuilder) {
         builder.append("versionString", string: versionString)
+        if !libcVersion.isEmpty { builder.append("libcVersion", string: libcVersion) }
         builder.append("kernelVersion", string: system.release)
         builder.append("cpuFrequencyMHz", string: processor.frequencyMHz)
         builder.append("cpuFeatures", string: processor.features)

@@ -47,6 +47,7 @@ extension ServerParameter {
         },
         internalQueryMaxBlockingSortMemoryUsageBytes,
         fact("localLogicalSessionTimeoutMinutes") { _ in .int32(ServerLimits.sessionTimeoutMinutes) },
+        logComponentVerbosity,
         logLevel,
         quiet,
         fact("requireApiVersion") { _ in .bool(false) },
@@ -71,6 +72,27 @@ extension ServerParameter {
     } parse: { argument throws(CommandError) in
         let bytes = try argument.parameterInteger(in: 0...(1 << 40))
         return { $0.engine.sortBytesMax.store(Int(bytes), ordering: .relaxed) }
+    }
+
+    /// One for all: the log knows no components. The shell sets it by this name.
+    private static let logComponentVerbosity = ServerParameter(name: "logComponentVerbosity") { server in
+        .document(Document { $0.append("verbosity", int32: server.log.verbosity) })
+    } parse: { argument throws(CommandError) in
+        guard let components = argument.value.document else { throw argument.wrongType(expected: "object") }
+        var verbosity: Int32?
+        for field in components {
+            guard field.key == "verbosity" else {
+                throw CommandError(
+                    .badValue,
+                    "the log has no component '\(field.key.string.prefix(100))': set the verbosity of all"
+                )
+            }
+            let part = Argument(command: "logComponentVerbosity", key: field.key, value: field.value)
+            verbosity = Int32(clamping: try part.parameterInteger(in: 0...5))
+        }
+        return { [verbosity] server in
+            if let verbosity { server.log.verbosity = verbosity }
+        }
     }
 
     private static let logLevel = ServerParameter(name: "logLevel") { server in

@@ -89,7 +89,11 @@ struct ServerStatusSection: Sendable {
         Self("opcounters") { write($1.counters.snapshot, into: &$0) },
         // No other member sends its writes here.
         Self("opcountersRepl") { builder, _ in write(nil, into: &builder) },
-        Self("repl") { Hello.writeMember(into: &$0, $1, $1.topology.state, isLegacy: false) },
+        Self("repl") { builder, server in
+            Hello.writeMember(into: &builder, server, server.topology.state, isLegacy: false)
+            // mongostat knows a primary by its old name only.
+            builder.append("ismaster", bool: server.topology.state.isWritable)
+        },
         Self("security", security),
         Self("storageEngine", storageEngine),
         Self("transactions", transactions),

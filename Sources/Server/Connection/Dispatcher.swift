@@ -61,6 +61,10 @@ struct Dispatcher: Sendable {
     private func run(_ request: CommandRequest, _ known: inout KnownCommand) async -> CommandReply {
         do throws(CommandError) {
             let entry = try lookUp(request)
+            // Nothing is done, which nobody needs a right for, nor is to be noted.
+            if request.shared.asksForHelp {
+                return success(CommandReply { $0.append("help", string: "help for: \(entry.name) \(entry.help)") })
+            }
             known.number = entry.number
             try check(request, entry)
             let request = try await Authorizer.check(entry, request, context)
