@@ -79,9 +79,7 @@ package final class StorageEngine: Sendable {
     ) async throws(CommandError) -> R? {
         for _ in 0..<Self.staleRetriesMax {
             do throws(StorageError) {
-                guard let collection = try await catalog.collection(namespace) else {
-                    return try await refuseBuckets(namespace)
-                }
+                guard let collection = try await collection(namespace, for: use) else { return nil }
                 try collection.check(use)
                 return try await body(collection)
             } catch {
@@ -92,14 +90,17 @@ package final class StorageEngine: Sendable {
         return nil
     }
 
-    /// A collection of buckets is shown beside its time series, but there is nothing in it that could be read.
-    private func refuseBuckets<R>(_ namespace: Namespace) async throws(StorageError) -> R? {
-        guard let series = namespace.ofBuckets, let found = try await catalog.collection(series),
-            found.timeseries != nil
-        else { return nil }
+    /// The buckets of a time series can be read, though there are none.
+    private func collection(
+        _ namespace: Namespace, for use: CollectionUse
+    ) async throws(StorageError) -> Collection? {
+        if let collection = try await catalog.collection(namespace) { return collection }
+        guard let buckets = try await catalog.buckets(namespace) else { return nil }
+        if use == .reading { return buckets }
         throw .command(
             CommandError(
-                .notImplemented, "\(namespace): measurements are kept as they are, not in buckets; read \(series)"))
+                .notImplemented, "\(namespace): measurements are kept as they are, not in buckets; use the time series")
+        )
     }
 
     /// The same, with a collection that is made when there is none.

@@ -31,7 +31,9 @@ package enum Resource: Sendable, Hashable {
     package func covers(_ target: Target) -> Bool {
         switch (self, target) {
         case (.any, _), (.cluster, .cluster): return true
-        case (.collection(let pattern), .collection(let namespace)):
+        case (.collection(let pattern), .collection(let named)):
+            // The buckets of a time series hold what it holds.
+            let namespace = named.ofBuckets ?? named
             guard pattern.database.isEmpty || pattern.database.hasSameBytes(as: namespace.database) else {
                 return false
             }

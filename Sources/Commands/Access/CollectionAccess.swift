@@ -5,13 +5,13 @@ internal import CommandModel
 /// What the commands about collections need, where that depends on their arguments.
 enum CollectionAccess {
     /// Who may insert into a collection makes it by that, so that `create` takes no more. A view shows what it stands
-    /// on: who makes one must be able to read that.
+    /// on: who makes one and may read it must be able to read that. Others may make what they cannot read, as
+    /// mongorestore does.
     @Sendable static func create(_ request: CommandRequest, _ view: AccessView) throws(CommandError) -> Bool {
         let namespace = try request.namespace()
-        guard
-            view.allows(.createCollection, on: .collection(namespace))
-                || view.allows(.insert, on: .collection(namespace))
-        else { return false }
+        let mayCreate = view.allows(.createCollection, on: .collection(namespace))
+        guard mayCreate || view.allows(.insert, on: .collection(namespace)) else { return false }
+        if mayCreate, !view.allows(.find, on: .collection(namespace)) { return true }
         return sourcesOfView(request).allSatisfy { view.allows($0.action, on: $0.target) }
     }
 

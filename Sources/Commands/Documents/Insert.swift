@@ -10,6 +10,9 @@ extension CommandTable {
     ) async throws(CommandError) -> CommandReply {
         let namespace = try request.namespace()
         let arguments = try writeStatements("insert", "documents", request)
+        if let series = try await context.bucketsOwner(namespace) {
+            return try await insert(buckets: arguments, into: series, request, context)
+        }
         try await context.engine.checkUUID(arguments.uuid, of: namespace)
         var errors = WriteErrors(isOrdered: arguments.isOrdered)
         var documents: [Document] = []

@@ -15,7 +15,8 @@ extension Catalog {
         var collation: Document?
         for depth in 0...ViewGraph.depthMax {
             let own = transaction?.ownCollection(current)
-            let collection = if let own { Optional(own) } else { try await collection(current) }
+            var collection = if let own { Optional(own) } else { try await collection(current) }
+            if collection == nil { collection = try await buckets(current) }
             guard let view = collection?.view else {
                 return ResolvedNamespace(
                     namespace: current, collection: collection, pipeline: pipeline, collation: collation,
@@ -28,6 +29,13 @@ extension Catalog {
         throw .command(
             CommandError(
                 ErrorCode(165, "ViewDepthLimitExceeded"), "View depth limit of \(ViewGraph.depthMax) exceeded"))
+    }
+
+    /// What there is to be read of the buckets of a time series; nil for other names.
+    func buckets(_ namespace: Namespace) async throws(StorageError) -> Collection? {
+        guard let name = namespace.ofBuckets, let series = try await collection(name), let fields = series.timeseries
+        else { return nil }
+        return BucketsView.collection(namespace, of: series, fields)
     }
 
     func createView(

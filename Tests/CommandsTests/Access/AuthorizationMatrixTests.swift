@@ -38,6 +38,9 @@ private let documentCases: [AccessCase] = [
     AccessCase(#"{"find": "c"}"#, in: "other", globalReaders),
     AccessCase(#"{"find": "system.users"}"#, in: "admin", nobody),
     AccessCase(#"{"find": "system.js"}"#, readers),
+    AccessCase(#"{"find": "system.buckets.ts"}"#, readers),
+    AccessCase(#"{"insert": "system.buckets.ts", "documents": []}"#, restorers),
+    AccessCase(#"{"find": "system.buckets.system.users"}"#, in: "admin", nobody),
     AccessCase(#"{"find": "system.profile"}"#, admins.union([.clusterMonitor, .clusterAdmin, .backup])),
     AccessCase(#"{"count": "c"}"#, readers),
     AccessCase(#"{"distinct": "c", "key": "a"}"#, readers),
@@ -83,7 +86,7 @@ private let documentCases: [AccessCase] = [
 
 private let collectionCases: [AccessCase] = [
     AccessCase(#"{"create": "c"}"#, restorers.union(admins)),
-    AccessCase(#"{"create": "v", "viewOn": "c", "pipeline": []}"#, writers),
+    AccessCase(#"{"create": "v", "viewOn": "c", "pipeline": []}"#, restorers.union(admins)),
     AccessCase(#"{"collMod": "c"}"#, admins.union([.restore])),
     AccessCase(#"{"collMod": "v", "viewOn": "c", "pipeline": []}"#, [.dbOwner, .root]),
     AccessCase(#"{"collStats": "c"}"#, readers.union(admins).union(monitors)),
@@ -299,6 +302,13 @@ struct AuthorizationMatrixTests {
         let maker = self.view([role.name], of: RoleGraph([role]))
         #expect(try allows(#"{"create": "v", "viewOn": "c", "pipeline": []}"#, in: "app", maker))
         #expect(try !allows(#"{"create": "v", "viewOn": "c", "pipeline": \#(pipeline)}"#, in: "app", maker))
+        // What is made must not be read by who made it.
+        role.privileges = [Privilege(.collection("app", "v"), [.createCollection])]
+        let blind = self.view([role.name], of: RoleGraph([role]))
+        #expect(try allows(#"{"create": "v", "viewOn": "c", "pipeline": \#(pipeline)}"#, in: "app", blind))
+        role.privileges = [Privilege(.collection("app", "v"), [.createCollection, .find])]
+        let seeing = self.view([role.name], of: RoleGraph([role]))
+        #expect(try !allows(#"{"create": "v", "viewOn": "c", "pipeline": \#(pipeline)}"#, in: "app", seeing))
     }
 
     @Test("a collection cannot be renamed into one that may be read")
