@@ -37,7 +37,7 @@ struct ApplyOpsTests {
             (#"{"applyOps": [], "partialTxn": false}"#, 31_056), (#"{"applyOps": [], "prepare": false}"#, 2),
             (#"{"applyOps": [], "bypassDocumentValidation": true}"#, 115),
             (#"{"applyOps": [], "count": 1}"#, 14),
-        ])
+        ] as [(String, Int32)])
     func refusals(command: String, code: Int32) async throws {
         #expect(try await TestServer().failure(command)?.code.number == code, "\(command)")
     }

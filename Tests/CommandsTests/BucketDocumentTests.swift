@@ -37,7 +37,7 @@ struct BucketDocumentTests {
             (#"{"control": {"version": 1}, "data": {"t": {"0": 1}, "x": {"1": 1}}}"#, 2),
             (#"{"control": {"version": 2}, "data": {"t": {"$binary": {"base64": "AA==", "subType": "07"}}}}"#, 238),
             (#"{"control": {"version": 1}, "data": {"t": 5}}"#, 238),
-        ])
+        ] as [(String, Int32)])
     func refusals(bucket: String, code: Int32) throws {
         let error = #expect(throws: CommandError.self) { _ = try measurements(bucket) }
         #expect(error?.code.number == code)

@@ -154,7 +154,7 @@ extension CommandTable {
         let allowed = try await Authorizer.check(entry, inner, context)
         let reply = try await entry.handler(allowed, context)
         let (server, ended) = (context.server, EndedCommand(allowed, reply, nanoseconds: 0, from: context.connection))
-        server.audit.note(ended, .of(inner.name), mayLog: server.limits.mayLog)
+        server.audit.note(ended, AuditRule.of(inner.name), mayLog: server.limits.mayLog)
     }
 }
 
