@@ -12,7 +12,7 @@ struct SortTests {
         for (rid, document) in documents.enumerated() {
             try json(document).withRaw { try sorter.insert(key: pattern.key(of: $0), rid: Int64(rid), row: $0) }
         }
-        return sorter.finish().map(\.row.text)
+        return try sorter.finish().map(\.row.text)
     }
 
     @Test("values come in the order of their types and among equals by arrival")

@@ -35,7 +35,7 @@ enum AccumulationOperator {
         case .over(let operation): try Self.over(operation, operands, run)
         case .limited(let operation): try Self.limited(operation, operands, run)
         case .percentiles(let operation, let settings): try Self.percentiles(operation, settings, operands, run)
-        case .element(let isLast): try Self.element(isLast, try operands[0].evaluate(run))
+        case .element(let isLast): try Self.element(isLast, try operands[0].evaluate(run), run)
         }
     }
 
@@ -60,13 +60,16 @@ enum AccumulationOperator {
     private static func add(
         _ value: RawValue?, to state: inout AccumulatorState, _ run: Evaluator
     ) throws(CommandError) {
+        try run.spend()
         guard case .average = state, let value, let integer = value.int64 else { return try state.add(value, run) }
         try state.add(try run.scratch.double(Double(integer)), run)
     }
 
     /// The result in memory that outlives the state.
     private static func owned(_ state: AccumulatorState, _ run: Evaluator) throws(CommandError) -> RawValue {
-        try run.scratch.copy(try state.result(run))
+        let result = try state.result(run)
+        try run.spend(bytes: result.count)
+        return try run.scratch.copy(result)
     }
 
     private static func limited(
@@ -78,7 +81,7 @@ enum AccumulationOperator {
             throw CommandError(ErrorCode(5_788_200), "Input must be an array, found \(input.typeName)")
         }
         var state = AccumulatorState(operation, limit: limit)
-        for element in array { try state.add(element.value, run) }
+        for element in array { try add(element.value, to: &state, run) }
         return try owned(state, run)
     }
 
@@ -89,14 +92,16 @@ enum AccumulationOperator {
         var state = AccumulatorState(operation, settings)
         let input = try operands[0].evaluate(run)
         if let array = input?.array {
-            for element in array { try state.add(element.value, run) }
+            for element in array { try add(element.value, to: &state, run) }
         } else {
             try state.add(input, run)
         }
         return try owned(state, run)
     }
 
-    private static func element(_ isLast: Bool, _ value: RawValue?) throws(CommandError) -> RawValue? {
+    private static func element(
+        _ isLast: Bool, _ value: RawValue?, _ run: Evaluator
+    ) throws(CommandError) -> RawValue? {
         guard let value, !value.isNullish else { return .nothing(.null) }
         guard let array = value.array else {
             let name = isLast ? "$last" : "$first"
@@ -104,7 +109,10 @@ enum AccumulationOperator {
         }
         guard isLast else { return array.firstElement?.value }
         var last: RawValue?
-        for element in array { last = element.value }
+        for element in array {
+            try run.spend()
+            last = element.value
+        }
         return last
     }
 }

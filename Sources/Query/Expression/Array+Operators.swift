@@ -51,6 +51,7 @@ extension ArrayOperator {
                 "$arrayElemAt's second argument must be representable as a 32-bit integer: "
                     + "\(index?.errorText ?? "")")
         }
+        try run.spend(bytes: elements.bytes.count)
         return elements.element(at: Int(position))
     }
 }
@@ -95,6 +96,7 @@ extension ArrayOperator {
             throw CommandError(
                 ErrorCode(17124), "The argument to $size must be an array, but was of type: \(array.typeName)")
         }
+        try run.spend(bytes: elements.bytes.count)
         return try run.scratch.int32(Int32(truncatingIfNeeded: elements.elementCount))
     }
 }
@@ -110,8 +112,9 @@ extension ArrayOperator {
             throw CommandError(
                 ErrorCode(40081), "$in requires an array as a second argument, found: \(array.typeName)")
         }
-        for element in elements where run.compare(value, element.value) == 0 {
-            return try run.bool(true)
+        for element in elements {
+            try run.spend(bytes: element.value.count)
+            if run.compare(value, element.value) == 0 { return try run.bool(true) }
         }
         return try run.bool(false)
     }
@@ -132,6 +135,7 @@ extension ArrayOperator {
         var position = 0
         for element in elements {
             guard position < end else { break }
+            try run.spend(bytes: element.value.count)
             if position >= start, run.compare(value, element.value) == 0 {
                 return try run.scratch.int32(Int32(truncatingIfNeeded: position))
             }

@@ -25,16 +25,15 @@ enum ArrayOrderOperator {
         let base = run.stack.count
         for element in array { try run.push(element.value) }
         switch self {
-        case .whole(let isDescending): Self.sort(isDescending, base, run)
+        case .whole(let isDescending): try Self.sort(isDescending, base, run)
         case .fields(let fields): try Self.sort(fields, base, run)
         }
         return try run.popArray(from: base)
     }
 
-    private static func sort(_ isDescending: Bool, _ base: Int, _ run: Evaluator) {
-        var values = run.stack.elements(from: base)
+    private static func sort(_ isDescending: Bool, _ base: Int, _ run: Evaluator) throws(CommandError) {
         let sign = isDescending ? -1 : 1
-        values.sort { sign * run.compare($0.value, $1.value).signum() < 0 }
+        try run.sortElements(from: base) { sign * run.compare($0.value, $1.value).signum() }
     }
 
     /// The keys of all elements lie above these on the stack, and each element knows which ones are its: its name, of
@@ -51,16 +50,14 @@ enum ArrayOrderOperator {
                 try run.push(try ValuePath.walk(value, fields[position].steps, 0, run) ?? .nothing(.null))
             }
         }
-        let all = run.stack.elements(from: base)
-        var values = UnsafeMutableBufferPointer(rebasing: all[..<(keys - base)])
-        values.sort { left, right in
+        try run.sortElements(from: base, to: keys) { left, right in
             for position in 0..<fields.count {
                 let order = run.compare(
                     run.stack[keys + left.key.count + position].value,
                     run.stack[keys + right.key.count + position].value)
-                if order != 0 { return (order < 0) != fields[position].isDescending }
+                if order != 0 { return fields[position].isDescending ? -order.signum() : order.signum() }
             }
-            return false
+            return 0
         }
         run.stack.removeAll(from: keys)
     }

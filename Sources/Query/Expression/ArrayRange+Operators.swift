@@ -17,7 +17,7 @@ extension ArrayOperator {
             throw CommandError(
                 .exceededMemoryLimit, "$range would make \(count) numbers, more than the limit of \(rangeCountMax)")
         }
-        return try run.scratch.integers(from: start, step: step, count: count)
+        return try run.integers(from: start, step: step, count: count)
     }
 
     private static func rangeBound(
@@ -76,19 +76,20 @@ extension ArrayOperator {
     private static func part(
         _ elements: RawDocument, from position: Int, _ count: Int, _ run: Evaluator
     ) throws(CommandError) -> RawValue {
+        try run.spend(bytes: elements.bytes.count)
         let start = position < 0 ? max(elements.elementCount + position, 0) : position
         let base = run.stack.count
         var index = 0
         for element in elements {
             guard index - start < count else { break }
-            if index >= start { try run.push(element.value) }
+            if index >= start { try run.push(element.value) } else { try run.spend() }
             index += 1
         }
         return try run.popArray(from: base)
     }
 }
 
-extension Scratch {
+extension Evaluator {
     /// The array of `count` numbers `start`, `start + step` …, all of which fit into 32 bits. Written in place: on the
     /// stack of values a long one would take ten times its size.
     fileprivate func integers(from start: Int, step: Int, count: Int) throws(CommandError) -> RawValue {
@@ -99,8 +100,9 @@ extension Scratch {
             bytes += (next - least) * (6 + digits)
             (digits, least) = (digits + 1, next)
         }
-        var writer = RawWriter(start: try allocate(bytes), count: bytes)
+        var writer = RawWriter(start: try scratch.allocate(bytes), count: bytes)
         for index in 0..<count {
+            try spend()
             var number = Int32(truncatingIfNeeded: start + index * step).littleEndian
             withUnsafeBytes(of: &number) { bytes in
                 withIndexName(index) { writer.write(RawValue(type: .int32, bytes: bytes), named: $0) }

@@ -13,7 +13,9 @@ enum ComparisonOperator {
     ]
 
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
-        let order = run.compare(try operands[0].evaluate(run), try operands[1].evaluate(run))
+        let (left, right) = (try operands[0].evaluate(run), try operands[1].evaluate(run))
+        try run.spend(bytes: min(left?.count ?? 0, right?.count ?? 0))
+        let order = run.compare(left, right)
         switch self {
         case .compare: return try run.scratch.int32(Int32(order.signum()))
         case .equal: return try run.bool(order == 0)

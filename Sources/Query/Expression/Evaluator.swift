@@ -28,7 +28,7 @@ final class Evaluator {
     let order: ValueOrder
     /// That of ``order``, which keeps it: so that comparing touches no reference count.
     private let collator: Unmanaged<Collator>?
-    private let patience: Patience?
+    @exclusivity(unchecked) private var meter: WorkMeter
     private var turns: UInt = 0
     private let turnsMax: UInt
     private let variables: UnsafeMutableBufferPointer<RawValue?>
@@ -36,9 +36,9 @@ final class Evaluator {
     init(_ settings: EvaluatorSettings) {
         order = settings.order
         collator = order.collator.map(Unmanaged.passUnretained)
-        patience = settings.patience
+        meter = WorkMeter(settings.patience)
         turnsMax = settings.turnsMax ?? .max
-        scratch = Scratch(patience: patience)
+        scratch = Scratch(patience: settings.patience)
         variables = .allocate(capacity: max(settings.slotCount, 1))
         variables.initialize(repeating: nil)
     }
@@ -84,7 +84,15 @@ extension Evaluator {
         return collator._withUnsafeGuaranteedRef { left.compare(to: right, by: $0) }
     }
 
-    private static let turnsBetweenChecks: UInt = 16
+    /// To be called with what is done that grows with values, or with the number of documents. See ``WorkMeter``.
+    ///
+    /// - Throws: why the command must end, once it must.
+    @inline(__always)
+    func spend(_ units: Int = 1) throws(CommandError) { try meter.spend(units) }
+
+    /// As ``spend(_:)``, for as many bytes.
+    @inline(__always)
+    func spend(bytes count: Int) throws(CommandError) { try meter.spend(WorkMeter.units(forBytes: count)) }
 
     /// To be called at each turn of a loop whose body may take any time.
     ///
@@ -96,7 +104,7 @@ extension Evaluator {
             throw CommandError(
                 .exceededMemoryLimit, "an expression loops more than \(turnsMax) times")
         }
-        if turns % Self.turnsBetweenChecks == 0, let patience { try patience.check() }
+        try spend(4)
     }
 }
 
@@ -104,17 +112,36 @@ extension Evaluator {
     /// Pushes an element of an array.
     @inline(__always)
     func push(_ value: RawValue) throws(CommandError) {
+        try spend()
         try stack.push(RawElement(key: RawKey(""), value: value))
     }
 
+    /// Sorts elements that lie on the stack, from `base` to its end or to `end`.
+    func sortElements(
+        from base: Int, to end: Int? = nil, by order: (RawElement, RawElement) -> Int
+    ) throws(CommandError) {
+        let all = stack.elements(from: base)
+        var elements = UnsafeMutableBufferPointer(rebasing: all[..<min((end ?? stack.count) - base, all.count)])
+        try elements.sortThrowing { left, right throws(CommandError) in
+            try spend(bytes: min(left.value.count, right.value.count))
+            return order(left, right) < 0
+        }
+    }
+
     func popDocument(from base: Int) throws(CommandError) -> RawValue {
-        let document = try scratch.document(stack.elements(from: base))
+        let elements = stack.elements(from: base)
+        try spend(elements.count)
+        let document = try scratch.document(elements)
+        try spend(bytes: document.count)
         stack.removeAll(from: base)
         return document
     }
 
     func popArray(from base: Int) throws(CommandError) -> RawValue {
-        let array = try scratch.array(stack.elements(from: base))
+        let elements = stack.elements(from: base)
+        try spend(elements.count)
+        let array = try scratch.array(elements)
+        try spend(bytes: array.count)
         stack.removeAll(from: base)
         return array
     }

@@ -82,7 +82,7 @@ extension Expression {
         case .path(let path): try path.evaluate(run)
         case .object(let fields): try Self.object(fields, run)
         case .array(let elements): try Self.array(elements, run)
-        case .call(let operation, let operands): try operation.evaluate(operands, run)
+        case .call(let operation, let operands): try operation.evaluate(spending: operands, run)
         }
     }
 
@@ -106,6 +106,14 @@ extension Expression {
 }
 
 extension Operation {
+    @inline(__always)
+    fileprivate func evaluate(
+        spending operands: ArenaList<Expression>, _ run: Evaluator
+    ) throws(CommandError) -> RawValue? {
+        try run.spend()
+        return try evaluate(operands, run)
+    }
+
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
         switch self {
         case .arithmetic(let operation): try operation.evaluate(operands, run)
@@ -135,6 +143,7 @@ extension Operation {
 extension ValuePath {
     func evaluate(_ run: Evaluator) throws(CommandError) -> RawValue? {
         guard let value = run[variable: slot] else { return nil }
+        if steps.count > 0 { try run.spend(bytes: value.count) }
         return try Self.walk(value, steps, 0, run)
     }
 
@@ -162,7 +171,9 @@ extension ValuePath {
         of array: RawDocument, _ steps: ArenaList<RawKey>, _ depth: Int, _ run: Evaluator
     ) throws(CommandError) -> RawValue {
         let base = run.stack.count
-        for element in array where element.value.type == .document {
+        for element in array {
+            try run.spend()
+            guard element.value.type == .document else { continue }
             guard let value = try walk(element.value, steps, depth, run) else { continue }
             try run.push(value)
         }

@@ -21,6 +21,7 @@ struct FieldSet {
     private var count: Int { run.stack.count - base }
 
     mutating func put(_ element: RawElement) throws(CommandError) {
+        try run.spend()
         if count >= Self.walkedMax {
             try putIndexed(element)
         } else if let index = (base..<run.stack.count).first(where: { run.stack[$0].key == element.key }) {

@@ -42,6 +42,7 @@ extension ObjectOperator {
         }
         let input = try operands[1].evaluate(run)
         guard let document = input?.document else { return input.isNullish ? input.map { _ in .nothing(.null) } : nil }
+        try run.spend(bytes: document.bytes.count)
         return document[RawKey(start: UnsafeRawPointer(bytes.baseAddress.unsafelyUnwrapped), count: bytes.count)]
     }
 
@@ -59,6 +60,7 @@ extension ObjectOperator {
         let base = run.stack.count
         var isSet = false
         for element in document {
+            try run.spend()
             guard element.key == key else {
                 try run.stack.push(element)
                 continue
@@ -76,7 +78,10 @@ extension ObjectOperator {
             let value = try operands[index].evaluate(run)
             // A single array stands for its elements.
             if operands.count == 1, let array = value?.array {
-                for element in array { try merge(element.value, into: &fields) }
+                for element in array {
+                    try run.spend()
+                    try merge(element.value, into: &fields)
+                }
             } else {
                 try merge(value, into: &fields)
             }

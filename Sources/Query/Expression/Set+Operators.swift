@@ -30,13 +30,19 @@ enum SetOperator {
 
     private static func allTrue(_ value: RawValue?, _ run: Evaluator) throws(CommandError) -> RawValue {
         guard let array = value?.array else { throw notArray(17040, "$allElementsTrue's argument", value) }
-        for element in array where !element.value.isTruthy { return try run.bool(false) }
+        for element in array {
+            try run.spend()
+            if !element.value.isTruthy { return try run.bool(false) }
+        }
         return try run.bool(true)
     }
 
     private static func anyTrue(_ value: RawValue?, _ run: Evaluator) throws(CommandError) -> RawValue {
         guard let array = value?.array else { throw notArray(17041, "$anyElementTrue's argument", value) }
-        for element in array where element.value.isTruthy { return try run.bool(true) }
+        for element in array {
+            try run.spend()
+            if element.value.isTruthy { return try run.bool(true) }
+        }
         return try run.bool(false)
     }
 
@@ -55,7 +61,7 @@ extension SetOperator {
             guard let array = value?.array else { throw notArray(17043, "All operands of $setUnion", value) }
             for element in array { try run.push(element.value) }
         }
-        run.sortSet(from: base)
+        try run.sortSet(from: base)
         return try run.popArray(from: base)
     }
 
@@ -68,7 +74,7 @@ extension SetOperator {
             if value.isNullish { return drop(base, run) }
             guard let array = value?.array else { throw notArray(17047, "All operands of $setIntersection", value) }
             let other = try run.pushSet(array)
-            if index > 0 { keepCommon(base, other, run) }
+            if index > 0 { try keepCommon(base, other, run) }
         }
         return try run.popArray(from: base)
     }
@@ -79,11 +85,11 @@ extension SetOperator {
     }
 
     /// Leaves of the set at `base` what the set at `other`, which ends the stack, has too.
-    private static func keepCommon(_ base: Int, _ other: Int, _ run: Evaluator) {
+    private static func keepCommon(_ base: Int, _ other: Int, _ run: Evaluator) throws(CommandError) {
         let end = run.stack.count
         var (left, right, kept) = (base, other, base)
         while left < other, right < end {
-            let order = run.compare(run.stack[left].value, run.stack[right].value)
+            let order = try run.compareSpending(left, right)
             if order == 0 {
                 run.stack[kept] = run.stack[left]
                 kept += 1
@@ -105,19 +111,18 @@ extension SetOperator {
         let base = run.stack.count
         let other = try run.pushSet(left, base)
         _ = try run.pushSet(right)
-        keepUncommon(base, other, run)
-        var kept = run.stack.elements(from: base)
-        kept.sort { $0.key.count < $1.key.count }
+        try keepUncommon(base, other, run)
+        try run.sortElements(from: base) { $0.key.count - $1.key.count }
         return try run.popArray(from: base)
     }
 
-    private static func keepUncommon(_ base: Int, _ other: Int, _ run: Evaluator) {
+    private static func keepUncommon(_ base: Int, _ other: Int, _ run: Evaluator) throws(CommandError) {
         let end = run.stack.count
         var (right, kept) = (other, base)
         for left in base..<other {
             var order = -1
             while right < end {
-                order = run.compare(run.stack[left].value, run.stack[right].value)
+                order = try run.compareSpending(left, right)
                 guard order > 0 else { break }
                 right += 1
             }
@@ -142,8 +147,7 @@ extension SetOperator {
             }
             areEqual = areEqual && run.stack.count - other == end - base
             for offset in 0..<(end - base) where areEqual {
-                areEqual =
-                    run.compare(run.stack[base + offset].value, run.stack[other + offset].value) == 0
+                areEqual = try run.compareSpending(base + offset, other + offset) == 0
             }
             run.stack.removeAll(from: other)
         }
@@ -161,7 +165,7 @@ extension SetOperator {
         _ = try run.pushSet(left)
         let other = run.stack.count
         _ = try run.pushSet(right)
-        keepCommon(base, other, run)
+        try keepCommon(base, other, run)
         let isSubset = run.stack.count == other
         run.stack.removeAll(from: base)
         return try run.bool(isSubset)
@@ -184,26 +188,33 @@ extension Evaluator {
     /// - Returns: where the set ends on the stack.
     fileprivate func pushSet(_ array: RawDocument, _ base: Int) throws(CommandError) -> Int {
         for element in array {
+            try spend()
             try stack.push(
                 RawElement(key: RawKey(start: element.value.start, count: stack.count - base), value: element.value))
         }
-        sortSet(from: base)
+        try sortSet(from: base)
         return stack.count
     }
 
     /// Sorts what lies on the stack from `base` on, and drops duplicates.
-    fileprivate func sortSet(from base: Int) {
+    fileprivate func sortSet(from base: Int) throws(CommandError) {
         // The sort is stable: of equal elements the first one stays the first.
-        var elements = stack.elements(from: base)
-        elements.sort { compare($0.value, $1.value) < 0 }
-        guard !elements.isEmpty else { return }
-        var kept = 1
-        for index in 1..<elements.count
-        where compare(elements[kept - 1].value, elements[index].value) != 0 {
-            elements[kept] = elements[index]
+        try sortElements(from: base) { compare($0.value, $1.value) }
+        let end = stack.count
+        guard base < end else { return }
+        var kept = base + 1
+        for index in (base + 1)..<end where try compareSpending(kept - 1, index) != 0 {
+            stack[kept] = stack[index]
             kept += 1
         }
-        stack.removeAll(from: base + kept)
+        stack.removeAll(from: kept)
+    }
+
+    /// Compares two elements on the stack.
+    fileprivate func compareSpending(_ left: Int, _ right: Int) throws(CommandError) -> Int {
+        let (left, right) = (stack[left].value, stack[right].value)
+        try spend(bytes: min(left.count, right.count))
+        return compare(left, right)
     }
 }
 

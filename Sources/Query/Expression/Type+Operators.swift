@@ -13,6 +13,7 @@ enum TypeOperator {
 
     func evaluate(_ operands: ArenaList<Expression>, _ run: Evaluator) throws(CommandError) -> RawValue? {
         let value = try operands[0].evaluate(run)
+        if case .hashedKey = self { try run.spend(bytes: value?.count ?? 0) }
         switch self {
         case .binarySize: return try Self.binarySize(value, run)
         case .documentSize: return try Self.documentSize(value, run)

@@ -10,8 +10,10 @@ struct ValueStack {
     private var capacity: Int
     private(set) var count = 0
 
-    /// As many as an array of the smallest values can have within a document.
-    private static let countMax = 16 * 1024 * 1024
+    /// More than an array of the smallest values can have within a document.
+    private static let countMax = 8 * 1024 * 1024
+    /// A larger stack is not kept for the next document.
+    private static let keptMax = 64 * 1024
 
     init() {
         capacity = 64
@@ -21,7 +23,13 @@ struct ValueStack {
     /// The stack is freed by whoever owns it, for a struct has no end of its own.
     func deallocate() { start.deallocate() }
 
-    mutating func reset() { count = 0 }
+    mutating func reset() {
+        count = 0
+        if capacity > Self.keptMax {
+            start.deallocate()
+            self = ValueStack()
+        }
+    }
 
     mutating func push(_ element: RawElement) throws(CommandError) {
         if count == capacity { try grow() }

@@ -1,5 +1,6 @@
 package import BSON
 package import CommandModel
+internal import Synchronization
 
 /// A compiled query filter: which documents match.
 ///
@@ -52,7 +53,7 @@ package struct Filter: Sendable {
     /// - Throws: what an `$expr` of the filter refuses.
     @inline(__always)
     package func matches(_ document: RawDocument) throws(CommandError) -> Bool {
-        guard program.evaluators == nil else { return try program.evaluate(document, nil) }
+        guard program.isPlain else { return try program.evaluate(document, nil) }
         return matchesPlainly(document)
     }
 
@@ -63,7 +64,7 @@ package struct Filter: Sendable {
     /// As ``matches(_:)``, of a filter that was compiled where there may be no `$expr`.
     @inline(__always)
     func matchesPlainly(_ document: RawDocument) -> Bool {
-        withExtendedLifetime(program) { program.root.matches(document, nil) }
+        withExtendedLifetime(program) { program.root.matches(document, .none) }
     }
 
     /// Whether the document matches, and where: the index of the element that matched in the outermost array, which
@@ -160,6 +161,12 @@ final class FilterProgram: @unchecked Sendable {
     let equalities: [PathEquality]
     /// Nil when there is no `$expr` in the filter.
     let evaluators: EvaluatorPool?
+    /// Whether it takes neither an evaluator nor long.
+    let isPlain: Bool
+    /// Nil when it never takes long.
+    private let patience: Patience?
+    /// Of the work until the next look at the clock, about: documents may be asked about by several threads.
+    private let unitsLeft = Atomic(WorkMeter.unitsBetweenChecks)
     let near: NearCondition?
     let text: TextCondition?
     let features: FilterFeatures
@@ -167,6 +174,7 @@ final class FilterProgram: @unchecked Sendable {
     init() {
         (text, features) = (nil, [])
         evaluators = nil
+        (patience, isPlain) = (nil, true)
         environment = nil
         arena = ProgramArena()
         source = Document.empty.withRaw { [arena] in arena.copy($0) }
@@ -188,6 +196,8 @@ final class FilterProgram: @unchecked Sendable {
             arena: arena, environment: environment, collator: collator, features: features, textIndex: index)
         root = try compiler.compile(source)
         evaluators = compiler.expressions.map { EvaluatorPool($0.settings) }
+        patience = root.mayTakeLong ? environment?.patience : nil
+        isPlain = evaluators == nil && patience == nil
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         near = compiler.near
@@ -197,12 +207,26 @@ final class FilterProgram: @unchecked Sendable {
         self.collator = collator
     }
 
-    func evaluate(_ document: RawDocument, _ position: MatchPosition?) throws(CommandError) -> Bool {
+    /// - Parameter position: gets the index of the element that matched in the outermost array.
+    func evaluate(
+        _ document: RawDocument, _ position: UnsafeMutablePointer<Int>?
+    ) throws(CommandError) -> Bool {
+        guard let patience else { return try evaluate(document, MatchContext(position: position, meter: nil)) }
+        var meter = MatchMeter(patience, left: unitsLeft.load(ordering: .relaxed))
+        let matches = try withUnsafeMutablePointer(to: &meter) { meter throws(CommandError) in
+            try evaluate(document, MatchContext(position: position, meter: meter))
+        }
+        unitsLeft.store(meter.left, ordering: .relaxed)
+        if let failure = meter.failure { throw failure }
+        return matches
+    }
+
+    private func evaluate(_ document: RawDocument, _ context: MatchContext) throws(CommandError) -> Bool {
         defer { withExtendedLifetime(self) {} }
-        guard let evaluators else { return root.matches(document, position) }
+        guard let evaluators else { return root.matches(document, context) }
         return try evaluators.with { run throws(CommandError) in
             run.begin(document)
-            return try root.evaluate(document, position, run)
+            return try root.evaluate(document, context, run)
         }
     }
 }

@@ -167,12 +167,3 @@ struct TypeMask {
         }
     }
 }
-
-/// Where in the outermost array a match was found: what the positional `$` refers to.
-typealias MatchPosition = UnsafeMutablePointer<Int>
-
-extension MatchPosition? {
-    /// The last one counts.
-    @inline(__always)
-    func note(_ index: Int) { self?.pointee = index }
-}

@@ -9,28 +9,28 @@ internal import BSON
 extension ValueTest {
     /// - Parameter value: nil where the path leads to nothing.
     @inline(__always)
-    func matches(_ value: RawValue?, _ position: MatchPosition?) -> Bool {
+    func matches(_ value: RawValue?, _ context: MatchContext) -> Bool {
         guard let value else { return matchesMissing }
-        return matches(present: value, position)
+        return matches(present: value, context)
     }
 
-    private func matches(present value: RawValue, _ position: MatchPosition?) -> Bool {
+    private func matches(present value: RawValue, _ context: MatchContext) -> Bool {
         switch self {
         case .equal(let operand): value.equals(operand)
         case .compare(let comparison, let operand): comparison.holds(value, operand)
-        case .oneOf(let set): set.contains(value)
+        case .oneOf(let set): set.contains(value, context)
         case .exists: true
         case .type(let mask): mask.contains(value.type)
         case .size(let count): value.array.map { $0.elementCount == count } ?? false
-        case .elementMatches(let tests): Self.elementMatches(value, tests[0], position)
-        case .elementPasses(let tests): Self.elementPasses(value, tests, position)
+        case .elementMatches(let tests): Self.elementMatches(value, tests[0], context)
+        case .elementPasses(let tests): Self.elementPasses(value, tests, context)
         case .modulo(let divisor, let remainder): value.truncatedInt64.map { $0 % divisor == remainder } ?? false
-        case .regex(let regex): regex._withUnsafeGuaranteedRef { $0.matches(value) }
+        case .regex(let regex): context.maySearch(value) && regex._withUnsafeGuaranteedRef { $0.matches(value) }
         case .bits(let test): test.matches(value)
         case .geometry(let predicate): predicate._withUnsafeGuaranteedRef { $0.matches(value) }
-        case .all(let tests): Self.passesAll(value, tests)
-        case .not(let tests): !Self.passesAll(value, tests)
-        case .collated(let tests): tests[0].matches(value)
+        case .all(let tests): Self.passesAll(value, tests, context.silent)
+        case .not(let tests): !Self.passesAll(value, tests, context.silent)
+        case .collated(let tests): tests[0].matches(value, context)
         }
     }
 
@@ -53,33 +53,38 @@ extension ValueTest {
         }
     }
 
-    private static func passesAll(_ value: RawValue, _ tests: ArenaList<ValueTest>) -> Bool {
-        for index in 0..<tests.count where !tests[index].matches(present: value, nil) { return false }
+    private static func passesAll(
+        _ value: RawValue, _ tests: ArenaList<ValueTest>, _ context: MatchContext
+    ) -> Bool {
+        for index in 0..<tests.count {
+            guard context.mayGoOn(), tests[index].matches(present: value, context) else { return false }
+        }
         return true
     }
 
-    private static func elementMatches(_ value: RawValue, _ test: DocumentTest, _ position: MatchPosition?) -> Bool {
-        firstElement(of: value, position) { element in
+    private static func elementMatches(_ value: RawValue, _ test: DocumentTest, _ context: MatchContext) -> Bool {
+        firstElement(of: value, context) { element in
             guard let document = element.container else { return false }
-            return test.matches(document, nil)
+            return test.matches(document, context.silent)
         }
     }
 
     private static func elementPasses(
-        _ value: RawValue, _ tests: ArenaList<ValueTest>, _ position: MatchPosition?
+        _ value: RawValue, _ tests: ArenaList<ValueTest>, _ context: MatchContext
     ) -> Bool {
-        firstElement(of: value, position) { passesAll($0, tests) }
+        firstElement(of: value, context) { passesAll($0, tests, context.silent) }
     }
 
     @inline(__always)
     private static func firstElement(
-        of value: RawValue, _ position: MatchPosition?, where passes: (RawValue) -> Bool
+        of value: RawValue, _ context: MatchContext, where passes: (RawValue) -> Bool
     ) -> Bool {
         guard let array = value.array else { return false }
         var index = 0
         for element in array {
+            guard context.mayGoOn() else { return false }
             if passes(element.value) {
-                position.note(index)
+                context.note(index)
                 return true
             }
             index += 1
@@ -131,7 +136,7 @@ extension RawValue {
 }
 
 extension CollatedTest {
-    func matches(_ value: RawValue) -> Bool {
+    func matches(_ value: RawValue, _ context: MatchContext) -> Bool {
         collator._withUnsafeGuaranteedRef { collator in
             switch condition {
             case .equal(let operand): value.equals(operand, by: collator)
@@ -139,7 +144,7 @@ extension CollatedTest {
             case .compare(let comparison, let operand):
                 value.type.canonicalTypeRank == operand.type.canonicalTypeRank
                     && comparison.accepts(value.compare(to: operand, by: collator))
-            case .oneOf(let set): set.contains(value) { $0.compare(to: value, by: collator) }
+            case .oneOf(let set): set.contains(value, context) { $0.compare(to: value, by: collator) }
             }
         }
     }
@@ -147,11 +152,13 @@ extension CollatedTest {
 
 extension ValueSet {
     @inline(__always)
-    func contains(_ value: RawValue) -> Bool { contains(value) { $0.compare(to: value) } }
+    func contains(_ value: RawValue, _ context: MatchContext = .none) -> Bool {
+        contains(value, context) { $0.compare(to: value) }
+    }
 
     /// - Parameter order: of a value in the set, compared to `value`.
     @inline(__always)
-    fileprivate func contains(_ value: RawValue, _ order: (RawValue) -> Int) -> Bool {
+    fileprivate func contains(_ value: RawValue, _ context: MatchContext, _ order: (RawValue) -> Int) -> Bool {
         var low = 0
         var high = values.count
         while low < high {
@@ -160,8 +167,9 @@ extension ValueSet {
             if order == 0 { return values[middle].type.canonicalTypeRank == value.type.canonicalTypeRank }
             if order < 0 { low = middle + 1 } else { high = middle }
         }
-        for index in 0..<regexes.count where regexes[index]._withUnsafeGuaranteedRef({ $0.matches(value) }) {
-            return true
+        for index in 0..<regexes.count {
+            guard context.maySearch(value) else { return false }
+            if regexes[index]._withUnsafeGuaranteedRef({ $0.matches(value) }) { return true }
         }
         return false
     }

@@ -1,4 +1,5 @@
 package import BSON
+package import CommandModel
 package import NIOCore
 
 /// Documents on their way through a pipeline, one after the other in one buffer.
@@ -10,6 +11,18 @@ package struct Batch: Sendable {
     package static let bytesWanted = 256 * 1024
     /// Small documents cost by number, not by size.
     package static let documentsMax = 1024
+
+    /// As large as a document may become between two stages; one that a client gets must be much smaller. A short path
+    /// through an array can ask for any number of copies of what is there.
+    package static let documentBytesMax = 64 * 1024 * 1024
+
+    static func check(_ byteCount: Int) throws(CommandError) {
+        guard byteCount <= documentBytesMax else {
+            throw CommandError(
+                .bsonObjectTooLarge,
+                "BSONObj size: \(byteCount) is invalid. Size must be between 0 and \(documentBytesMax)")
+        }
+    }
 
     private var buffer = ByteBuffer()
     private var ends: [Int] = []

@@ -205,6 +205,7 @@ final class BucketAutoRun: StageRun {
             if isFirst { lower.set(value) }
             upper.set(value)
         }
+        try run.spend(8)
         try entry.row.withRaw { document throws(CommandError) in
             run.begin(document)
             for index in 0..<stage.fields.count { try stage.fields[index].accumulator.add(to: &states[index], run) }

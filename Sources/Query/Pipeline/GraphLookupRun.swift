@@ -12,6 +12,7 @@ final class GraphLookupRun: StageRun {
     private var whole: ForeignTable?
     private var mayFit = true
     private var keyReads = 0
+    private var meter: WorkMeter
     private var keys: KeyList
 
     /// Collections with keys are read whole only for many documents.
@@ -20,6 +21,7 @@ final class GraphLookupRun: StageRun {
     init(_ graph: GraphLookup, _ limits: StageLimits) {
         self.graph = graph
         self.limits = limits
+        meter = WorkMeter(limits.patience)
         keys = KeyList(graph.join.collator)
         whole = graph.tableName.flatMap { limits.reader?.tables.table($0) }
     }
@@ -48,6 +50,7 @@ final class GraphLookupRun: StageRun {
             let (wanted, values) = search.nextLevel()
             let table = try documents(with: wanted, values)
             try table.forEach(at: table.positions(of: wanted)) { found throws(CommandError) in
+                try meter.spend(WorkMeter.units(forBytes: 8 * found.bytes.count))
                 guard search.isNew(found) else { return }
                 try append(found, depth, to: &search.list)
                 graph.from.forEachValue(of: found, withArrays: false) { search.add($0, &keys) }
@@ -109,6 +112,7 @@ final class GraphLookupRun: StageRun {
         while let batch = try stream.next() {
             var position = 0
             try batch.forEach(from: &position) { document throws(CommandError) in
+                try meter.spend(WorkMeter.units(forBytes: 8 * document.bytes.count))
                 try graph.join.keys(ofForeign: document, into: &found)
                 if wanted?.contains(anyOf: found) ?? true { table.insert(document, found) }
                 return true

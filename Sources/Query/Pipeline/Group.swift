@@ -75,6 +75,9 @@ extension ExpressionCompiler {
 /// memory is finished there, and a state never has to be written to a file. Rejected: writing partial states and
 /// merging them, as databases do whose states are fixed in size; those of `$push` are not.
 final class GroupRun: StageRun {
+    /// Of groups in memory: one accumulator is bounded, but a group may have many.
+    private static let bytesMax = 4 * AccumulatorState.bytesMax
+
     private let group: Group
     private let run: Evaluator
     private let limits: StageLimits
@@ -115,6 +118,7 @@ final class GroupRun: StageRun {
 
     /// Adds the document at which the evaluator stands.
     private func add(_ document: RawDocument) throws(CommandError) {
+        try run.spend()
         let id = try group.id.evaluate(run) ?? .nothing(.null)
         key.bytes.removeAll(keepingCapacity: true)
         key.append(id, collator: run.order.collator)
@@ -133,6 +137,10 @@ final class GroupRun: StageRun {
     }
 
     private func accumulate(_ index: Int) throws(CommandError) {
+        guard table.byteCount < Self.bytesMax else {
+            throw CommandError(
+                .exceededMemoryLimit, "$group used more than \(Self.bytesMax) bytes for what cannot go to a file")
+        }
         let first = index * group.fields.count
         for field in 0..<group.fields.count {
             try table.update(first + field) { state throws(CommandError) in
@@ -149,7 +157,8 @@ final class GroupRun: StageRun {
                     "Exceeded memory limit for $group, but did not allow external sort (allowDiskUse)."
                 )
             }
-            overflow = ExternalSorter(limit: nil, bytesMax: limits.memoryBytesMax, space: space)
+            overflow = ExternalSorter(
+                limit: nil, bytesMax: limits.memoryBytesMax, space: space, patience: limits.patience)
         }
         arrivals += 1
         guard let elements = group.elements else {
@@ -198,6 +207,7 @@ final class GroupRun: StageRun {
         }
         while let next = try rest?.peek(), next.key == first.key {
             try next.row.withRaw { document throws(CommandError) in
+                try run.spend(bytes: document.bytes.count)
                 resume(document)
                 try accumulate(0)
             }
@@ -212,7 +222,9 @@ final class GroupRun: StageRun {
             table.withID(index) { builder.append("_id", $0) }
             for field in 0..<group.fields.count {
                 let value = try table.result(index * group.fields.count + field, run)
-                if let value { builder.append(group.fields[field].key, value) }
+                guard let value else { continue }
+                try Batch.check(builder.count + value.count)
+                builder.append(group.fields[field].key, value)
             }
         }
     }

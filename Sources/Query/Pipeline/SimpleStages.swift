@@ -101,6 +101,7 @@ enum ReplaceRoot {
                     "'newRoot' expression must evaluate to an object, but resulting value was of type "
                         + value.typeName)
             }
+            try Batch.check(new.bytes.count)
             body(new)
         }
     }

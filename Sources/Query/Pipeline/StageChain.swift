@@ -22,6 +22,7 @@ struct StageChain {
     func finish(_ take: (Batch) throws(CommandError) -> Void) throws(CommandError) {
         for (index, stage) in stages.enumerated() {
             while true {
+                try patience?.check()
                 var output = Batch()
                 try stage.finish(into: &output)
                 guard !output.isEmpty, try push(output, index + 1, take) else { break }
@@ -36,10 +37,10 @@ struct StageChain {
             try take(input)
             return true
         }
-        try patience?.check()
         let stage = stages[index]
         var position = 0
         while position < input.count, !stage.isSatisfied {
+            try patience?.check()
             var output = Batch()
             try stage.process(input, from: &position, into: &output)
             if !output.isEmpty, try !push(output, index + 1, take) { return false }

@@ -98,8 +98,9 @@ package final class Unwind: @unchecked Sendable {
 
 final class UnwindRun: StageRun {
     private let unwind: Unwind
-    /// How many elements of the current document's array were given.
+    /// How many elements of the current document's array were given, and where the next one begins in the array.
     private var given = 0
+    private var offset = 0
 
     init(_ unwind: Unwind) {
         self.unwind = unwind
@@ -109,7 +110,7 @@ final class UnwindRun: StageRun {
         input.forEach(from: &position) { document in
             guard !output.isFull else { return false }
             guard expand(document, into: &output) else { return false }
-            given = 0
+            (given, offset) = (0, 0)
             return true
         }
     }
@@ -127,16 +128,26 @@ final class UnwindRun: StageRun {
         if array.isEmpty, unwind.preservesEmpty {
             unwind.append(document, replacing: .some(nil), index: nil, into: &output)
         }
-        var index = 0
-        for element in array {
-            if index >= given {
-                guard !output.isFull else { return false }
-                unwind.append(document, replacing: element.value, index: index, into: &output)
-                given = index + 1
-            }
-            index += 1
+        for element in array.rest(from: offset) {
+            guard !output.isFull else { return false }
+            unwind.append(document, replacing: element.value, index: given, into: &output)
+            given += 1
+            offset = array.offset(behind: element)
         }
         return true
+    }
+}
+
+extension RawDocument {
+    /// Where the element after this one begins, to be given to ``rest(from:)``.
+    fileprivate func offset(behind element: RawElement) -> Int {
+        bytes.baseAddress.map { element.value.start + element.value.count - $0 } ?? 0
+    }
+
+    /// The elements from an offset on; all of them for 0.
+    fileprivate func rest(from offset: Int) -> RawDocument {
+        // What is before them takes the place of the length, which is known.
+        offset < 5 ? self : RawDocument(unchecked: UnsafeRawBufferPointer(rebasing: bytes[(offset - 4)...]))
     }
 }
 

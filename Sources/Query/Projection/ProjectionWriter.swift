@@ -129,6 +129,8 @@ struct ProjectionWriter {
         _ key: RawKey, _ expression: Expression, into builder: inout DocumentBuilder
     ) throws(CommandError) {
         guard let run, let value = try expression.evaluate(run) else { return }
+        try Batch.check(builder.count + value.count)
+        try run.spend(bytes: value.count)
         builder.append(key, value)
     }
 }

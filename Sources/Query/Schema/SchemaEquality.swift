@@ -8,10 +8,10 @@ enum SchemaEquality {
     private static let depthMax = 250
 
     /// The first item of an array that equals an earlier one.
-    static func duplicate(in array: RawDocument) -> RawValue? {
+    static func duplicate(in array: RawDocument, _ context: MatchContext = .none) -> RawValue? {
         if isShortAndFlat(array) { return duplicateByComparing(array) }
         var keys: Set<[UInt8]> = []
-        return array.first { !keys.insert(key(of: $0.value)).inserted }?.value
+        return array.first { !context.mayGoOn(32) || !keys.insert(key(of: $0.value)).inserted }?.value
     }
 
     private static func isShortAndFlat(_ array: RawDocument) -> Bool {

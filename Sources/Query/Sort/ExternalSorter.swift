@@ -17,6 +17,7 @@ package struct ExternalSorter {
     private let bytesMax: Int
     private let space: (any SpillSpace)?
     private var sorter: Sorter
+    private var meter: WorkMeter
     private var file: (any SpillFile)?
     private var runs: [Range<Int>] = []
     private var keyBytesMax = 0
@@ -27,14 +28,16 @@ package struct ExternalSorter {
     ///   - limit: how many records come out, skipped ones included; nil for all.
     ///   - space: nil when nothing may be written: then more than `bytesMax` is an error.
     ///   - narrowing: what is kept of each row; nil for all of it.
+    ///   - patience: ends what takes too long.
     package init(
         limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, space: (any SpillSpace)?,
-        keeping narrowing: Narrowing? = nil
+        keeping narrowing: Narrowing? = nil, patience: Patience? = nil
     ) {
         self.limit = limit ?? .max
         self.bytesMax = bytesMax
         self.space = space
-        sorter = Sorter(limit: limit, bytesMax: bytesMax, keeping: narrowing)
+        meter = WorkMeter(patience)
+        sorter = Sorter(limit: limit, bytesMax: bytesMax, keeping: narrowing, patience: patience)
     }
 
     /// Whether anything was written to a file.
@@ -50,7 +53,7 @@ package struct ExternalSorter {
 
     /// The records in order. The sorter is empty afterwards.
     package mutating func finish() throws(CommandError) -> SortedRecords {
-        guard let space, file != nil else { return SortedRecords(sorter.finish()) }
+        guard let space, file != nil else { return SortedRecords(try sorter.finish()) }
         try spill(to: space)
         guard let file else { return SortedRecords([]) }
         let merge = try RunMerge(of: runs, in: file, limit: limit)
@@ -59,14 +62,17 @@ package struct ExternalSorter {
     }
 
     private mutating func spill(to space: any SpillSpace) throws(CommandError) {
-        let entries = sorter.finish()
+        let entries = try sorter.finish()
         guard let last = entries.last else { return }
         if runs.count >= runsMax { try mergeAll(space) }
         let target: any SpillFile
         if let file { target = file } else { target = try space.makeFile() }
         file = target
         var writer = RunWriter(file: target)
-        for entry in entries { try writer.append(entry) }
+        for entry in entries {
+            try meter.spend(WorkMeter.units(forBytes: 8 * entry.byteCount))
+            try writer.append(entry)
+        }
         runs.append(try writer.finish())
         keyBytesMax = max(keyBytesMax, writer.keyBytesMax)
         if entries.count == limit { cutoff = (last.key, last.rid) }
@@ -81,7 +87,10 @@ package struct ExternalSorter {
         guard let source = file else { return }
         var merge = try RunMerge(of: runs, in: source, limit: limit)
         var writer = RunWriter(file: try space.makeFile())
-        while let entry = try merge.next() { try writer.append(entry) }
+        while let entry = try merge.next() {
+            try meter.spend(WorkMeter.units(forBytes: 8 * entry.byteCount))
+            try writer.append(entry)
+        }
         file = writer.file
         runs = [try writer.finish()]
     }

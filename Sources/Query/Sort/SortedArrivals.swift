@@ -9,7 +9,8 @@ struct SortedArrivals {
 
     /// - Parameter limit: how many come out; nil for all.
     init(limit: Int? = nil, _ limits: StageLimits) {
-        sorter = ExternalSorter(limit: limit, bytesMax: limits.memoryBytesMax, space: limits.spill)
+        sorter = ExternalSorter(
+            limit: limit, bytesMax: limits.memoryBytesMax, space: limits.spill, patience: limits.patience)
     }
 
     mutating func insert(_ document: RawDocument, key: [UInt8]) throws(CommandError) {

@@ -33,6 +33,7 @@ package struct Sorter {
     private let limit: Int
     private let bytesMax: Int
     private let narrowing: Narrowing?
+    private var meter: WorkMeter
     /// A heap with the last row on top once `limit` rows are there; before, in order of arrival.
     private var entries: [Entry] = []
     /// Held now, about.
@@ -41,10 +42,15 @@ package struct Sorter {
     /// - Parameters:
     ///   - limit: how many rows come out, skipped ones included; nil for all.
     ///   - narrowing: what is kept of each; nil for all of it.
-    package init(limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, keeping narrowing: Narrowing? = nil) {
+    ///   - patience: ends a sort of much.
+    package init(
+        limit: Int?, bytesMax: Int = Sorter.memoryBytesMax, keeping narrowing: Narrowing? = nil,
+        patience: Patience? = nil
+    ) {
         self.limit = limit ?? .max
         self.bytesMax = bytesMax
         self.narrowing = narrowing
+        meter = WorkMeter(patience)
     }
 
     package mutating func insert(key: [UInt8], rid: Int64, row: RawDocument) throws(CommandError) {
@@ -68,11 +74,15 @@ package struct Sorter {
     }
 
     /// The rows in order. The sorter is empty afterwards.
-    package mutating func finish() -> [Entry] {
+    package mutating func finish() throws(CommandError) -> [Entry] {
         var result: [Entry] = []
         swap(&result, &entries)
         byteCount = 0
-        result.sort { Self.precedes($0.key, $0.rid, $1) }
+        var meter = meter
+        try result.sortThrowing { left, right throws(CommandError) in
+            try meter.spend(2)
+            return Self.precedes(left.key, left.rid, right)
+        }
         return result
     }
 

@@ -43,7 +43,7 @@ extension SchemaRule {
         report.specifiedAs(specification(in: source))
         report.reason(leafReason)
         report.considered(value, showsType: keyword == .bsonType || keyword == .type)
-        if case .uniqueItems = test, let duplicate = value.array.flatMap(SchemaEquality.duplicate) {
+        if case .uniqueItems = test, let duplicate = value.array.flatMap({ SchemaEquality.duplicate(in: $0) }) {
             report.append("duplicatedValue", duplicate)
         }
     }

@@ -61,6 +61,7 @@ final class WindowFieldsRun: StageRun {
         guard let first = try arrivals.next() else { return false }
         partition.append(first)
         while let next = try arrivals.peek(), next.partitionKey == first.partitionKey {
+            try run.spend(16)
             partition.append(next)
             _ = try arrivals.next()
             guard partition.byteCount <= limits.memoryBytesMax else {

@@ -29,7 +29,8 @@ struct WindowPartition {
     func visit<R>(
         _ index: Int, _ run: Evaluator, _ body: () throws(CommandError) -> R
     ) throws(CommandError) -> R {
-        try rows[index].row.withRaw { document throws(CommandError) in
+        try run.spend(8)
+        return try rows[index].row.withRaw { document throws(CommandError) in
             run.begin(document)
             return try body()
         }

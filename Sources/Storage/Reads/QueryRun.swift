@@ -357,7 +357,8 @@ package struct QueryRun: Sendable {
     private mutating func sort(on connection: Connection, deadline: Deadline) throws(StorageError) {
         guard sorted == nil, let pattern = query.rowOrder else { return }
         var sorter = ExternalSorter(
-            limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill, keeping: query.narrowing)
+            limit: query.matchesNeeded, bytesMax: query.sortBytesMax, space: query.spill, keeping: query.narrowing,
+            patience: query.patience)
         let query = query
         for plan in query.scanPlans(collection) {
             _ = try Scanner(on: connection, deadline: deadline).forEachRow(of: plan) { row throws(StorageError) in

@@ -16,7 +16,7 @@ struct GeoNearTests {
                 try sorter.insert(key: pattern.key(of: document), rid: Int64(number), row: document)
             }
         }
-        return sorter.finish().map { Int($0.rid) }
+        return try sorter.finish().map { Int($0.rid) }
     }
 
     @Test("the nearest comes first, and what is no geometry does not come")

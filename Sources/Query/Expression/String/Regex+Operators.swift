@@ -46,12 +46,16 @@ enum RegexOperator {
         guard let text, let regex else { return try nothing(run) }
         // Kept by the program or by the evaluator, which both outlive this.
         let kept = regex.takeUnretainedValue()
+        try run.spend(Self.units(for: text))
         switch self {
         case .match: return try run.bool(kept.finds(in: text))
         case .find: return try Self.first(kept, text, run)
         case .findAll: return try Self.all(kept, text, run)
         }
     }
+
+    /// A search may take many steps, up to the matcher's limit, even where it finds something near.
+    private static func units(for text: UnsafeRawBufferPointer) -> Int { 1024 + text.count / 16 }
 
     private func nothing(_ run: Evaluator) throws(CommandError) -> RawValue {
         switch self {
@@ -135,6 +139,7 @@ extension RegexOperator {
         let base = run.stack.count
         var (counted, index) = (0, 0)
         try regex.eachMatch(in: text) { match throws(CommandError) in
+            try run.spend(units(for: text))
             index += text.slice(counted..<match.range.lowerBound).codePointCount
             counted = match.range.lowerBound
             try run.push(try document(match, index: index, text, run))

@@ -94,9 +94,11 @@ extension StringOperator {
                 throw CommandError(ErrorCode(16702), "$concat only supports strings, not \(value.type.alias)")
             }
             byteCount += bytes.count
+            try check(byteCount)
             try run.push(value)
         }
         try check(byteCount)
+        try run.spend(bytes: byteCount)
         let (result, target) = try run.scratch.string(byteCount: byteCount)
         var offset = 0
         for element in run.stack.elements(from: base) {
@@ -119,6 +121,7 @@ extension StringOperator {
         guard !delimiter.isEmpty else {
             throw CommandError(ErrorCode(40087), "$split requires a non-empty separator")
         }
+        try run.spend(text.count / 4)
         let base = run.stack.count
         var start = 0
         while let end = text.firstIndex(of: delimiter, in: start..<text.count) {
@@ -137,6 +140,7 @@ extension StringOperator {
     ) throws(CommandError) -> RawValue? {
         let text = try coerced(try operands[0].evaluate(run), run)
         try check(text.count)
+        try run.spend(text.count / 4)
         let (result, target) = try run.scratch.string(byteCount: text.count)
         if isUpper {
             for (index, byte) in text.enumerated() { target[index] = upper(byte) }
@@ -158,6 +162,7 @@ extension StringOperator {
         let right = try coerced(second, run)
         try check(left.count)
         try check(right.count)
+        try run.spend(min(left.count, right.count) / 4)
         for index in 0..<min(left.count, right.count) {
             let (one, other) = (upper(left[index]), upper(right[index]))
             if one != other { return try run.scratch.int32(one < other ? -1 : 1) }

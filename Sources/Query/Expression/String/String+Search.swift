@@ -8,6 +8,7 @@ extension StringOperator {
     ) throws(CommandError) -> RawValue? {
         let value = try operands[0].evaluate(run)
         let text = try text(value, isBytes ? 34473 : 34471, isBytes ? "$strLenBytes" : "$strLenCP")
+        if !isBytes { try run.spend(bytes: text.count) }
         return try run.scratch.int32(Int32(truncatingIfNeeded: isBytes ? text.count : text.codePointCount))
     }
 
@@ -20,6 +21,7 @@ extension StringOperator {
         if input.isNullish { return .nothing(.null) }
         let text = try text(input, isBytes ? 40091 : 40093, name)
         let other = try self.text(try operands[1].evaluate(run), isBytes ? 40092 : 40094, name)
+        try run.spend((text.count + other.count) / 4)
         let start = operands.count > 2 ? try position(try operands[2].evaluate(run), "starting", name) : 0
         let end = operands.count > 3 ? try position(try operands[3].evaluate(run), "ending", name) : .max
         let found = isBytes ? bytes(text, other, start, end) : codePoints(text, other, start, end)

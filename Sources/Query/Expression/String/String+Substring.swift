@@ -68,6 +68,7 @@ extension StringOperator {
         guard start >= 0 else {
             throw CommandError(ErrorCode(34455), "$substrCP: the starting index must be nonnegative integer.")
         }
+        try run.spend(text.count / 4)
         let first = text.offset(ofCodePoint: start)
         return try run.scratch.string(text.slice(first..<text.offset(ofCodePoint: count, after: first)))
     }

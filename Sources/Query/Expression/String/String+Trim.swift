@@ -11,26 +11,33 @@ extension StringOperator {
         if input.isNullish { return .nothing(.null) }
         let text = try text(input, 50699, "$trim")
         guard operands[1].isGiven else {
-            return try make(trimmed(text, isLeft, isRight) { isSpace($0) }, run)
+            return try make(try trimmed(text, isLeft, isRight, run) { isSpace($0) }, run)
         }
         let charsValue = try operands[1].evaluate(run)
         if charsValue.isNullish { return .nothing(.null) }
         let chars = try self.text(charsValue, 50700, "$trim")
-        return try make(trimmed(text, isLeft, isRight) { contains(chars, $0) }, run)
+        return try make(
+            try trimmed(text, isLeft, isRight, run) { codePoint throws(CommandError) in
+                try run.spend(chars.count / 16)
+                return contains(chars, codePoint)
+            }, run)
     }
 
     private static func trimmed(
-        _ text: UnsafeRawBufferPointer, _ isLeft: Bool, _ isRight: Bool, _ isTaken: (UnsafeRawBufferPointer) -> Bool
-    ) -> UnsafeRawBufferPointer {
+        _ text: UnsafeRawBufferPointer, _ isLeft: Bool, _ isRight: Bool, _ run: Evaluator,
+        _ isTaken: (UnsafeRawBufferPointer) throws(CommandError) -> Bool
+    ) throws(CommandError) -> UnsafeRawBufferPointer {
         var (start, end) = (0, text.count)
         while isLeft, start < end {
             let next = text.end(ofCodePoint: start)
-            guard isTaken(text.slice(start..<next)) else { break }
+            try run.spend()
+            guard try isTaken(text.slice(start..<next)) else { break }
             start = next
         }
         while isRight, start < end {
             let last = text.start(ofCodePointBefore: end)
-            guard isTaken(text.slice(last..<end)) else { break }
+            try run.spend()
+            guard try isTaken(text.slice(last..<end)) else { break }
             end = last
         }
         return text.slice(start..<end)
