@@ -57,7 +57,8 @@ struct Covariance {
         if let unbounded {
             return hasDecimals ? .decimal(Decimal128(nearest: unbounded)) : .double(unbounded)
         }
-        return products.quotient(.int64(isSample ? count - 1 : count))
+        // By a double, as in MongoDB: it decides the exponent of a decimal.
+        return products.quotient(.double(Double(isSample ? count - 1 : count)))
     }
 
     private var unbounded: Double? {
