@@ -133,21 +133,26 @@ struct OptimizerTests {
 
     @Test("pipelines give the same documents with and without it")
     func metamorphic() throws {
-        var source = RandomPipeline(random: SeededGenerator(seed: Self.seed))
+        var source = RandomPipeline(random: SeededGenerator(seed: Self.seed), readsOthers: true)
         var (rewritten, compared) = (0, 0)
         for round in 0..<6000 {
             let text = source.pipeline(1...6)
             let documents = (0..<12).map { source.document($0) }
+            let reader = MemoryReader([:])
+            reader.collections["f"] = (0..<5).map { source.document($0 + 6) }
             // Not all that is put together is a pipeline.
             guard let pipeline = try? compile(text) else { continue }
             let optimized = pipeline.optimized()
             // A document less may be an error less.
-            guard let expected = try? give(pipeline, documents) else { continue }
+            guard let expected = try? give(pipeline, documents, reader) else { continue }
             compared += 1
             if pipeline.stages.map(\.summary) != optimized.stages.map(\.summary) { rewritten += 1 }
             #expect(
-                try give(optimized, documents) == expected,
-                "seed \(Self.seed) round \(round): \(text) over \(documents.map(\.text))")
+                try give(optimized, documents, reader) == expected,
+                """
+                seed \(Self.seed) round \(round): \(text) over \(documents.map(\.text))
+                and \(reader.collections["f"]?.map(\.text) ?? [])
+                """)
         }
         #expect(compared > 2000)
         #expect(rewritten > 1000)

@@ -6,6 +6,13 @@ import CommandModel
 /// Stages and documents of few names and values, so that they meet.
 struct RandomPipeline {
     var random: SeededGenerator
+    /// Whether stages may read the collection `f`.
+    var readsOthers = false
+    private var isNested = false
+
+    init(random: SeededGenerator, readsOthers: Bool = false) {
+        (self.random, self.readsOthers) = (random, readsOthers)
+    }
 
     mutating func pipeline(_ lengths: ClosedRange<Int>) -> String {
         "[\((0..<Int.random(in: lengths, using: &random)).map { _ in stage() }.joined(separator: ", "))]"
@@ -43,7 +50,65 @@ struct RandomPipeline {
         ])
     }
 
+    /// A pipeline within a stage, which has no such stages itself.
+    private mutating func inner() -> String {
+        isNested = true
+        defer { isNested = false }
+        return pipeline(0...2)
+    }
+
     mutating func stage() -> String {
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0 where !isNested: nestingStage()
+        case 1: gapStage()
+        case 2 where !isNested && readsOthers: foreignStage()
+        default: plainStage()
+        }
+    }
+
+    private mutating func nestingStage() -> String {
+        #"{"$facet": {"a": \#(inner()), "\#(pick(["b", "d", "x"]))": \#(inner())}}"#
+    }
+
+    private mutating func gapStage() -> String {
+        let (field, other) = (field(), pick(["a", "b.c", "d", "x"]))
+        return pick([
+            #"{"$densify": {"field": "d", "range": {"step": 1, "bounds": "full"}}}"#,
+            #"{"$densify": {"field": "d", "range": {"step": 2, "bounds": [0, 5]}}}"#,
+            #"{"$densify": {"field": "d", "partitionByFields": ["\#(other)"], "#
+                + #""range": {"step": 1, "bounds": "partition"}}}"#,
+            #"{"$fill": {"output": {"\#(other)": {"value": "$\#(field)"}}}}"#,
+            #"{"$fill": {"sortBy": {"_id": 1}, "output": {"\#(other)": {"method": "locf"}, "q": {"value": 7}}}}"#,
+            #"{"$fill": {"partitionByFields": ["d"], "sortBy": {"_id": 1}, "output": {"a": {"method": "linear"}}}}"#,
+            #"{"$setWindowFields": {"sortBy": {"d": 1, "_id": 1}, "output": {"\#(other)": {"$sum": "$\#(field)", "#
+                + #""window": {"documents": [-1, 1]}}, "q": {"$rank": {}}}}}"#,
+            #"{"$setWindowFields": {"sortBy": {"d": 1}, "output": {"x": {"$addToSet": "$\#(field)", "#
+                + #""window": {"range": [-1, 0]}}, "\#(other)": {"$shift": {"output": "$\#(field)", "by": 1}}}}}"#,
+            #"{"$bucketAuto": {"groupBy": \#(expression()), "buckets": 3, "output": {"d": {"$last": "$\#(field)"}}}}"#,
+            #"{"$bucket": {"groupBy": "$d", "boundaries": [0, 1, 3], "default": "o", "#
+                + #""output": {"a": {"$push": "$\#(field)"}}}}"#,
+        ])
+    }
+
+    private mutating func foreignStage() -> String {
+        let (field, other, inner) = (field(), field(), inner())
+        let name = pick(["a", "b", "b.c", "x"])
+        return pick([
+            #"{"$unionWith": "f"}"#, #"{"$unionWith": {"coll": "f", "pipeline": \#(inner)}}"#,
+            #"{"$lookup": {"from": "f", "localField": "\#(field)", "foreignField": "\#(other)", "as": "\#(name)"}}"#,
+            #"{"$lookup": {"from": "f", "pipeline": \#(inner), "as": "\#(name)"}}"#,
+            #"{"$lookup": {"from": "f", "localField": "\#(field)", "foreignField": "\#(other)", "#
+                + #""pipeline": \#(inner), "as": "\#(name)"}}"#,
+            #"{"$lookup": {"from": "f", "let": {"v": "$\#(field)"}, "as": "\#(name)", "#
+                + #""pipeline": [{"$match": {"$expr": {"$gte": ["$d", "$$v"]}}}]}}"#,
+            #"{"$graphLookup": {"from": "f", "startWith": "$\#(field)", "connectFromField": "d", "#
+                + #""connectToField": "\#(other)", "as": "\#(name)", "maxDepth": 1}}"#,
+            #"{"$graphLookup": {"from": "f", "startWith": "$d", "connectFromField": "\#(field)", "#
+                + #""connectToField": "d", "as": "x", "depthField": "q", "restrictSearchWithMatch": \#(filter())}}"#,
+        ])
+    }
+
+    private mutating func plainStage() -> String {
         let (field, other, number) = (field(), field(), Int.random(in: 1...9, using: &random))
         return pick([
             #"{"$match": \#(filter())}"#, #"{"$match": \#(filter())}"#, #"{"$match": \#(filter())}"#,
