@@ -28,18 +28,22 @@ package struct Filter: Sendable {
 
     /// A filter without `$expr`.
     ///
-    /// - Parameter collator: compares strings; nil compares their bytes.
+    /// - Parameters:
+    ///   - collator: compares strings; nil compares their bytes.
+    ///   - patience: when to give up; nil for never.
     package init(
-        compiling filter: RawDocument, collator: Collator? = nil, allowing features: FilterFeatures = []
+        compiling filter: RawDocument, collator: Collator? = nil, allowing features: FilterFeatures = [],
+        patience: Patience? = nil
     ) throws(CommandError) {
-        program = try FilterProgram(filter, nil, collator, allowing: features)
+        program = try FilterProgram(filter, nil, collator, allowing: features, patience: patience)
     }
 
     package init(
-        compiling filter: Document, collator: Collator? = nil, allowing features: FilterFeatures = []
+        compiling filter: Document, collator: Collator? = nil, allowing features: FilterFeatures = [],
+        patience: Patience? = nil
     ) throws(CommandError) {
         self = try filter.withRaw { raw throws(CommandError) in
-            try Filter(compiling: raw, collator: collator, allowing: features)
+            try Filter(compiling: raw, collator: collator, allowing: features, patience: patience)
         }
     }
 
@@ -61,7 +65,7 @@ package struct Filter: Sendable {
         try document.withRaw { raw throws(CommandError) in try matches(raw) }
     }
 
-    /// As ``matches(_:)``, of a filter that was compiled where there may be no `$expr`.
+    /// As ``matches(_:)``, of a filter that was compiled where there may be no `$expr`, however long that takes.
     @inline(__always)
     func matchesPlainly(_ document: RawDocument) -> Bool {
         withExtendedLifetime(program) { program.root.matches(document, .none) }
@@ -187,7 +191,7 @@ final class FilterProgram: @unchecked Sendable {
 
     init(
         _ filter: RawDocument, _ environment: ExpressionEnvironment?, _ collator: Collator?,
-        allowing features: FilterFeatures, text index: TextBinding? = nil
+        allowing features: FilterFeatures, text index: TextBinding? = nil, patience: Patience? = nil
     ) throws(CommandError) {
         let arena = ProgramArena()
         source = arena.copy(filter)
@@ -196,8 +200,8 @@ final class FilterProgram: @unchecked Sendable {
             arena: arena, environment: environment, collator: collator, features: features, textIndex: index)
         root = try compiler.compile(source)
         evaluators = compiler.expressions.map { EvaluatorPool($0.settings) }
-        patience = root.mayTakeLong ? environment?.patience : nil
-        isPlain = evaluators == nil && patience == nil
+        self.patience = root.mayTakeLong ? environment?.patience ?? patience : nil
+        isPlain = evaluators == nil && self.patience == nil
         identity = IDConstraint(of: compiler.conditions, root: root)
         equalities = compiler.conditions.compactMap(\.equality)
         near = compiler.near

@@ -1,4 +1,5 @@
 internal import BSON
+internal import CommandModel
 
 /// Answers whether a value equals one of many. A few are compared one by one; more are looked up by their key, so that
 /// a large operand against a large array does not take the product of both.
@@ -9,9 +10,12 @@ struct ValueIndex {
     private var values: [RawValue] = []
     private var keys: Set<[UInt8]> = []
 
-    init(_ values: some Sequence<RawValue>, _ order: ValueOrder) {
+    init(_ values: [RawValue], _ order: ValueOrder, _ meter: inout WorkMeter) throws(CommandError) {
         self.order = order
-        for value in values { insert(value) }
+        for value in values {
+            try meter.spend(WorkMeter.units(forBytes: 16 * value.count))
+            insert(value)
+        }
     }
 
     mutating func insert(_ value: RawValue) {

@@ -23,11 +23,11 @@ enum PullCondition {
     /// Put to elements that are documents.
     case document(Filter)
 
-    func matches(_ element: RawValue, _ order: ValueOrder) -> Bool {
+    func matches(_ element: RawValue, _ order: ValueOrder) throws(CommandError) -> Bool {
         switch self {
         case .equal(let value): order.areEqual(element, value)
-        case .value(let filter): Document { $0.append("", element) }.withRaw { filter.matchesPlainly($0) }
-        case .document(let filter): element.document.map { filter.matchesPlainly($0) } ?? false
+        case .value(let filter): try filter.matches(Document { $0.append("", element) })
+        case .document(let filter): if let document = element.document { try filter.matches(document) } else { false }
         }
     }
 }
@@ -45,7 +45,7 @@ extension UpdateRun {
             elements = array.map(\.value)
         }
         elements.insert(contentsOf: push.values, at: Self.offset(push.position, in: elements.count))
-        push.order?.sort(&elements, plan.order)
+        try push.order?.sort(&elements, plan.order, &meter)
         try appendArray(key, Self.slice(elements, push.slice))
     }
 
@@ -73,8 +73,10 @@ extension UpdateRun {
             }
             elements = array.map(\.value)
         }
-        var present = ValueIndex(elements, plan.order)
-        for new in values where !present.contains(new) {
+        var present = try ValueIndex(elements, plan.order, &meter)
+        for new in values {
+            try meter.spend(WorkMeter.units(forBytes: 16 * new.count))
+            if present.contains(new) { continue }
             elements.append(new)
             present.insert(new)
         }
@@ -92,13 +94,18 @@ extension UpdateRun {
     }
 
     mutating func applyPull(
-        _ key: RawKey, _ value: RawValue?, _ isRemoved: (RawValue) -> Bool
+        _ key: RawKey, _ value: RawValue?, _ isRemoved: (RawValue) throws(CommandError) -> Bool
     ) throws(CommandError) {
         guard let value else { return }
         guard let array = value.array else {
             throw CommandError(.badValue, "Cannot apply $pull to a non-array value")
         }
-        try appendArray(key, array.map(\.value).filter { !isRemoved($0) }[...])
+        var kept: [RawValue] = []
+        for element in array {
+            try meter.spend(WorkMeter.units(forBytes: 16 * element.value.count))
+            if try !isRemoved(element.value) { kept.append(element.value) }
+        }
+        try appendArray(key, kept[...])
     }
 
     private mutating func appendArray(_ key: RawKey, _ elements: ArraySlice<RawValue>) throws(CommandError) {
@@ -110,13 +117,26 @@ extension UpdateRun {
 
 extension Push.ElementOrder {
     /// Stable: equal elements keep their places.
-    func sort(_ elements: inout [RawValue], _ order: ValueOrder) {
+    func sort(
+        _ elements: inout [RawValue], _ order: ValueOrder, _ meter: inout WorkMeter
+    ) throws(CommandError) {
         switch self {
         case .whole(let descending):
-            elements.sort { descending ? order.compare($0, $1) > 0 : order.compare($0, $1) < 0 }
+            try elements.sortThrowing { left, right throws(CommandError) in
+                try meter.spend(WorkMeter.units(forBytes: min(left.count, right.count)))
+                return descending ? order.compare(left, right) > 0 : order.compare(left, right) < 0
+            }
         case .fields(let fields):
-            let keyed = elements.map { (key: Self.key(of: $0, fields, order), value: $0) }
-            elements = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+            var keyed: [(key: [UInt8], value: RawValue)] = []
+            for element in elements {
+                try meter.spend(WorkMeter.units(forBytes: 16 * element.count))
+                keyed.append((Self.key(of: element, fields, order), element))
+            }
+            try keyed.sortThrowing { left, right throws(CommandError) in
+                try meter.spend(2)
+                return left.key.lexicographicallyPrecedes(right.key)
+            }
+            elements = keyed.map(\.value)
         }
     }
 

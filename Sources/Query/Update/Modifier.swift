@@ -56,9 +56,11 @@ extension UpdateRun {
         case .push(let push): try applyPush(push, key, value)
         case .addToSet(let values): try applyAddToSet(values, key, value)
         case .pop(let first): try applyPop(first: first, key, value)
-        case .pull(let condition): try applyPull(key, value) { [order = plan.order] in condition.matches($0, order) }
+        case .pull(let condition):
+            let order = plan.order
+            try applyPull(key, value) { element throws(CommandError) in try condition.matches(element, order) }
         case .pullAll(let values):
-            let removed = ValueIndex(values, plan.order)
+            let removed = try ValueIndex(values, plan.order, &meter)
             try applyPull(key, value) { removed.contains($0) }
         case .moveHere(let source):
             guard let moved = original.value(atDocumentPath: source) else {

@@ -189,9 +189,12 @@ extension UpdateCompiler {
 
     private func pullCondition(_ value: RawValue) throws(CommandError) -> PullCondition {
         if value.isConditionOnValues || value.type == .regex {
-            return .value(try Filter(compiling: Document { $0.append("", value) }, collator: collator))
+            return .value(
+                try Filter(compiling: Document { $0.append("", value) }, collator: collator, patience: patience))
         }
-        if let document = value.document { return .document(try Filter(compiling: document, collator: collator)) }
+        if let document = value.document {
+            return .document(try Filter(compiling: document, collator: collator, patience: patience))
+        }
         return .equal(value)
     }
 

@@ -6,11 +6,12 @@ struct UpdateCompiler {
     let arena: ProgramArena
     let arrayFilters: [ArrayFilter]
     let collator: Collator?
+    let patience: Patience?
     private var trees = ModifierTrees()
     private var usedFilters: Set<Int> = []
 
-    init(arena: ProgramArena, arrayFilters: [ArrayFilter], collator: Collator?) {
-        self.collator = collator
+    init(arena: ProgramArena, arrayFilters: [ArrayFilter], collator: Collator?, patience: Patience?) {
+        (self.collator, self.patience) = (collator, patience)
         self.arena = arena
         self.arrayFilters = arrayFilters
     }

@@ -16,6 +16,8 @@ final class UpdatePlan: @unchecked Sendable {
     let time: UpdateTime
     /// How strings compare; `_id` and what is no change are a matter of bytes nonetheless.
     let order: ValueOrder
+    /// Nil where modifiers are never given up.
+    let patience: Patience?
     private let arrayFilters: [ArrayFilter]
     private let arena: ProgramArena
 
@@ -26,6 +28,7 @@ final class UpdatePlan: @unchecked Sendable {
         arena = ProgramArena()
         self.time = time
         order = ValueOrder(environment.collator)
+        patience = environment.patience
         if let stages = update.array {
             self.arrayFilters = []
             action = .pipeline(try UpdatePipeline(stages, constants: constants, in: environment))
@@ -36,8 +39,9 @@ final class UpdatePlan: @unchecked Sendable {
         }
         let source = arena.copy(document)
         if source.firstKey?.startsWithDollar == true {
-            let filters = try ArrayFilter.compile(arrayFilters, order.collator)
-            var compiler = UpdateCompiler(arena: arena, arrayFilters: filters, collator: order.collator)
+            let filters = try ArrayFilter.compile(arrayFilters, order.collator, patience)
+            var compiler = UpdateCompiler(
+                arena: arena, arrayFilters: filters, collator: order.collator, patience: patience)
             let trees = try compiler.compile(source)
             self.arrayFilters = filters
             action = .modifiers(trees)
@@ -94,11 +98,11 @@ final class UpdatePlan: @unchecked Sendable {
     }
 
     /// Whether a step of a path means this element of an array.
-    func selects(_ step: UpdateStep, _ element: RawValue, at index: Int) -> Bool {
+    func selects(_ step: UpdateStep, _ element: RawValue, at index: Int) throws(CommandError) -> Bool {
         switch step {
         case .field(_, let wanted): wanted == index
         case .everyElement: true
-        case .filtered(let filter): arrayFilters[filter].matches(element)
+        case .filtered(let filter): try arrayFilters[filter].matches(element)
         // Resolved before a run begins.
         case .positional: false
         }
@@ -141,20 +145,24 @@ struct ArrayFilter {
     let identifier: String
     let filter: Filter
 
-    func matches(_ element: RawValue) -> Bool {
+    func matches(_ element: RawValue) throws(CommandError) -> Bool {
         var name = identifier
-        return name.withUTF8 { bytes in
-            guard let start = bytes.baseAddress else { return false }
-            let wrapped = Document { $0.append(RawKey(start: start, count: bytes.count), element) }
-            return wrapped.withRaw { filter.matchesPlainly($0) }
+        let wrapped = name.withUTF8 { bytes in
+            Document { builder in
+                guard let start = bytes.baseAddress else { return }
+                builder.append(RawKey(start: start, count: bytes.count), element)
+            }
         }
+        return try filter.matches(wrapped)
     }
 
-    static func compile(_ documents: [Document], _ collator: Collator?) throws(CommandError) -> [ArrayFilter] {
+    static func compile(
+        _ documents: [Document], _ collator: Collator?, _ patience: Patience?
+    ) throws(CommandError) -> [ArrayFilter] {
         var filters: [ArrayFilter] = []
         for document in documents {
             let identifier = try document.withRaw { raw throws(CommandError) in try self.identifier(raw) }
-            let filter = try Filter(compiling: document, collator: collator)
+            let filter = try Filter(compiling: document, collator: collator, patience: patience)
             guard let identifier else {
                 throw CommandError(
                     .failedToParse, "Cannot use an expression without a top-level field name in arrayFilters")

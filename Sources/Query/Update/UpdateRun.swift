@@ -13,11 +13,13 @@ struct UpdateRun {
     private var path: [RawKey] = []
 
     private let isInsert: Bool
+    var meter: WorkMeter
 
     init(plan: UpdatePlan, original: RawDocument, isInsert: Bool) {
         self.plan = plan
         self.original = original
         self.isInsert = isInsert
+        meter = WorkMeter(plan.patience)
     }
 
     mutating func rewrite(_ document: RawDocument, by tree: UpdateNode) throws(CommandError) -> Document {
@@ -109,7 +111,7 @@ struct UpdateRun {
         for element: RawValue, at index: Int, _ children: [UpdateChild]
     ) throws(CommandError) -> UpdateNode? {
         var result: UpdateNode?
-        for child in children where plan.selects(child.step, element, at: index) {
+        for child in children where try plan.selects(child.step, element, at: index) {
             guard let earlier = result else {
                 result = child.node
                 continue
