@@ -11,6 +11,7 @@ package final class GraphLookup: @unchecked Sendable {
     let tableName: String?
     /// The view's stages, and the restriction.
     let source: Pipeline
+    /// Whether documents are not found by keys of the collection, since a view's stages make others of them.
     let hasView: Bool
     let start: CompiledExpression
     /// Where a document names those that follow it, and where these are named.
@@ -46,7 +47,8 @@ package final class GraphLookup: @unchecked Sendable {
         collection = pipeline.source?.collection ?? name
         tableName = arguments.restriction == nil ? name + "\0" + toField : nil
         var source = try pipeline.compileSource()
-        hasView = !source.stages.isEmpty
+        // Conditions of a view and one more: in which order they are asked is all the same.
+        hasView = source.stages.contains { if case .match = $0 { false } else { true } }
         if let restriction = arguments.restriction {
             source.stages.append(
                 .match(

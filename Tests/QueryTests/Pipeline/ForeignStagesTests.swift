@@ -155,6 +155,29 @@ struct ForeignStagesTests {
         #expect(try run(restricted, on: #"[{"x": [1, 5]}]"#, reader) == #"[{"_id":1,"d":0}, {"_id":5,"d":0}]"#)
     }
 
+    @Test("a level of the searches from all documents is one read of keys, also through a view that only filters")
+    func graphLevels() throws {
+        let reader = MemoryReader(["f": (0..<100).map { #"{"_id":\#($0),"to":\#($0 + 1),"v":\#($0 % 10)}"# }])
+        let stage = #"""
+            [{"$graphLookup": {"from": "w", "startWith": "$x", "connectFromField": "to", "connectToField": "_id",
+                "as": "g", "maxDepth": 2}}, {"$project": {"n": {"$size": "$g"}}}]
+            """#
+        for (view, expected) in [([], 3), ([#"{"$match": {"v": {"$ne": 2}}}"#], 1), ([#"{"$project": {"v": 0}}"#], 3)] {
+            let views = ["w": ForeignSource(collection: "f", pipeline: view.map { json($0) })]
+            let pipeline = try json(#"{"p": \#(stage)}"#).withRaw { raw in
+                try PipelineCompiler(in: .none, views: views).compile(raw["p"]?.array ?? .none).pipeline
+            }
+            let before = reader.opened.count
+            // From 1: what follows 2 is not found where the view hides that.
+            let rows = try give(pipeline, (0..<40).map { json(#"{"x":\#($0 * 2 + 1)}"#) }, reader)
+            #expect(rows.first == #"{"n":\#(expected)}"#)
+            let isFiltered = !view.contains { $0.contains("$project") }
+            let opened = reader.opened[before...]
+            #expect(opened.count == (isFiltered ? 3 : 1))
+            #expect(opened.allSatisfy { $0.contains("$in") == isFiltered })
+        }
+    }
+
     @Test("$unionWith puts another collection behind, $facet looks at the same documents more than once")
     func unionAndFacet() throws {
         let reader = MemoryReader(["f": [#"{"a":3}"#, #"{"a":4}"#]])
