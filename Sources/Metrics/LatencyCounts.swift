@@ -1,8 +1,8 @@
 /// How microseconds are divided into buckets: each doubling of the time into the same number of steps.
 ///
 /// The buckets of ``HistogramBounds`` double, which is right for graphs over weeks and wrong for who looks at a page
-/// and wants to know whether it is 5 or 9 ms. Steps within a doubling bound the error of a time by their number, whatever
-/// the time; the number of the bucket is a shift.
+/// and wants to know whether it is 5 or 9 ms. Steps within a doubling bound the error of a time by their number,
+/// whatever the time; the number of the bucket is a shift.
 package struct LatencySteps: Sendable, Equatable {
     /// A doubling has `1 << bits` steps.
     let bits: Int
