@@ -3,7 +3,6 @@ internal import Foundation
 internal import Metrics
 internal import NIOCore
 internal import Storage
-internal import Synchronization
 
 extension StatusReport {
     init(_ state: ServerState, _ history: LoadHistory) {
@@ -127,8 +126,8 @@ extension StatusReport.Guard {
 
 extension StatusReport.Clients {
     init(_ state: ServerState, _ history: LoadHistory) {
-        connections = Int(state.connectionsOpen.load(ordering: .relaxed))
-        accepted = Int(state.connectionsCreated.load(ordering: .relaxed))
+        connections = state.limits.connections.open
+        accepted = Int(state.limits.connections.accepted)
         running = Int(state.requests.snapshot.active)
         sessions = state.sessions.count
         cursors = state.engine.cursors.count
