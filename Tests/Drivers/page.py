@@ -144,6 +144,8 @@ def test_load(browser, client, shot):
             browser.set_scheme(scheme)
             check_fit(browser, f"{size}, {scheme}")
             shot(f"{size[0]}-{scheme}")
+        seen = text_of(browser, "#facts")
+        browser.wait(f"document.getElementById('facts').textContent !== {json.dumps(seen)}")
         expect("what is open stays open", browser.evaluate(
             "document.querySelectorAll('#slow details[open]').length > 1"))
         expect("SQL", "SELECT" in browser.evaluate("document.getElementById('slow').textContent"))
