@@ -225,8 +225,9 @@ import Testing
         let texts = (0..<40).map { "\"x\($0)\"" }.joined(separator: ",")
         let document = json(#"{"a": [\#(texts)], "b": "X39", "c": "X40"}"#)
         let order = ValueOrder(try collator(Self.insensitive))
-        document.withRaw { raw in
-            let index = ValueIndex((raw["a"]?.array).map { $0.map(\.value) } ?? [], order)
+        try document.withRaw { raw in
+            var meter = WorkMeter(nil)
+            let index = try ValueIndex((raw["a"]?.array).map { $0.map(\.value) } ?? [], order, &meter)
             #expect(raw["b"].map(index.contains) == true)
             #expect(raw["c"].map(index.contains) == false)
         }

@@ -44,7 +44,7 @@ import Testing
         let patience = Patience { CommandError(.interrupted, "over") }
         var environment = ExpressionEnvironment.none
         environment.patience = patience
-        let source = #"{"$map": {"input": {"$range": [0, 40]}, "in": "$$this"}}"#
+        let source = #"{"$map": {"input": {"$range": [0, 40000]}, "in": "$$this"}}"#
         let compiled = try json(#"{"v": \#(source)}"#).withRaw { raw in
             try CompiledExpression(compiling: #require(raw["v"]), in: environment)
         }

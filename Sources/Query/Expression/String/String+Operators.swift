@@ -140,7 +140,7 @@ extension StringOperator {
     ) throws(CommandError) -> RawValue? {
         let text = try coerced(try operands[0].evaluate(run), run)
         try check(text.count)
-        try run.spend(text.count / 4)
+        try run.spend(text.count)
         let (result, target) = try run.scratch.string(byteCount: text.count)
         if isUpper {
             for (index, byte) in text.enumerated() { target[index] = upper(byte) }
