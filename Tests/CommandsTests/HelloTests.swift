@@ -182,6 +182,18 @@ struct HelloTests {
         await late.value
     }
 
+    @Test("nobody waits for a client that has left, before the wait or during it")
+    func clientLeaves() async throws {
+        let topology = server.state.topology
+        let client = ConnectionInfo(id: 9, remoteAddress: "192.0.2.9:1")
+        let waiting = Task { await topology.waitForChange(from: 0, atMost: .seconds(3_600), for: client) }
+        try await topology.hasWaiters(1)
+        client.clientLeft()
+        await waiting.value
+        #expect(topology.waiterCount == 0)
+        await topology.waitForChange(from: 0, atMost: .seconds(3_600), for: client)
+    }
+
     @Test("a change wakes all who wait, and only a change does")
     func wakesAll() async throws {
         let topology = server.state.topology

@@ -44,7 +44,8 @@ package enum Hello {
         let arguments = try HelloArguments(request)
         if let awaited = arguments.awaited, let counter = try awaited.counter(in: context.server, after: lastSent) {
             let limit = min(awaited.milliseconds, awaitMillisecondsMax)
-            await context.server.topology.waitForChange(from: counter, atMost: .milliseconds(limit))
+            await context.server.topology.waitForChange(
+                from: counter, atMost: .milliseconds(limit), for: context.connection)
         }
         var reply = CommandReply()
         let counter = write(into: &reply.builder, arguments, context, isLegacy: isLegacy)

@@ -22,6 +22,7 @@ package final class ConnectionInfo: Sendable {
     private struct Activity {
         var operation: Operation?
         var hasLeft = false
+        var onLeave: (@Sendable () -> Void)?
     }
 
     package init(
@@ -82,11 +83,24 @@ extension ConnectionInfo {
 
     /// The client has closed the connection, or it broke.
     package func clientLeft() {
-        let operation = activity.withLockedValue { activity in
+        let (operation, onLeave) = activity.withLockedValue { activity in
+            defer { activity.onLeave = nil }
             activity.hasLeft = true
-            return activity.operation
+            return (activity.operation, activity.onLeave)
         }
         operation?.clientLeft()
+        onLeave?()
+    }
+
+    /// For what waits for something else than the client: called once, also when the client has left before.
+    ///
+    /// - Parameter call: nil when nothing waits any more.
+    func whenLeft(_ call: (@Sendable () -> Void)?) {
+        let hasLeft = activity.withLockedValue { activity in
+            activity.onLeave = activity.hasLeft ? nil : call
+            return activity.hasLeft
+        }
+        if hasLeft { call?() }
     }
 }
 

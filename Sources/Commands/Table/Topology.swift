@@ -51,8 +51,9 @@ package final class Topology: Sendable {
         for waiter in waiters { waiter.finish() }
     }
 
-    /// Returns when the counter is no longer `counter`, when `limit` is over, or when the task is cancelled.
-    package func waitForChange(from counter: Int64, atMost limit: Duration) async {
+    /// Returns when the counter is no longer `counter`, when `limit` is over, when the client has left, or when the task is
+    /// cancelled.
+    package func waitForChange(from counter: Int64, atMost limit: Duration, for client: ConnectionInfo? = nil) async {
         guard limit > .zero else { return }
         let waiter = Waiter()
         let isCurrent = shared.withLockedValue { shared in
@@ -61,12 +62,14 @@ package final class Topology: Sendable {
             return true
         }
         guard isCurrent else { return }
+        client?.whenLeft { waiter.finish() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await Task.sleep(for: limit) }
             group.addTask { await waiter.wait() }
             await group.next()
             group.cancelAll()
         }
+        client?.whenLeft(nil)
         shared.withLockedValue { _ = $0.waiters.removeValue(forKey: ObjectIdentifier(waiter)) }
     }
 }

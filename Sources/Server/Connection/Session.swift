@@ -148,7 +148,7 @@ final class Session {
             envelope.requestID = await write(reply, to: envelope, goesOn ? [.moreToCome] : [], false)
             guard goesOn else { return true }
             counter = next
-        } while !Task.isCancelled
+        } while !Task.isCancelled && !stream.isClosed
         return false
     }
 
