@@ -1,8 +1,16 @@
 #pragma once
 #define U_SHOW_CPLUSPLUS_API 0
-// Foundation has an ICU of its own, with the same types. Where a test loads both modules, two enumerations of one name
-// must not have different members, and this is the one that has: it gets a name of its own.
+// Foundation has an ICU of its own, with the same types. Where both modules are loaded, as with a Swift that is linked in,
+// two enumerations of one name must not have different members, and these are the ones that have: newer versions of
+// Unicode add some. They get names of their own.
 #define UErrorCode CICUErrorCode
+#define UProperty CICUProperty
+#define UBlockCode CICUBlockCode
+#define UJoiningGroup CICUJoiningGroup
+#define ULineBreak CICULineBreak
+#define UIndicSyllabicCategory CICUIndicSyllabicCategory
+#define UScriptCode CICUScriptCode
+#define UCalendarDateFields CICUCalendarDateFields
 #include <stdbool.h>
 #include <unicode/uchar.h>
 #include <unicode/ucol.h>
