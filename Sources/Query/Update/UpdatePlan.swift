@@ -56,6 +56,7 @@ final class UpdatePlan: @unchecked Sendable {
         arena = ProgramArena()
         time = .now()
         order = ValueOrder(nil)
+        patience = nil
         arrayFilters = []
         action = .delta(delta)
     }
