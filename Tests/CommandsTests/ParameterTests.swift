@@ -96,9 +96,9 @@ struct ParameterTests {
             (
                 #""getParameter": {"allParameters": 1, "setAt": "runtime"}"#,
                 [
-                    "cursorTimeoutMillis", "internalQueryMaxBlockingSortMemoryUsageBytes", "logLevel", "quiet",
-                    "scramIterationCount", "scramSHA256IterationCount", "transactionLifetimeLimitSeconds",
-                    "ttlMonitorEnabled", "ttlMonitorSleepSecs",
+                    "cursorTimeoutMillis", "internalQueryMaxBlockingSortMemoryUsageBytes", "logComponentVerbosity",
+                    "logLevel", "quiet", "scramIterationCount", "scramSHA256IterationCount",
+                    "transactionLifetimeLimitSeconds", "ttlMonitorEnabled", "ttlMonitorSleepSecs",
                 ]
             ),
             (#""getParameter": {"allParameters": true, "setAt": "startup"}, "logLevel": 1"#, []),
