@@ -82,7 +82,9 @@ extension CommandTable {
             let seen = arrivals.news(of: run.collection)
             let batch: ReplyBatch
             (batch, run) = try await documents.fill(empty, from: run, deadline: deadline)
-            guard cursor.awaitsData, batch.count == 0, run.mayGrow, NIODeadline.now() < end else {
+            guard
+                cursor.awaitsData, batch.count == 0, run.mayGrow, !arrivals.isShutDown, NIODeadline.now() < end
+            else {
                 return (batch, run)
             }
             await arrivals.wait(in: run.collection, since: seen, until: end) {

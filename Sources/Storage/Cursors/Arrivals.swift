@@ -51,6 +51,9 @@ package final class Arrivals: Sendable {
         state.withLockedValue { $0.end(waiter) }
     }
 
+    /// The server is ending: who finds nothing says so, instead of looking again and again until its time is over.
+    package var isShutDown: Bool { state.withLockedValue { $0.isShutDown } }
+
     /// Ends all waits, and lets none begin.
     package func shutDown() {
         finish(state.withLockedValue { $0.shutDown() })
@@ -109,7 +112,7 @@ struct ArrivalState {
     private var newest: [Int64: Int64] = [:]
     private var isPolling = false
     private var nextPoll = NIODeadline.uptimeNanoseconds(0)
-    private var isShutDown = false
+    private(set) var isShutDown = false
 
     func news(of number: Int64) -> UInt64 { news[number, default: 0] }
 
