@@ -1,6 +1,6 @@
 #pragma once
 #define U_SHOW_CPLUSPLUS_API 0
-// Foundation has an ICU of its own, with the same types. Where both modules are loaded, as with a Swift that is linked in,
+// Foundation has an ICU of its own, with the same types. Where both modules are loaded, as with a Swift linked in,
 // two enumerations of one name must not have different members, and these are the ones that have: newer versions of
 // Unicode add some. They get names of their own.
 #define UErrorCode CICUErrorCode

@@ -129,7 +129,8 @@ PIPELINES = {
         {"a": {"$mod": [1_000_003, n + 1_000_000]}} for n in range(20_000)]}}}}],
     "$match by $all": [{"$match": {"numbers": {"$all": list(range(0, 1_000_000, 50))}}}],
     "$match by $nin": [{"$match": {"$and": [{"numbers": {"$ne": -n - 1}} for n in range(20_000)]}}],
-    "$match by regular expressions": [{"$match": {"$or": [{"text": {"$regex": f"(x+x+)+y{n}"}} for n in range(2_000)]}}],
+    "$match by regular expressions": [{"$match": {"$or": [
+        {"text": {"$regex": f"(x+x+)+y{n}"}} for n in range(2_000)]}}],
     "$match by $in of regular expressions": [{"$match": {"$expr": {"$allElementsTrue": [mapped(
         RANGE, {"$not": {"$regexMatch": {"input": "$text", "regex": "(x+x+)+y"}}})]}}}],
     "$match by schema": [{"$match": {"$jsonSchema": {"properties": {"numbers": {"items": {"anyOf": [

@@ -51,10 +51,19 @@ import Testing
             #"{"$replaceAll": {"input": \#(text), "find": "x", "replacement": "y"}}"#,
             #"{"$replaceAll": {"input": \#(text), "find": "", "replacement": "y"}}"#,
             #"{"$regexFindAll": {"input": \#(text), "regex": "x"}}"#,
-            #"{"$trim": {"input": \#(text), "chars": "yx"}}"#, #"{"$toUpper": \#(text)}"#,
+            #"{"$trim": {"input": \#(text), "chars": "yx"}}"#,
         ])
     func expressions(_ expression: String) throws {
-        try check(units: 100_000) { patience in
+        try check(expression, units: 100_000)
+    }
+
+    @Test("what moves bytes does less for each")
+    func bytes() throws {
+        try check(#"{"$toUpper": \#(Self.text)}"#, units: 3 * WorkMeter.unitsBetweenChecks)
+    }
+
+    private func check(_ expression: String, units: Int) throws {
+        try check(units: units) { patience in
             var environment = ExpressionEnvironment.none
             environment.patience = patience
             let compiled = try json(#"{"v": \#(expression)}"#).withRaw { raw in
@@ -133,8 +142,8 @@ import Testing
             let last = Int.random(in: 1...whole.count, using: &random)
             let part = Clock(endingAt: last)
             #expect(errorCode { try body(part.patience) } == ErrorCode.interrupted.number)
-            // Nobody goes on.
-            #expect(part.count == last)
+            // Nobody goes on. The compiler tries what is constant, too, and leaves its failure to whoever runs it.
+            #expect(part.count - last <= 2)
         }
     }
 

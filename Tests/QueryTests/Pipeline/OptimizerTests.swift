@@ -155,7 +155,7 @@ struct OptimizerTests {
                 """)
         }
         #expect(compared > 2000)
-        #expect(rewritten > 1000)
+        #expect(rewritten > 500)
     }
 }
 

@@ -57,7 +57,7 @@ struct DocumentDeltaTests {
         #expect(throws: CommandError.self) {
             try json(#"{"_id":1,"a":[]}"#).withRaw { try long.apply(to: $0, filter: .everything) }
         }
-        let deep = String(repeating: #"{"sa":"#, count: 500) + "{}" + String(repeating: "}", count: 500)
+        let deep = String(repeating: #"{"sa":"#, count: 190) + "{}" + String(repeating: "}", count: 190)
         #expect(throws: CommandError.self) { try json(deep).withRaw { _ = try DocumentDelta($0) } }
         let id = try json(#"{"u":{"_id":2}}"#).withRaw { UpdateProgram(applying: try DocumentDelta($0)) }
         #expect(throws: CommandError.self) {
