@@ -51,8 +51,8 @@ package final class Topology: Sendable {
         for waiter in waiters { waiter.finish() }
     }
 
-    /// Returns when the counter is no longer `counter`, when `limit` is over, when the client has left, or when the task
-    /// is cancelled.
+    /// Returns when the counter is no longer `counter`, when `limit` is over, when the client has left, or when the
+    /// task is cancelled.
     package func waitForChange(from counter: Int64, atMost limit: Duration, for client: ConnectionInfo? = nil) async {
         guard limit > .zero else { return }
         let waiter = Waiter()
