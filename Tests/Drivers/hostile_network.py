@@ -398,7 +398,8 @@ def before_login(target):
             check(client.command({"find": name, "$db": "admin"}) is not None, f"collection {name[:20]!r}")
 
 
-OPEN = [slowloris, slow_but_honest, idle, slow_readers, flood, decompression_bombs, memory_hogs,
+# The flood comes first, while nothing else has used up what strangers may make the log say.
+OPEN = [flood, slowloris, slow_but_honest, idle, slow_readers, decompression_bombs, memory_hogs,
         large_messages_at_once, bombs]
 CLOSED = [before_login]
 
