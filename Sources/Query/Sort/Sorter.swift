@@ -136,7 +136,7 @@ extension Sorter {
     }
 
     /// As many are sorted between two looks at the clock.
-    private static let partCount = 16_384
+    private static let partCount = 8_192
 
     /// In parts, so that a sort of much can be given up, and then once more over all: where parts are in order already,
     /// the standard library's sort merges them.
